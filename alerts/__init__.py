@@ -1,0 +1,1 @@
+"""Detections to decided, stored and dispatched incidents."""

@@ -1,0 +1,26 @@
+"""Knobs of decision, storage and dispatch."""
+
+from pydantic import Field
+
+from config.base import Knobs
+
+
+class AlertKnobs(Knobs):
+    """From detection to incident."""
+
+    stall_confidence: float = Field(default=0.5, ge=0, le=1)
+    waste_confidence: float = Field(default=0.5, ge=0, le=1)
+    zone_overlap: float = Field(default=0.5, gt=0, le=1)  # share of the box's foot inside the zone
+    merge_m: float = Field(default=3.0, gt=0)  # two calibrated sightings nearer than this are one site
+    merge_iou: float = Field(default=0.3, gt=0, le=1)  # box overlap in one camera that makes one site
+    refresh_s: float = Field(default=60.0, ge=0)  # captured seconds between two stored sightings of one track
+    before_ring: int = Field(default=8, ge=1)  # frames kept per camera for the evidence pair
+    evidence_dir: str = ""  # empty: <private folder>/evidence
+
+
+class DispatchKnobs(Knobs):
+    """From outbox to crew."""
+
+    lease_s: float = Field(default=120.0, gt=0)
+    claim_idle_s: float = Field(default=60.0, gt=0)
+    relay_poll_s: float = Field(default=1.0, gt=0)

@@ -1,0 +1,37 @@
+"""Knobs of the intake: broker sessions, windows, batches, gates."""
+
+from pydantic import Field
+
+from config.base import Knobs
+
+
+class BrokerKnobs(Knobs):
+    """How to reach the broker. Passwords come from files or the environment, never from argv."""
+
+    url: str = ""  # mqtt:// or mqtts://host:port; empty: the private broker of `curbwatch parts`
+    positions_user: str = "intake-positions"
+    positions_password_file: str = ""
+    frames_user: str = "intake-frames"
+    frames_password_file: str = ""
+    ca_file: str = ""
+    keepalive_s: int = Field(default=15, ge=5, le=120)
+    reconnect_max_s: float = Field(default=30.0, gt=0)
+
+
+class IntakeKnobs(Knobs):
+    """Windows, batches and gates of the two sessions."""
+
+    client_id: str = Field(default="curbwatch-intake", pattern=r"^[A-Za-z0-9_-]{1,48}$")
+    session_expiry_s: int = Field(default=86400, ge=60)
+    positions_window: int = Field(default=500, ge=1, le=65535)
+    positions_batch_max: int = Field(default=500, ge=1)
+    positions_batch_wait_s: float = Field(default=0.03, gt=0, le=1)
+    positions_max_bytes: int = Field(default=1_000_000, ge=1000)
+    frames_window: int = Field(default=64, ge=1, le=65535)
+    frame_max_bytes: int = Field(default=2_000_000, ge=10_000)
+    frame_max_pixels: int = Field(default=8_300_000, ge=10_000)
+    frame_wait_max_s: float = Field(default=30.0, gt=0)  # waiting since received_ns, never since captured_ns
+    retry_s: float = Field(default=30.0, gt=0)  # design 13.4: then the connection is dropped on purpose
+    future_limit_s: float = Field(default=300.0, ge=0)
+    past_limit_s: float = Field(default=604_800.0, gt=0)  # a device's own max_age_s wins over it
+    dead_letter_payload_bytes: int = Field(default=4096, ge=0, le=4096)

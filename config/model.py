@@ -1,0 +1,22 @@
+"""The whole configuration: one section per stage."""
+
+from config.alerts import AlertKnobs, DispatchKnobs
+from config.base import Knobs
+from config.intake import BrokerKnobs, IntakeKnobs
+from config.service import DatabaseKnobs, HttpKnobs, LogKnobs, RedisKnobs, SiteKnobs
+from config.vision import VisionKnobs
+
+
+class Config(Knobs):
+    """Every knob; ``Config()`` is the default configuration."""
+
+    site: SiteKnobs = SiteKnobs()
+    broker: BrokerKnobs = BrokerKnobs()
+    database: DatabaseKnobs = DatabaseKnobs()
+    redis: RedisKnobs = RedisKnobs()
+    intake: IntakeKnobs = IntakeKnobs()
+    vision: VisionKnobs = VisionKnobs()
+    alerts: AlertKnobs = AlertKnobs()
+    dispatch: DispatchKnobs = DispatchKnobs()
+    http: HttpKnobs = HttpKnobs()
+    log: LogKnobs = LogKnobs()

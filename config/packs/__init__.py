@@ -1,0 +1,1 @@
+"""City packs shipped as worked examples."""

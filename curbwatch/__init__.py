@@ -1,0 +1,1 @@
+"""The spine: pipeline, engine, command line, and the public names for plug-ins."""

@@ -1,0 +1,1 @@
+"""Where a camera's state lives: the only place that knows."""

@@ -1,0 +1,1 @@
+"""Instruments for engineers: recordings, evaluation, benchmarks, training."""

@@ -1,0 +1,1 @@
+"""Batches to detections: pure, synchronous, vectorised, no IO."""

@@ -1,0 +1,26 @@
+"""The contract of a detector: pure, no IO, no clock, no threads.
+
+One detector owns the state of any number of cameras. ``step`` is called from one thread at a time, with
+batches that hold at most one frame per camera; a camera's frames come in the order in which they are analysed.
+"""
+
+from typing import Protocol
+
+from schemas.detections import Detections
+from schemas.frame import FrameBatch
+
+
+class Detector(Protocol):
+    """Frames in, detections out; ``now`` is each frame's own ``captured_ns``."""
+
+    def step(self, frames: FrameBatch) -> Detections:
+        """Advance each camera by its frame and return its current tracks. An empty batch returns no rows."""
+
+    def forget(self, camera_id: str) -> None:
+        """Drop one camera's state, as after a change of its zones. Unknown cameras are ignored."""
+
+    def snapshot(self, camera_id: str) -> bytes:
+        """State of one camera; empty bytes for an unknown one."""
+
+    def restore(self, camera_id: str, state: bytes) -> None:
+        """Take over a snapshot: later steps give identical results. Raises ValueError if it is not one of ours."""

@@ -1,0 +1,1 @@
+"""What stands still on the street: majority-memory background, proposals, verification, tracks, class."""

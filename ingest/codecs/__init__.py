@@ -1,0 +1,1 @@
+"""Codecs: a topic filter and a pure function from one device's language to rows."""

@@ -1,0 +1,1 @@
+"""The nouns: frames, positions, detections, places and errors. No IO, no policy."""

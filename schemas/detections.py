@@ -1,0 +1,77 @@
+"""What a detector saw, as columns: one row per standing or departed object."""
+
+from dataclasses import dataclass, fields
+from enum import IntEnum
+from typing import Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+# Order of the posterior's columns. Everything but the first two is a reason not to alert.
+CLASSES = ("stall", "waste", "vehicle", "bike", "crowd", "other")
+
+
+class Phase(IntEnum):
+    """Where a track is in its life."""
+
+    MATURING = 0  # static and verified, dwell not reached
+    STANDING = 1  # dwell reached
+    GONE = 2  # left after STANDING: reported in exactly one batch
+
+
+class SceneState(IntEnum):
+    """What a whole frame told; only OK frames feed dwell."""
+
+    OK = 0
+    WARMING = 1  # the background is still being learned
+    CHANGED = 2  # exposure beyond the clip or most samples disagree: camera moved, light switched
+    FROZEN = 3  # byte-identical to the frame before
+    LATE = 4  # captured before the frame already seen
+
+
+@dataclass(frozen=True, slots=True)
+class Detections:
+    """Struct of arrays over R rows, plus one scene state for each of the batch's N frames.
+
+    Attributes:
+        scene: (N,) uint8, a SceneState per frame of the batch.
+        frame: (R,) int32, row of the FrameBatch.
+        track_id: (R,) int64, unique within a camera for ever (kept over snapshot and restore).
+        phase: (R,) uint8, a Phase.
+        box_px: (R, 4) float32, x, y, w, h in native px.
+        appeared_ns: (R,) int64, estimated capture time at which the object came to stand.
+        dwell_s: (R,) float32, captured seconds it has stood, >= 0.
+        posterior: (R, 6) float32 over CLASSES, rows sum to 1.
+    """
+
+    scene: NDArray[np.uint8]
+    frame: NDArray[np.int32]
+    track_id: NDArray[np.int64]
+    phase: NDArray[np.uint8]
+    box_px: NDArray[np.float32]
+    appeared_ns: NDArray[np.int64]
+    dwell_s: NDArray[np.float32]
+    posterior: NDArray[np.float32]
+
+    @classmethod
+    def empty(cls, frames: int = 0) -> Self:
+        """Nothing seen in ``frames`` frames, all OK."""
+        return cls(
+            scene=np.zeros(frames, np.uint8),
+            frame=np.zeros(0, np.int32),
+            track_id=np.zeros(0, np.int64),
+            phase=np.zeros(0, np.uint8),
+            box_px=np.zeros((0, 4), np.float32),
+            appeared_ns=np.zeros(0, np.int64),
+            dwell_s=np.zeros(0, np.float32),
+            posterior=np.zeros((0, len(CLASSES)), np.float32),
+        )
+
+    def __len__(self) -> int:
+        """Number of rows R."""
+        return len(self.track_id)
+
+    def where(self, mask: NDArray[np.bool_]) -> Self:
+        """Rows for which the (R,) mask is True; the frames' scene states stay."""
+        rows = {f.name: getattr(self, f.name)[mask] for f in fields(self) if f.name != "scene"}
+        return type(self)(scene=self.scene, **rows)

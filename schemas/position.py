@@ -1,0 +1,67 @@
+"""Vehicle positions as columns, and what became of the items that were not positions."""
+
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True, slots=True)
+class RawMessage:
+    """One MQTT message as it came: nothing parsed but the topic's last known parts.
+
+    ``properties`` are MQTT 5 user properties in order. ``qos`` and ``retain`` as the broker said.
+    """
+
+    topic: str
+    payload: bytes
+    received_ns: int
+    properties: tuple[tuple[str, str], ...] = ()
+    qos: int = 1
+    retain: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class DeadLetter:
+    """One input that could not be used. ``reason`` is one word of a closed list, ``detail`` says more."""
+
+    received_ns: int
+    topic: str
+    device_id: str
+    reason: str
+    detail: str
+    payload: bytes
+
+
+@dataclass(slots=True)
+class PositionRows:
+    """Positions ready to be stored; every list has the same length. Appended to, never edited.
+
+    Identity of a row is (device_id, ts_ns, boot, seq, item_hash): design 13.5.
+    Units: ts and received in ns since 1970 UTC; lon, lat in degrees WGS-84; raw_* as the device sent them in
+    ``crs``; speed in m/s, heading in degrees clockwise from north, altitude and accuracy in m. None: not given.
+    """
+
+    device_id: list[str] = field(default_factory=list)
+    ts_ns: list[int] = field(default_factory=list)
+    boot: list[str] = field(default_factory=list)
+    seq: list[int] = field(default_factory=list)
+    item_hash: list[int] = field(default_factory=list)
+    received_ns: list[int] = field(default_factory=list)
+    lon: list[float] = field(default_factory=list)
+    lat: list[float] = field(default_factory=list)
+    raw_lon: list[float] = field(default_factory=list)
+    raw_lat: list[float] = field(default_factory=list)
+    crs: list[str] = field(default_factory=list)
+    speed_mps: list[float | None] = field(default_factory=list)
+    heading_deg: list[float | None] = field(default_factory=list)
+    alt_m: list[float | None] = field(default_factory=list)
+    acc_m: list[float | None] = field(default_factory=list)
+    sat: list[int | None] = field(default_factory=list)
+    ignition: list[bool | None] = field(default_factory=list)
+    lift: list[bool | None] = field(default_factory=list)
+    cover: list[bool | None] = field(default_factory=list)
+    load: list[float | None] = field(default_factory=list)
+    alarms: list[tuple[str, ...]] = field(default_factory=list)
+    flags: list[int] = field(default_factory=list)
+
+    def __len__(self) -> int:
+        """Number of rows."""
+        return len(self.device_id)

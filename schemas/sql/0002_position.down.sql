@@ -1,0 +1,2 @@
+drop table device_mark;
+drop table position;
