@@ -13,6 +13,7 @@ class BrokerKnobs(Knobs):
     positions_password_file: str = ""
     frames_user: str = "intake-frames"
     frames_password_file: str = ""
+    devices_password_file: str = ""  # for `publish` and the simulator, which log in as user `devices`
     ca_file: str = ""
     keepalive_s: int = Field(default=15, ge=5, le=120)
     reconnect_max_s: float = Field(default=30.0, gt=0)

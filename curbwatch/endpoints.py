@@ -1,0 +1,75 @@
+"""Where the broker, the database and the queue are: the configured URLs, else the private servers."""
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from config.load import read_secret
+from config.model import Config
+from config.service import DatabaseKnobs, RedisKnobs
+from curbwatch.parts import Servers, up
+from schemas.errors import ConfigError, Fault
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Endpoints:
+    """Addresses with their credentials. Never printed: ``repr`` shows nothing.
+
+    ``passwords`` maps broker user to password; users without one log in anonymously.
+    """
+
+    database_url: str
+    redis_url: str
+    broker_url: str
+    passwords: dict[str, str]
+
+    @property
+    def devices_user(self) -> str:
+        """Broker user that played devices log in as."""
+        return "devices"
+
+    @property
+    def devices_password(self) -> str:
+        """Password of that user; empty for an open broker."""
+        return self.passwords.get(self.devices_user, "")
+
+
+def resolve(config: Config, servers: Servers | None = None) -> Endpoints:
+    """Resolve a configuration to addresses.
+
+    URLs of the configuration win. For what it leaves open the private servers are used, and started where they
+    do not run; ``servers`` are those already at hand. Raises SetupError where they cannot be had, ConfigError
+    where a secret file cannot be read.
+    """
+    database = _url(config.database, "database", "CURBWATCH_DATABASE_URL")
+    redis = _url(config.redis, "redis", "CURBWATCH_REDIS_URL")
+    broker = config.broker.url
+    passwords = _broker_passwords(config)
+    if not (database and redis and broker):
+        private = servers or up()
+        database = database or private.database_url
+        redis = redis or private.redis_url
+        if not broker:
+            broker = private.broker_url
+            private_passwords = {user: path.read_text().strip() for user, path in private.password_files.items()}
+            passwords = private_passwords | passwords
+    return Endpoints(database, redis, broker, passwords)
+
+
+def _url(knobs: DatabaseKnobs | RedisKnobs, section: str, variable: str) -> str:
+    if knobs.url and knobs.url_file:
+        fault = Fault("config", f"{section}.url_file", knobs.url_file, "give url or url_file, not both")
+        raise ConfigError((fault,))
+    if knobs.url_file:
+        return read_secret(Path(knobs.url_file))
+    return knobs.url or os.environ.get(variable, "")
+
+
+def _broker_passwords(config: Config) -> dict[str, str]:
+    broker = config.broker
+    files = {
+        broker.positions_user: broker.positions_password_file,
+        broker.frames_user: broker.frames_password_file,
+        "devices": broker.devices_password_file,
+    }
+    return {user: read_secret(Path(name)) for user, name in files.items() if name}
