@@ -1,0 +1,64 @@
+"""Detector states on disk: what a camera knew must survive a restart of the process."""
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import structlog
+
+from detectors.base import Detector
+
+log = structlog.get_logger()
+
+
+class SnapshotFolder:
+    """One file per camera, written as temporary file, fsync, rename. Not thread-safe: one shard owns it.
+
+    Snapshots never expire by age: a detector checks them against the first new frame.
+    """
+
+    def __init__(self, folder: Path, *, every_s: float, monotonic_s: Callable[[], float]) -> None:
+        self._folder = folder
+        self._every_s = every_s
+        self._monotonic_s = monotonic_s
+        self._changed: dict[str, float] = {}  # camera -> when it was last written, or first seen
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+
+    def restore(self, detector: Detector, camera_id: str) -> bool:
+        """Give a camera its last state back. False where there is none or it is not readable, which is logged."""
+        self._changed[camera_id] = self._monotonic_s()
+        try:
+            detector.restore(camera_id, self._file(camera_id).read_bytes())
+        except FileNotFoundError:
+            return False
+        except (OSError, ValueError) as error:
+            log.warning(
+                "snapshot_unusable", camera=camera_id, error=str(error), remedy="the background is learned anew"
+            )
+            return False
+        return True
+
+    def keep(self, detector: Detector, camera_id: str, *, at_once: bool = False) -> bool:
+        """Write a camera's state if it is due or something opened; True if written."""
+        now_s = self._monotonic_s()
+        if not at_once and now_s - self._changed.get(camera_id, now_s) < self._every_s:
+            return False
+        self._changed[camera_id] = now_s
+        state = detector.snapshot(camera_id)
+        if not state:
+            return False
+        target = self._file(camera_id)
+        temporary = target.with_suffix(".tmp")
+        try:
+            with temporary.open("wb") as file:
+                file.write(state)
+                file.flush()
+                os.fsync(file.fileno())
+            temporary.replace(target)
+        except OSError as error:
+            log.warning("snapshot_failed", camera=camera_id, file=str(target), error=str(error))
+            return False
+        return True
+
+    def _file(self, camera_id: str) -> Path:
+        return self._folder / f"{camera_id}.state"
