@@ -24,9 +24,9 @@ def test_the_board_shows_counts_rates_and_incidents() -> None:
             rates={"frames": 6.0},
             cameras={"yj-cam-01": "ok"},
             incidents=(line,),
-            evidence_dir="/tmp/evidence",
+            evidence_dir="/srv/evidence",
             note="dwell 20 s",
         )
     )
-    for wanted in ("12 / 90 s", "received", "70", "6/s", "暴露垃圾", "环卫一所", "/tmp/evidence", "dwell 20 s"):
+    for wanted in ("12 / 90 s", "received", "70", "6/s", "暴露垃圾", "环卫一所", "/srv/evidence", "dwell 20 s"):
         assert wanted in text
