@@ -28,9 +28,9 @@ class Fault:
     message: str
 
     def __str__(self) -> str:
-        """Return ``file: key = value: message``."""
-        shown = f" = {self.value}" if self.value else ""
-        return f"{self.file}: {self.key}{shown}: {self.message}"
+        """Return ``file: key = value: message``; what is not known is left out."""
+        what = " = ".join(part for part in (self.key, self.value) if part)
+        return ": ".join(part for part in (self.file, what, self.message) if part)
 
 
 class ConfigError(CurbwatchError):

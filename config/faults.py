@@ -1,0 +1,135 @@
+"""Collects every fault of a configuration, and words pydantic's findings as file, key, value."""
+
+from collections.abc import Iterable, Iterator, Mapping
+from difflib import get_close_matches
+from typing import Any, TypeVar, get_args
+from urllib.parse import urlsplit
+
+from pydantic import BaseModel, ValidationError
+from pydantic_core import ErrorDetails
+
+from schemas.errors import ConfigError, Fault
+
+SHOWN_MAX = 80  # characters of a value that are shown; longer ones are cut
+FAULTS_MAX = 200  # a broken export would otherwise print a line per row
+
+Model = TypeVar("Model", bound=BaseModel)
+
+
+class Faults:
+    """Grows while a configuration is read; ``refuse`` ends it. Keeps the first FAULTS_MAX and counts the rest."""
+
+    def __init__(self) -> None:
+        self._kept: list[Fault] = []
+        self._dropped = 0
+
+    def __len__(self) -> int:
+        """Number of faults, those not kept included."""
+        return len(self._kept) + self._dropped
+
+    def __iter__(self) -> Iterator[Fault]:
+        """Yield the faults in the order in which they were found."""
+        yield from self._kept
+        if self._dropped:
+            yield Fault("…", "", "", f"and {self._dropped} more faults")
+
+    def add(self, file: str, key: str, value: object, message: str) -> None:
+        """Note one fault; ``value`` is shown shortened, with the password of a URL masked."""
+        if len(self._kept) < FAULTS_MAX:
+            self._kept.append(Fault(file, key, shown(value), message))
+        else:
+            self._dropped += 1
+
+    def extend(self, faults: Iterable[Fault]) -> None:
+        """Note faults that were worded elsewhere."""
+        for fault in faults:
+            self.add(fault.file, fault.key, fault.value, fault.message)
+
+    def refuse(self) -> None:
+        """Raise ConfigError with everything found; nothing found: return."""
+        if self._kept:
+            raise ConfigError(tuple(self))
+
+    def validate(
+        self, model: type[Model], data: object, file: str, prefix: str = "", *, lax: bool = False
+    ) -> Model | None:
+        """Return ``data`` as ``model``, or None after noting each fault under ``prefix`` + its key.
+
+        Strict by default: TOML and JSON carry types, so ``port = "8460"`` is a fault. ``lax`` is for CSV, where
+        everything is text.
+        """
+        try:
+            return model.model_validate(data, strict=not lax)
+        except ValidationError as error:
+            for detail in error.errors(include_url=False):
+                self._add_detail(model, detail, file, prefix)
+            return None
+        except RecursionError:
+            self.add(file, prefix, "", "is nested too deeply")
+            return None
+
+    def _add_detail(self, model: type[BaseModel], detail: ErrorDetails, file: str, prefix: str) -> None:
+        loc = detail["loc"]
+        key = prefix + key_of(loc)
+        if detail["type"] == "extra_forbidden":
+            self.add(file, key, "", "unknown key" + nearest(str(loc[-1]), _siblings(model, loc)))
+        elif detail["type"] == "missing":
+            self.add(file, key, "", "is missing")
+        else:
+            message = detail["msg"].removeprefix("Value error, ").removeprefix("Input ")
+            self.add(file, key, detail["input"], message)
+
+
+def key_of(loc: tuple[int | str, ...]) -> str:
+    """``("camera", 3, "zone", 0, "name")`` as ``camera[3].zone[0].name``; empty for the whole."""
+    text = ""
+    for part in loc:
+        text += f"[{part}]" if isinstance(part, int) else f".{part}" if text else part
+    return text
+
+
+def nearest(name: str, names: Iterable[str]) -> str:
+    """``; did you mean 'x'?`` for the most similar of ``names``, or nothing where none is similar."""
+    found = get_close_matches(name[:SHOWN_MAX].lower(), list(names), n=1)
+    return f"; did you mean '{found[0]}'?" if found else ""
+
+
+def shown(value: object) -> str:
+    """Return a value as one short line; strings keep no quotes, the password in a URL becomes ``***``."""
+    text = value if isinstance(value, str) else "" if value is None or isinstance(value, Mapping) else _repr(value)
+    if "://" in text:
+        text = _masked(text)
+    text = "".join(mark if mark.isprintable() else f"\\x{ord(mark):02x}" for mark in text[: SHOWN_MAX + 1])
+    return text if len(text) <= SHOWN_MAX else text[:SHOWN_MAX] + "…"
+
+
+def _repr(value: object) -> str:
+    try:
+        return repr(value)
+    except (ValueError, RecursionError):  # an int of more than 4 300 digits, a list within a list within …
+        return "…"
+
+
+def _masked(text: str) -> str:
+    try:
+        netloc = urlsplit(text).netloc
+    except ValueError:
+        return "(an address that cannot be read)"
+    user, at, host = netloc.rpartition("@")
+    return text.replace(netloc, f"{user.partition(':')[0]}:***@{host}", 1) if at and ":" in user else text
+
+
+def _siblings(model: type[BaseModel], loc: tuple[int | str, ...]) -> list[str]:
+    """Names that are known where the last part of ``loc`` stands."""
+    here: type[BaseModel] | None = model
+    for part in loc[:-1]:
+        if isinstance(part, str) and here is not None:
+            field = next((f for n, f in here.model_fields.items() if part in {n, f.alias}), None)
+            here = _model_in(field.annotation) if field else None
+    return [field.alias or name for name, field in here.model_fields.items()] if here else []
+
+
+def _model_in(annotation: Any) -> type[BaseModel] | None:  # noqa: ANN401 - an annotation can be anything
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return annotation
+    return next((found for inner in get_args(annotation) if (found := _model_in(inner))), None)

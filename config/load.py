@@ -1,0 +1,177 @@
+"""TOML file and environment to one frozen Config; every fault at once, with file, key and value."""
+
+import os
+import stat
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, get_origin
+
+from config.base import Knobs
+from config.faults import Faults, nearest
+from config.model import Config
+from config.reading import TOML_MAX_BYTES, parse_toml, read_bytes, to_text
+from schemas.errors import ConfigError, Fault
+
+PREFIX = "CURBWATCH_"
+SECRET_MAX_BYTES = 65_536
+# Relative values of these keys count from the folder of the file that holds them.
+PATH_ENDINGS = ("_file", "_dir")
+
+
+def load_config(path: Path | None, environment: Mapping[str, str] | None = None) -> Config:
+    """Read ``path`` (None: defaults only), overridden by ``CURBWATCH_<SECTION>__<KEY>`` variables.
+
+    ``environment``: None reads the process's own. An empty file is the default configuration; a byte-order mark
+    and tabs are accepted. Relative paths in the file count from its folder, those in variables from the working
+    folder. Raises ConfigError with every fault; never anything else.
+    """
+    faults = Faults()
+    data = _read(path, faults) if path is not None else {}
+    if data is None:
+        data = {}
+    # Each layer is checked by itself, so that a fault names the file or the variable it comes from.
+    if path is not None:
+        _anchor(data, path.parent)
+        faults.validate(Config, data, str(path))
+    overrides = _overrides(os.environ if environment is None else environment, faults)
+    for (section, key), (variable, value) in overrides.items():
+        layer = Faults()
+        layer.validate(Config, {section: {key: value}}, "environment")
+        for fault in layer:
+            faults.add("environment", variable, fault.value, fault.message)
+    faults.refuse()
+    config = faults.validate(Config, _merged(data, overrides), str(path or "environment"))
+    faults.refuse()
+    return config or Config()
+
+
+def read_secret(path: Path) -> str:
+    """Return the text of a secret file without its line end.
+
+    Raises ConfigError where the file is missing, not a regular file, readable by every user, empty or too large.
+    """
+    name = str(path)
+    try:
+        state = path.stat()
+        if not stat.S_ISREG(state.st_mode):
+            raise _refusal(name, "", "is not a regular file")
+        if state.st_mode & stat.S_IROTH:
+            raise _refusal(name, f"{state.st_mode & 0o7777:04o}", "every user can read this secret: chmod 600 it")
+        if state.st_size > SECRET_MAX_BYTES:
+            raise _refusal(name, f"{state.st_size} bytes", "is too large for a secret")
+        secret = path.read_text(encoding="utf-8-sig").strip("\r\n")
+    except UnicodeDecodeError:
+        raise _refusal(name, "", "is not UTF-8") from None
+    except FileNotFoundError:
+        raise _refusal(name, "", "there is no such file") from None
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise _refusal(name, "", f"cannot be read: {reason}") from None
+    if not secret.strip():
+        raise _refusal(name, "", "is empty")
+    return secret
+
+
+def secret_faults(config: Config, file: str) -> tuple[Fault, ...]:
+    """Return one fault per ``*_file`` key whose file could not be used; what ``check`` asks before a start."""
+    faults = Faults()
+    for section in type(config).model_fields:
+        knobs: Knobs = getattr(config, section)
+        for key, value in knobs.model_dump().items():
+            if key.endswith("_file") and value:
+                _check_file(f"{section}.{key}", value, file, faults)
+    return tuple(faults)
+
+
+def _check_file(key: str, value: str, file: str, faults: Faults) -> None:
+    if key.endswith("ca_file"):  # a certificate is public
+        unread = Faults()
+        read_bytes(Path(value), SECRET_MAX_BYTES * 16, unread, value)
+        for fault in unread:
+            faults.add(file, key, value, fault.message)
+        return
+    try:
+        read_secret(Path(value))
+    except ConfigError as error:
+        for fault in error.faults:
+            shown = f"{fault.message} (mode {fault.value})" if fault.value.startswith("0") else fault.message
+            faults.add(file, key, value, shown)
+
+
+def _refusal(file: str, value: str, message: str) -> ConfigError:
+    return ConfigError((Fault(file, "", value, message),))
+
+
+def _read(path: Path, faults: Faults) -> dict[str, Any] | None:
+    name = str(path)
+    data = read_bytes(path, TOML_MAX_BYTES, faults, name)
+    text = None if data is None else to_text(data, faults, name)
+    return None if text is None else parse_toml(text, faults, name)
+
+
+def _anchor(data: dict[str, Any], folder: Path) -> None:
+    """Make relative paths absolute, in place: they count from the folder of the configuration."""
+    for section, table in data.items():
+        if not isinstance(table, dict):
+            continue
+        for key, value in table.items():
+            is_path = key.endswith(PATH_ENDINGS) or (section == "site" and key == "pack" and _is_path(value))
+            if is_path and isinstance(value, str) and value:
+                table[key] = str(folder.absolute() / Path(value).expanduser()) if "\0" not in value else value
+
+
+def _is_path(value: object) -> bool:
+    return isinstance(value, str) and ("/" in value or value.startswith((".", "~")))
+
+
+def _overrides(environment: Mapping[str, str], faults: Faults) -> dict[tuple[str, str], tuple[str, Any]]:
+    """{(section, key): (variable, value)} of every variable with ``__`` in its name after the prefix."""
+    found: dict[tuple[str, str], tuple[str, Any]] = {}
+    known = {
+        f"{PREFIX}{section}__{key}".upper(): (section, key)
+        for section, field in Config.model_fields.items()
+        for key in _fields(field.annotation)
+    }
+    for variable in sorted(environment):
+        if not variable.startswith(PREFIX) or "__" not in variable[len(PREFIX) :]:
+            continue
+        place = known.get(variable)
+        if place is None:
+            near = (
+                nearest(variable.lower(), [name.lower() for name in known])
+                .upper()
+                .replace("DID YOU MEAN", "did you mean")
+            )
+            faults.add("environment", variable, "", "unknown variable" + near)
+            continue
+        section, key = place
+        annotation = _fields(Config.model_fields[section].annotation)[key]
+        found[place] = (variable, _value(environment[variable], annotation))
+    return found
+
+
+def _fields(section: Any) -> dict[str, Any]:  # noqa: ANN401 - pydantic's annotations can be anything
+    return {name: field.annotation for name, field in section.model_fields.items()}
+
+
+def _value(text: str, annotation: Any) -> Any:  # noqa: ANN401 - whatever the knob holds
+    """Read a variable's text as the knob's type: text as it stands, else a TOML value, else a comma list."""
+    if annotation is str:
+        return text
+    if get_origin(annotation) is tuple and not text.lstrip().startswith("["):
+        return tuple(part.strip() for part in text.split(",") if part.strip())
+    try:
+        value = tomllib.loads(f"value = {text}")
+    except (ValueError, RecursionError):
+        return text
+    if set(value) != {"value"}:
+        return text
+    return tuple(value["value"]) if isinstance(value["value"], list) else value["value"]
+
+
+def _merged(data: dict[str, Any], overrides: dict[tuple[str, str], tuple[str, Any]]) -> dict[str, Any]:
+    merged = {section: dict(table) for section, table in data.items()}
+    for (section, key), (_, value) in overrides.items():
+        merged.setdefault(section, {})[key] = value
+    return merged
