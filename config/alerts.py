@@ -16,6 +16,7 @@ class AlertKnobs(Knobs):
     refresh_s: float = Field(default=60.0, ge=0)  # captured seconds between two stored sightings of one track
     before_ring: int = Field(default=8, ge=1)  # frames kept per camera for the evidence pair
     evidence_dir: str = ""  # empty: <private folder>/evidence
+    direct_classes: tuple[str, ...] = ()  # codes dispatched without a person's confirmation, whatever the pack says
 
 
 class DispatchKnobs(Knobs):

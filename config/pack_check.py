@@ -1,0 +1,171 @@
+"""What the rows of a city pack say about one another: references, polygons, ids, hours. Pure."""
+
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
+
+from shapely import Polygon, STRtree
+
+from config.faults import Faults, nearest
+from config.pack_hours import clock_gaps, gap_fault, order_fault
+from config.pack_read import PackRows, Table, repeated
+from config.pack_rows import CameraRow, CellRow, CityRow, PermitRow, minutes_of
+from config.polygon import ground_faults, image_faults
+
+FAMILIES = frozenset({"stall", "waste", "truck"})
+OVERLAP_SHARE = 0.02  # of the smaller cell: below it two surveys merely disagree about a kerb
+
+
+def check_rows(rows: PackRows, faults: Faults) -> None:
+    """Note every fault between rows; ``rows`` hold only what was right by itself."""
+    zone = _check_city(rows.city, rows, faults) if rows.city else None
+    for table, column in ((rows.classes, "code"), (rows.units, "unit_id")):
+        for where, identity in repeated(table.ids):
+            faults.add(where, column, identity, "is there twice")
+    _check_cells(rows, faults)
+    _check_devices(rows, faults)
+    _check_permits(rows, zone, faults)
+
+
+def warnings_of(rows: PackRows, faults: Faults) -> None:
+    """Note what is allowed but looks like a mistake. Only for rows without faults."""
+    _warn_cells(rows.cells, faults)
+    _warn_permits(rows.permits, faults)
+
+
+def _check_city(city: CityRow, rows: PackRows, faults: Faults) -> ZoneInfo | None:
+    families = {row.code: row.family for _, row in rows.classes.rows}
+    for family, code in city.default_class.items():
+        key = f"default_class.{family}"
+        if code not in rows.classes.known:
+            faults.add("city.toml", key, code, "is not in classes.csv")
+        elif families.get(code, family) != family:
+            faults.add("city.toml", key, code, f"is a class of family {families[code]}")
+    for family in sorted(set(families.values()) - set(city.default_class)):
+        faults.add("city.toml", f"default_class.{family}", "", "is missing: classes.csv has classes of this family")
+    try:
+        return ZoneInfo(city.timezone)
+    except (ZoneInfoNotFoundError, ValueError, OSError):  # OSError: a folder of the time-zone database
+        known = nearest(city.timezone.title(), available_timezones())
+        faults.add("city.toml", "timezone", city.timezone, "is not a time zone like Asia/Shanghai" + known)
+        return None
+
+
+def _check_cells(rows: PackRows, faults: Faults) -> None:
+    file = rows.cells.file
+    for where, identity in repeated(rows.cells.ids):
+        faults.add(file, where, identity, "is there twice")
+    families = {row.family for _, row in rows.classes.rows}
+    for where, cell in rows.cells.rows:
+        for message in ground_faults(cell.polygon):
+            faults.add(file, f"{where}.polygon", "", message)
+        if rows.city and not cell.cell_id.startswith(rows.city.district):
+            faults.add(file, f"{where}.cell_id", cell.cell_id, f"does not start with the district {rows.city.district}")
+        for family, unit in cell.units.items():
+            if unit not in rows.units.known:
+                message = "is not in units.csv" + nearest(unit, rows.units.known)
+                faults.add(file, f"{where}.units.{family}", unit, message)
+        if "*" not in cell.units and families - set(cell.units):
+            missing = ", ".join(sorted(families - set(cell.units)))
+            faults.add(file, f"{where}.units", "", f'names no unit for {missing}, and none for all others ("*")')
+
+
+def _check_devices(rows: PackRows, faults: Faults) -> None:
+    vehicles = [(f"{rows.vehicles.file}:{where.rpartition(':')[2]}", identity) for where, identity in rows.vehicles.ids]
+    cameras = [(rows.cameras.file, identity) for _, identity in rows.cameras.ids]
+    for where, identity in repeated(cameras + vehicles):
+        faults.add(where, "id", identity, "is there twice: cameras and vehicles share one list of devices")
+    for where, camera in rows.cameras.rows:
+        _check_camera(where, camera, rows, faults)
+    for where, vehicle in rows.vehicles.rows:
+        if vehicle.unit and vehicle.unit not in rows.units.known:
+            faults.add(where, "unit", vehicle.unit, "is not in units.csv" + nearest(vehicle.unit, rows.units.known))
+
+
+def _check_camera(where: str, camera: CameraRow, rows: PackRows, faults: Faults) -> None:
+    file = rows.cameras.file
+    if camera.cell not in rows.cells.known:
+        faults.add(
+            file, f"{where}.cell", camera.cell, "is not in cells.geojson" + nearest(camera.cell, rows.cells.known)
+        )
+    if camera.unit and camera.unit not in rows.units.known:
+        faults.add(file, f"{where}.unit", camera.unit, "is not in units.csv" + nearest(camera.unit, rows.units.known))
+    names = [(f"{where}.zone[{zone.name}].name", zone.name) for zone in camera.zones]
+    for key, name in repeated(names):
+        faults.add(file, key, name, "is there twice in this camera")
+    for zone in camera.zones:
+        for message in image_faults(zone.polygon, camera.width, camera.height):
+            faults.add(file, f"{where}.zone[{zone.name}].polygon", "", message)
+    if camera.calibration and camera.calibration.horizon_row >= camera.height:
+        horizon = camera.calibration.horizon_row
+        message = f"lies below the {camera.height} rows of the picture: nothing of the ground would be seen"
+        faults.add(file, f"{where}.calibration.horizon_row", horizon, message)
+
+
+def _check_permits(rows: PackRows, zone: ZoneInfo | None, faults: Faults) -> None:
+    file = rows.permits.file
+    for where, identity in repeated(rows.permits.ids):
+        faults.add(file, f"{where}.id", identity, "is there twice")
+    zones = {row.camera_id: {zone.name for zone in row.zones} for _, row in rows.cameras.rows}
+    for where, permit in rows.permits.rows:
+        _check_place(where, permit, zones, rows, faults)
+        if permit.valid_from > permit.valid_to:
+            span = f"{permit.valid_from} to {permit.valid_to}"
+            faults.add(file, f"{where}.valid_from", span, "ends before it starts")
+        gaps = clock_gaps(zone, permit.valid_from, permit.valid_to) if zone else []
+        for number, hours in enumerate(permit.hours, start=1):
+            message = order_fault(hours) or gap_fault(hours, gaps)
+            if message:
+                faults.add(file, f"{where}.hours[{number}]", f"{hours.start} to {hours.end}", message)
+
+
+def _check_place(where: str, permit: PermitRow, zones: dict[str, set[str]], rows: PackRows, faults: Faults) -> None:
+    file = rows.permits.file
+    if not permit.polygon and not permit.camera_zones:
+        faults.add(file, where, "", "has no place: give a polygon, camera_zones, or both")
+    if permit.polygon:
+        for message in ground_faults(permit.polygon):
+            faults.add(file, f"{where}.polygon", "", message)
+    for camera, name in permit.camera_zones:
+        key = f"{where}.camera_zones"
+        if camera not in rows.cameras.known:
+            message = "is not a camera of cameras.toml" + nearest(camera, rows.cameras.known)
+            faults.add(file, key, camera, message)
+        elif camera in zones and name not in zones[camera]:
+            message = f"is not a zone of {camera}" + nearest(name, zones[camera])
+            faults.add(file, key, name, message)
+
+
+def _warn_cells(table: Table[CellRow], faults: Faults) -> None:
+    shapes = [Polygon(cell.polygon) for _, cell in table.rows]
+    if not shapes:
+        return
+    for one, other in STRtree(shapes).query(shapes, predicate="intersects").T.tolist():
+        shared = shapes[one].intersection(shapes[other]).area if one < other else 0.0
+        if shared > OVERLAP_SHARE * min(shapes[one].area, shapes[other].area):
+            where, identity = table.rows[one][0], table.rows[other][1].cell_id
+            faults.add(table.file, where, "", f"overlaps cell {identity}: a place belongs to one cell")
+
+
+def _warn_permits(table: Table[PermitRow], faults: Faults) -> None:
+    for number, (where, one) in enumerate(table.rows):
+        for _, other in table.rows[number + 1 :]:
+            if _same_place(one, other) and _same_time(one, other) and set(one.families) & set(other.families):
+                faults.add(table.file, where, "", f"overlaps permit {other.permit_id} in place and time")
+
+
+def _same_place(one: PermitRow, other: PermitRow) -> bool:
+    if set(one.camera_zones) & set(other.camera_zones):
+        return True
+    if not one.polygon or not other.polygon:
+        return False
+    return bool(Polygon(one.polygon).intersection(Polygon(other.polygon)).area > 0)
+
+
+def _same_time(one: PermitRow, other: PermitRow) -> bool:
+    dates = one.valid_from <= other.valid_to and other.valid_from <= one.valid_to
+    return dates and any(
+        set(a.days) & set(b.days)
+        and minutes_of(a.start) < minutes_of(b.end)
+        and minutes_of(b.start) < minutes_of(a.end)
+        for a in one.hours
+        for b in other.hours
+    )

@@ -1,0 +1,171 @@
+"""The rows of a city pack's files, as written: one pydantic model each. Cross-references: config/pack_check.py."""
+
+from datetime import date
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator
+
+Text = Annotated[str, Field(min_length=1, max_length=200)]
+DeviceId = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,64}$")]
+UnitId = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,64}$")]
+Point = tuple[float, float]
+Family = Literal["stall", "waste", "truck"]
+SeenFamily = Literal["stall", "waste"]
+Crs = Literal["wgs84", "cgcs2000", "gcj02", "bd09", "from_message"]
+
+WEEKDAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
+WEEK_S = 604_800.0
+
+
+class Row(BaseModel):
+    """What all rows share. NaN is let through to the polygon check, which says it better."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class CityRow(Row):
+    """city.toml."""
+
+    name: Text
+    district: str = Field(pattern=r"^[0-9]{6}$")  # GB/T 2260 code of the county division; cells start with it
+    timezone: Text
+    lang: Literal["zh", "en"] = "zh"
+    note: str = Field(default="", max_length=2000)
+    default_class: dict[Family, str] = Field(min_length=1)
+
+
+class ClassRow(Row):
+    """One row of classes.csv."""
+
+    code: str
+    name_zh: Text
+    name_en: Text
+    family: Family
+    mode: Literal["verify_first", "direct"] = "verify_first"
+    handle_h: float = Field(gt=0, le=2000, allow_inf_nan=False)
+    dwell_s: float | None = Field(default=None, gt=0, le=WEEK_S, allow_inf_nan=False)
+    urgent: bool = False
+    legacy_2013: str = Field(default="", pattern=r"^([0-9]{2}-[0-9]{2})?$")
+    legacy_cjt214: str = Field(default="", pattern=r"^([0-9]{2}-[0-9]{2})?$")
+
+    @field_validator("code")
+    @classmethod
+    def _five_digits(cls, code: str) -> str:
+        if code.isascii() and code.isdigit() and len(code) == 11:
+            raise ValueError(f"is the 11-digit form with the division code: give its last five digits, {code[-5:]}")
+        if code.isascii() and code.isdigit() and len(code) == 4:
+            raise ValueError("has four digits: a spreadsheet may have dropped the leading 0; five are wanted")
+        if not (code.isascii() and code.isdigit() and len(code) == 5):
+            raise ValueError("is not a code of five digits (2 class + 3 sub)")
+        return code
+
+
+class UnitRow(Row):
+    """One row of units.csv."""
+
+    unit_id: UnitId
+    name_zh: Text
+    name_en: Text
+
+
+class CellRow(Row):
+    """The properties of one feature of cells.geojson, and its outer ring."""
+
+    cell_id: str
+    name: Text
+    units: dict[Family | Literal["*"], str] = Field(min_length=1)
+    polygon: tuple[Point, ...]
+
+    @field_validator("cell_id")
+    @classmethod
+    def _fifteen_digits(cls, cell_id: str) -> str:
+        if not (cell_id.isascii() and cell_id.isdigit() and len(cell_id) == 15):
+            raise ValueError("is not a cell code of 15 digits (6 division + 3 street + 3 community + 3 cell)")
+        return cell_id
+
+
+class HoursRow(Row):
+    """One ``[[permit.hours]]`` table."""
+
+    days: tuple[Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"], ...] = Field(min_length=1)
+    start: str = Field(alias="from")
+    end: str = Field(alias="to")
+
+    @field_validator("start", "end")
+    @classmethod
+    def _clock(cls, text: str) -> str:
+        minutes_of(text)
+        return text
+
+
+class PermitRow(Row):
+    """One ``[[permit]]`` table of permits.toml."""
+
+    permit_id: DeviceId = Field(alias="id")
+    name: Text
+    families: tuple[Family, ...] = Field(min_length=1)
+    polygon: tuple[Point, ...] = ()
+    camera_zones: tuple[tuple[str, str], ...] = ()
+    valid_from: date
+    valid_to: date
+    hours: tuple[HoursRow, ...] = Field(min_length=1, max_length=50)
+
+
+class CalibrationRow(Row):
+    """The ``[camera.calibration]`` table; see schemas.place.Calibration."""
+
+    horizon_row: float = Field(allow_inf_nan=False)
+    px_per_m_slope: float = Field(gt=0, le=100, allow_inf_nan=False)
+    lon: float = Field(ge=-180, le=180, allow_inf_nan=False)
+    lat: float = Field(ge=-90, le=90, allow_inf_nan=False)
+    bearing_deg: float = Field(ge=0, lt=360, allow_inf_nan=False)
+    height_m: float = Field(gt=0, le=200, allow_inf_nan=False)
+
+
+class ZoneRow(Row):
+    """One ``[[camera.zone]]`` table; the polygon in native px."""
+
+    name: DeviceId
+    polygon: tuple[Point, ...]
+    families: tuple[SeenFamily, ...] = Field(default=("stall", "waste"), min_length=1)
+
+
+class CameraRow(Row):
+    """One ``[[camera]]`` table of cameras.toml. No zone: the whole picture counts."""
+
+    camera_id: DeviceId = Field(alias="id")
+    name: Text
+    lon: float = Field(ge=-180, le=180, allow_inf_nan=False)
+    lat: float = Field(ge=-90, le=90, allow_inf_nan=False)
+    cell: str
+    unit: str = ""
+    shop_front: bool = False
+    width: int = Field(ge=64, le=16_384)
+    height: int = Field(ge=64, le=16_384)
+    max_age_s: float = Field(default=WEEK_S, gt=0, allow_inf_nan=False)
+    calibration: CalibrationRow | None = None
+    zones: tuple[ZoneRow, ...] = Field(default=(), max_length=64, alias="zone")
+
+
+class VehicleRow(Row):
+    """One row of vehicles.csv."""
+
+    device_id: DeviceId = Field(alias="id")
+    name: str = Field(default="", max_length=200)
+    kind: Literal["enforcement", "sanitation", "muck"]
+    unit: str = ""
+    crs: Crs = "wgs84"
+    max_age_s: float = Field(default=WEEK_S, gt=0, allow_inf_nan=False)
+    rate_per_s: float = Field(default=20.0, gt=0, le=10_000, allow_inf_nan=False)
+
+
+def minutes_of(text: str) -> int:
+    """``"HH:MM"`` as minutes after midnight, 0..1440. Raises ValueError for anything else."""
+    hour, colon, minute = text.partition(":")
+    digits = hour.isascii() and hour.isdigit() and minute.isascii() and minute.isdigit()
+    if not (colon and digits and len(hour) == 2 and len(minute) == 2):
+        raise ValueError("is not a clock time like 08:30")
+    total = int(hour) * 60 + int(minute)
+    if int(minute) > 59 or total > 1440:
+        raise ValueError("is not a clock time from 00:00 to 24:00")
+    return total
