@@ -1,0 +1,87 @@
+"""``curbwatch check``: every fault of a configuration and its city pack at once."""
+
+import json
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from config.load import load_config, read_config, secret_faults
+from config.model import Config
+from config.pack import Pack, apply_modes, load_pack
+from config.service import SiteKnobs
+from curbwatch.cli.app import app
+from schemas.errors import ConfigError, Fault, UsageError
+
+
+@app.command()
+def check(
+    config: Annotated[Path | None, typer.Option(help="TOML file; without one the defaults are checked.")] = None,
+    json_path: Annotated[Path | None, typer.Option("--json", help="Also write the findings to this file.")] = None,
+) -> None:
+    """Check a configuration and its city pack; prints every fault and ends with 2 where there is one."""
+    settings, pack, faults = examine(config)
+    if json_path is not None:
+        _write(json_path, _report(pack, faults))
+    if pack is not None:
+        for warning in pack.warnings:
+            typer.echo(f"warning: {_placed(pack.folder.name, warning)}", err=True)
+    for fault in faults:
+        typer.echo(str(fault), err=True)
+    if faults:
+        typer.echo(f"curbwatch check: {len(faults)} {'fault' if len(faults) == 1 else 'faults'}", err=True)
+        raise typer.Exit(ConfigError.exit_code)
+    if pack is not None and settings is not None:
+        counts = ", ".join(f"{count} {noun}" for noun, count in _counts(pack).items())
+        typer.echo(f"OK: site {settings.site.site}, city pack {pack.city.name}: {counts}")
+
+
+def examine(path: Path | None) -> tuple[Config | None, Pack | None, tuple[Fault, ...]]:
+    """Load a configuration and its pack as ``run`` would; what could not be loaded is None. Raises nothing.
+
+    A broken configuration does not hide the faults of its secret files and of its pack.
+    """
+    data, faults = read_config(path)
+    faults += secret_faults(data, str(path or "environment"))
+    name = data.get("site", {}).get("pack", SiteKnobs().pack)
+    codes = data.get("alerts", {}).get("direct_classes", ())
+    pack: Pack | None = None
+    try:
+        pack = load_pack(Path(name if isinstance(name, str) else SiteKnobs().pack))
+        apply_modes(pack.city, [code for code in codes if isinstance(code, str)] if isinstance(codes, tuple) else [])
+    except ConfigError as error:
+        faults += tuple(_placed(str(name), fault, str(path or "environment")) for fault in error.faults)
+    return (None if faults else load_config(path)), pack, faults
+
+
+def _placed(pack: str, fault: Fault, config: str = "config") -> Fault:
+    """Name the pack in front of a file of its folder, and the configuration where a key of its is at fault."""
+    file = config if fault.file == "config" else f"{pack}/{fault.file}"
+    return Fault(file, fault.key, fault.value, fault.message)
+
+
+def _counts(pack: Pack) -> dict[str, int]:
+    city = pack.city
+    return {
+        "classes": len(city.classes),
+        "units": len(city.units),
+        "cells": len(city.cells),
+        "permits": len(city.permits),
+        "cameras": len(pack.cameras),
+        "zones": sum(len(camera.view.zones) for camera in pack.cameras.values()),
+        "vehicles": len(pack.vehicles),
+    }
+
+
+def _report(pack: Pack | None, faults: Iterable[Fault]) -> dict[str, Any]:
+    listed = [{"file": f.file, "key": f.key, "value": f.value, "message": f.message} for f in faults]
+    warnings = [str(_placed(pack.folder.name, warning)) for warning in pack.warnings] if pack else []
+    return {"ok": not listed, "faults": listed, "warnings": warnings, "counts": _counts(pack) if pack else {}}
+
+
+def _write(path: Path, report: dict[str, Any]) -> None:
+    try:
+        path.write_text(json.dumps(report, ensure_ascii=False, indent=2) + "\n", encoding="utf-8")
+    except (OSError, ValueError) as error:
+        raise UsageError(f"--json {path}: cannot be written: {getattr(error, 'strerror', None) or error}") from None
