@@ -7,7 +7,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, get_origin
 
-from config.base import Knobs
 from config.faults import Faults, nearest
 from config.model import Config
 from config.reading import TOML_MAX_BYTES, parse_toml, read_bytes, to_text
@@ -26,10 +25,24 @@ def load_config(path: Path | None, environment: Mapping[str, str] | None = None)
     and tabs are accepted. Relative paths in the file count from its folder, those in variables from the working
     folder. Raises ConfigError with every fault; never anything else.
     """
+    data, found = read_config(path, environment)
     faults = Faults()
-    data = _read(path, faults) if path is not None else {}
-    if data is None:
-        data = {}
+    faults.extend(found)
+    faults.refuse()
+    config = faults.validate(Config, data, str(path or "environment"))
+    faults.refuse()
+    return config or Config()
+
+
+def read_config(
+    path: Path | None, environment: Mapping[str, str] | None = None
+) -> tuple[dict[str, dict[str, Any]], tuple[Fault, ...]]:
+    """Return what file and variables say, by section and key, and every fault in it; what is wrong stays in.
+
+    For those who want to look further in spite of faults, as ``check`` does; others use ``load_config``.
+    """
+    faults = Faults()
+    data: dict[str, Any] = (_read(path, faults) if path is not None else None) or {}
     # Each layer is checked by itself, so that a fault names the file or the variable it comes from.
     if path is not None:
         _anchor(data, path.parent)
@@ -40,10 +53,7 @@ def load_config(path: Path | None, environment: Mapping[str, str] | None = None)
         layer.validate(Config, {section: {key: value}}, "environment")
         for fault in layer:
             faults.add("environment", variable, fault.value, fault.message)
-    faults.refuse()
-    config = faults.validate(Config, _merged(data, overrides), str(path or "environment"))
-    faults.refuse()
-    return config or Config()
+    return _merged(data, overrides), tuple(faults)
 
 
 def read_secret(path: Path) -> str:
@@ -73,13 +83,12 @@ def read_secret(path: Path) -> str:
     return secret
 
 
-def secret_faults(config: Config, file: str) -> tuple[Fault, ...]:
-    """Return one fault per ``*_file`` key whose file could not be used; what ``check`` asks before a start."""
+def secret_faults(data: Mapping[str, Mapping[str, Any]], file: str) -> tuple[Fault, ...]:
+    """Return one fault per ``*_file`` key of ``read_config`` whose file cannot be used: asked before a start."""
     faults = Faults()
-    for section in type(config).model_fields:
-        knobs: Knobs = getattr(config, section)
-        for key, value in knobs.model_dump().items():
-            if key.endswith("_file") and value:
+    for section, table in data.items():
+        for key, value in table.items():
+            if key.endswith("_file") and isinstance(value, str) and value:
                 _check_file(f"{section}.{key}", value, file, faults)
     return tuple(faults)
 
@@ -170,8 +179,8 @@ def _value(text: str, annotation: Any) -> Any:  # noqa: ANN401 - whatever the kn
     return tuple(value["value"]) if isinstance(value["value"], list) else value["value"]
 
 
-def _merged(data: dict[str, Any], overrides: dict[tuple[str, str], tuple[str, Any]]) -> dict[str, Any]:
-    merged = {section: dict(table) for section, table in data.items()}
+def _merged(data: dict[str, Any], overrides: dict[tuple[str, str], tuple[str, Any]]) -> dict[str, dict[str, Any]]:
+    merged = {section: dict(table) for section, table in data.items() if isinstance(table, dict)}
     for (section, key), (_, value) in overrides.items():
         merged.setdefault(section, {})[key] = value
     return merged
