@@ -126,8 +126,15 @@ def _anchor(data: dict[str, Any], folder: Path) -> None:
             continue
         for key, value in table.items():
             is_path = key.endswith(PATH_ENDINGS) or (section == "site" and key == "pack" and _is_path(value))
-            if is_path and isinstance(value, str) and value:
-                table[key] = str(folder.absolute() / Path(value).expanduser()) if "\0" not in value else value
+            if is_path and isinstance(value, str) and value and "\0" not in value:
+                table[key] = str(folder.absolute() / _home(Path(value)))
+
+
+def _home(path: Path) -> Path:
+    try:
+        return path.expanduser()
+    except RuntimeError:  # "~nobody": no such user; the path is then reported as missing
+        return path
 
 
 def _is_path(value: object) -> bool:

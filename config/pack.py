@@ -62,11 +62,18 @@ def find_pack(name: str) -> Path:
     """
     plain = "\0" not in name and "/" not in name and not name.startswith(".")
     for folder in (Path(name), *([SHIPPED / name] if plain else [])):
-        if name and "\0" not in name and folder.is_dir():
+        if name and "\0" not in name and _is_folder(folder):
             return folder
     shipped = sorted(folder.name for folder in SHIPPED.iterdir() if (folder / FILES[0]).is_file())
     message = f"is neither a folder nor a shipped pack ({', '.join(shipped)})" + nearest(name, shipped)
     raise ConfigError((Fault("config", "site.pack", name, message),))
+
+
+def _is_folder(path: Path) -> bool:
+    try:
+        return path.is_dir()
+    except OSError:  # a name too long for the file system, a folder we may not look into
+        return False
 
 
 def load_pack(path: Path) -> Pack:
