@@ -76,7 +76,7 @@ class Faults:
         elif detail["type"] == "missing":
             self.add(file, key, "", "is missing")
         else:
-            message = detail["msg"].removeprefix("Value error, ").removeprefix("Input ")
+            message = detail["msg"].removeprefix("Value error, ").removeprefix("Input ").removeprefix("Tuple ")
             self.add(file, key, detail["input"], message)
 
 
@@ -96,6 +96,8 @@ def nearest(name: str, names: Iterable[str]) -> str:
 
 def shown(value: object) -> str:
     """Return a value as one short line; strings keep no quotes, the password in a URL becomes ``***``."""
+    if isinstance(value, tuple | list) and len(value) > 2:  # longer than a point
+        value = f"{len(value)} entries"
     text = value if isinstance(value, str) else "" if value is None or isinstance(value, Mapping) else _repr(value)
     if "://" in text:
         text = _masked(text)

@@ -8,7 +8,6 @@ from shapely import Polygon, is_valid_reason
 Point = tuple[float, float]
 
 CORNERS_MAX = 500
-OFF_FRAME = "lies outside the {0} x {1} picture"
 
 
 def image_faults(points: Sequence[Point], width: int, height: int) -> list[str]:
@@ -19,9 +18,9 @@ def image_faults(points: Sequence[Point], width: int, height: int) -> list[str]:
     if all(0 <= x <= 1 and 0 <= y <= 1 for x, y in points):
         return ["looks normalised to 0..1: corners are native pixels here"]
     outside = [(x, y) for x, y in points if not (0 <= x <= width and 0 <= y <= height)]
-    if outside:
-        messages.append(f"{_corners(outside)} {OFF_FRAME.format(width, height)}")
-    return messages + _shape(points)
+    if outside:  # and no further: far away, areas overflow
+        return [f"{_corners(outside)} lies outside the {width} x {height} picture"]
+    return _shape(points)
 
 
 def ground_faults(points: Sequence[Point]) -> list[str]:
@@ -53,9 +52,9 @@ def _common(points: Sequence[Point]) -> list[str]:
 
 def _shape(points: Sequence[Point]) -> list[str]:
     polygon = Polygon(points)
-    reason = is_valid_reason(polygon)
-    if polygon.area == 0:
+    if polygon.convex_hull.area == 0:  # not the polygon's own: the two halves of a bow tie cancel out
         return ["has no area: its corners lie on one line"]
+    reason = is_valid_reason(polygon)
     return [] if reason == "Valid Geometry" else [f"crosses itself ({reason})"]
 
 
