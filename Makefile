@@ -1,0 +1,33 @@
+# Two commands for everyone: `make demo` and `make test`. Both set up what they need in .venv, once.
+# C.UTF-8: with LC_ALL=C Python 3.11 cannot read a path entry in a folder with Chinese letters.
+export LC_ALL := C.UTF-8
+export PYTHONUTF8 := 1
+SHELL := /bin/bash
+ARGS ?=
+
+.PHONY: demo test test-deep check bench setup clean
+
+setup:
+	@bash scripts/setup
+
+demo: setup
+	@.venv/bin/curbwatch demo $(ARGS)
+
+test: setup
+	@.venv/bin/python -m pytest -m "not deep" $(ARGS)
+
+test-deep: setup
+	@.venv/bin/python -m pytest -m deep $(ARGS)
+
+check: setup
+	@.venv/bin/ruff check .
+	@.venv/bin/ruff format --check .
+	@.venv/bin/mypy
+	@.venv/bin/python -m pytest -q tests/test_architecture.py tests/test_packaging.py
+
+bench: setup
+	@.venv/bin/curbwatch bench frames $(ARGS)
+	@.venv/bin/curbwatch bench positions $(ARGS)
+
+clean:
+	@rm -rf .venv build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
