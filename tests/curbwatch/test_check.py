@@ -1,0 +1,99 @@
+"""`curbwatch check`: every fault at once, exit status 2; never a traceback."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import curbwatch.cli.check  # noqa: F401 - registers the verb
+from curbwatch.__main__ import main
+from tests.config.small_pack import PackFolder
+
+
+def run(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> int:
+    monkeypatch.setattr(sys, "argv", ["curbwatch", *arguments])
+    with pytest.raises(SystemExit) as caught:
+        main()
+    return int(caught.value.code or 0)
+
+
+def test_the_defaults_are_right(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(monkeypatch, "check") == 0
+    counts = "8 classes, 4 units, 24 cells, 3 permits, 8 cameras, 11 zones, 12 vehicles"
+    assert capsys.readouterr().out.strip() == f"OK: site yanjiang, city pack 资阳市雁江区（示例）: {counts}"
+
+
+def test_faults_of_file_secret_variable_and_pack_are_told_together(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    (tmp_path / "pack").mkdir()
+    folder = PackFolder(tmp_path / "pack")
+    folder.edit("units.csv", "u-2,", "u 2,")
+    config = tmp_path / "c.toml"
+    config.write_text(
+        '[site]\npack = "./pack"\nlang = "fr"\n[alerts]\ndirect_classes = ["1"]\n[redis]\nurl_file = "none"\n'
+    )
+    monkeypatch.setenv("CURBWATCH_HTTP__PORT", "x")
+    report = tmp_path / "report.json"
+    assert run(monkeypatch, "check", "--config", str(config), "--json", str(report)) == 2
+    printed = capsys.readouterr().err
+    for part in (
+        f"{config}: site.lang = fr",
+        "environment: CURBWATCH_HTTP__PORT = x",
+        f"{config}: redis.url_file",
+        f"{tmp_path}/pack/units.csv:3: unit_id = u 2",
+        "curbwatch check: 5 faults",
+    ):
+        assert part in printed
+    written = json.loads(report.read_text(encoding="utf-8"))
+    assert written["ok"] is False
+    assert {"file": "environment", "key": "CURBWATCH_HTTP__PORT"}.items() <= written["faults"][1].items()
+
+
+def test_an_unknown_direct_class_is_a_fault_of_the_configuration(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    config = tmp_path / "c.toml"
+    config.write_text('[alerts]\ndirect_classes = ["09007"]\n')
+    assert run(monkeypatch, "check", "--config", str(config)) == 2
+    assert f"{config}: alerts.direct_classes = 09007: is not a class" in capsys.readouterr().err
+    config.write_text("[alerts]\ndirect_classes = 9007\n")
+    assert run(monkeypatch, "check", "--config", str(config)) == 2
+
+
+def test_warnings_do_not_fail(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    folder = PackFolder(tmp_path)
+    permits = (tmp_path / "permits.toml").read_text(encoding="utf-8")
+    (tmp_path / "permits.toml").write_text(permits + permits.replace("p-1", "p-2"), encoding="utf-8")
+    assert folder.load().warnings
+    monkeypatch.setenv("CURBWATCH_SITE__PACK", str(tmp_path))
+    report = tmp_path / "report.json"
+    assert run(monkeypatch, "check", "--json", str(report)) == 0
+    assert "overlaps permit p-2" in capsys.readouterr().err
+    assert json.loads(report.read_text(encoding="utf-8"))["counts"]["cameras"] == 2
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["--config", "/nowhere/c.toml"],
+        ["--config", "/"],
+        ["--config", ""],
+        ["--config"],
+        ["--bogus"],
+        ["surplus"],
+        ["--json", "/nowhere/r.json"],
+    ],
+)
+def test_wrong_usage_is_clean(arguments: list[str]) -> None:
+    script = "import curbwatch.cli.check; from curbwatch.__main__ import main; main()"
+    done = subprocess.run(
+        [sys.executable, "-c", script, "check", *arguments], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 2
+    assert "Traceback" not in done.stderr
+    assert done.stderr
