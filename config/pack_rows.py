@@ -30,7 +30,6 @@ class CityRow(Row):
     district: str = Field(pattern=r"^[0-9]{6}$")  # GB/T 2260 code of the county division; cells start with it
     timezone: Text
     lang: Literal["zh", "en"] = "zh"
-    note: str = Field(default="", max_length=2000)
     default_class: dict[Family, str] = Field(min_length=1)
 
 
