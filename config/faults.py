@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Mapping
 from difflib import get_close_matches
+from itertools import islice
 from typing import Any, TypeVar, get_args
 from urllib.parse import urlsplit
 
@@ -12,6 +13,7 @@ from schemas.errors import ConfigError, Fault
 
 SHOWN_MAX = 80  # characters of a value that are shown; longer ones are cut
 FAULTS_MAX = 200  # a broken export would otherwise print a line per row
+NAMES_MAX = 2000  # names looked through for a similar one: about 20 µs each
 
 Model = TypeVar("Model", bound=BaseModel)
 
@@ -90,7 +92,7 @@ def key_of(loc: tuple[int | str, ...]) -> str:
 
 def nearest(name: str, names: Iterable[str]) -> str:
     """``; did you mean 'x'?`` for the most similar of ``names``, or nothing where none is similar."""
-    found = get_close_matches(name[:SHOWN_MAX].lower(), list(names), n=1)
+    found = get_close_matches(name[:SHOWN_MAX].lower(), list(islice(names, NAMES_MAX)), n=1)
     return f"; did you mean '{found[0]}'?" if found else ""
 
 

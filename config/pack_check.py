@@ -1,5 +1,6 @@
 """What the rows of a city pack say about one another: references, polygons, ids, hours. Pure."""
 
+from itertools import combinations
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
 
 from shapely import Polygon, STRtree
@@ -110,7 +111,7 @@ def _check_permits(rows: PackRows, zone: ZoneInfo | None, faults: Faults) -> Non
         if permit.valid_from > permit.valid_to:
             span = f"{permit.valid_from} to {permit.valid_to}"
             faults.add(file, f"{where}.valid_from", span, "ends before it starts")
-        gaps = clock_gaps(zone, permit.valid_from, permit.valid_to) if zone else []
+        gaps = clock_gaps(zone, permit.valid_from, permit.valid_to) if zone else ()
         for number, hours in enumerate(permit.hours, start=1):
             message = order_fault(hours) or gap_fault(hours, gaps)
             if message:
@@ -136,28 +137,34 @@ def _check_place(where: str, permit: PermitRow, zones: dict[str, set[str]], rows
 
 def _warn_cells(table: Table[CellRow], faults: Faults) -> None:
     shapes = [Polygon(cell.polygon) for _, cell in table.rows]
-    if not shapes:
-        return
-    for one, other in STRtree(shapes).query(shapes, predicate="intersects").T.tolist():
-        shared = shapes[one].intersection(shapes[other]).area if one < other else 0.0
+    for one, other in _touching(shapes):
+        shared = shapes[one].intersection(shapes[other]).area
         if shared > OVERLAP_SHARE * min(shapes[one].area, shapes[other].area):
             where, identity = table.rows[one][0], table.rows[other][1].cell_id
             faults.add(table.file, where, "", f"overlaps cell {identity}: a place belongs to one cell")
 
 
 def _warn_permits(table: Table[PermitRow], faults: Faults) -> None:
-    for number, (where, one) in enumerate(table.rows):
-        for _, other in table.rows[number + 1 :]:
-            if _same_place(one, other) and _same_time(one, other) and set(one.families) & set(other.families):
-                faults.add(table.file, where, "", f"overlaps permit {other.permit_id} in place and time")
+    permits = [permit for _, permit in table.rows]
+    shapes = [Polygon(permit.polygon) for permit in permits]  # no corners: an empty shape, which touches nothing
+    pairs = {(one, two) for one, two in _touching(shapes) if shapes[one].intersection(shapes[two]).area > 0}
+    by_zone: dict[tuple[str, str], list[int]] = {}
+    for number, permit in enumerate(permits):
+        for place in permit.camera_zones:
+            by_zone.setdefault(place, []).append(number)
+    pairs |= {pair for numbers in by_zone.values() for pair in combinations(numbers, 2) if pair[0] != pair[1]}
+    for one, two in sorted(pairs):
+        if set(permits[one].families) & set(permits[two].families) and _same_time(permits[one], permits[two]):
+            message = f"overlaps permit {permits[two].permit_id} in place and time"
+            faults.add(table.file, table.rows[one][0], "", message)
 
 
-def _same_place(one: PermitRow, other: PermitRow) -> bool:
-    if set(one.camera_zones) & set(other.camera_zones):
-        return True
-    if not one.polygon or not other.polygon:
-        return False
-    return bool(Polygon(one.polygon).intersection(Polygon(other.polygon)).area > 0)
+def _touching(shapes: list[Polygon]) -> list[tuple[int, int]]:
+    """Index pairs (lower, higher) of shapes that share a point."""
+    if not shapes:
+        return []
+    pairs = STRtree(shapes).query(shapes, predicate="intersects").T.tolist()
+    return sorted((one, two) for one, two in pairs if one < two)
 
 
 def _same_time(one: PermitRow, other: PermitRow) -> bool:

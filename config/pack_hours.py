@@ -1,6 +1,7 @@
 """A permit's weekly hours: their order, and clock times a time zone leaves out."""
 
 from datetime import UTC, date, datetime, time, timedelta
+from functools import lru_cache
 from zoneinfo import ZoneInfo
 
 from config.pack_rows import WEEKDAYS, HoursRow, minutes_of
@@ -20,7 +21,8 @@ def order_fault(hours: HoursRow) -> str:
     return ""
 
 
-def clock_gaps(zone: ZoneInfo, first: date, last: date) -> list[tuple[date, int, int]]:
+@lru_cache(maxsize=256)
+def clock_gaps(zone: ZoneInfo, first: date, last: date) -> tuple[tuple[date, int, int], ...]:
     """Minutes of local days that do not exist (spring change): (day, from, to), ``to`` exclusive.
 
     ``first`` and ``last`` are inclusive; at most HORIZON_DAYS are looked at. Zones without changes give none.
@@ -32,10 +34,10 @@ def clock_gaps(zone: ZoneInfo, first: date, last: date) -> list[tuple[date, int,
             missing = [minute for minute in range(0, 1440, 5) if not _exists(zone, day, minute)]
             if missing:
                 gaps.append((day, missing[0], missing[-1] + 5))
-    return gaps
+    return tuple(gaps)
 
 
-def gap_fault(hours: HoursRow, gaps: list[tuple[date, int, int]]) -> str:
+def gap_fault(hours: HoursRow, gaps: tuple[tuple[date, int, int], ...]) -> str:
     """Say which end of the hours falls into a gap; empty: none does."""
     days = {WEEKDAYS.index(day) for day in hours.days}
     for day, start, end in gaps:

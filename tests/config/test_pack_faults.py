@@ -275,3 +275,12 @@ def test_a_damaged_pack_loads_or_is_refused(folder: PackFolder, name: str, data:
         assert error.faults  # noqa: PT017 - most examples are refused, none may end otherwise
     finally:
         (folder.path / name).write_bytes(original)
+
+
+def test_permits_that_share_a_zone_overlap_and_those_at_other_times_do_not(folder: PackFolder) -> None:
+    folder.edit("permits.toml", GROUND, "[]")
+    permits = (folder.path / "permits.toml").read_text(encoding="utf-8")
+    other_days = permits.replace("p-1", "p-3").replace('"mon", "sun"', '"tue"')
+    text = permits + permits.replace("p-1", "p-2") + other_days + permits.replace("p-1", "p-4").replace("2026", "2027")
+    (folder.path / "permits.toml").write_text(text, encoding="utf-8")
+    assert [warning.message for warning in folder.load().warnings] == ["overlaps permit p-2 in place and time"]

@@ -1,0 +1,80 @@
+"""The registry holds what the pack and `publish` said, on a real database."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from config.pack import Pack, load_pack
+from curbwatch.database import Connection, connect
+from curbwatch.registry import load_registry, register_camera, register_vehicle, sync_pack
+from schemas.device import DeviceRule
+from schemas.place import CameraView, ImageZone
+from tests.config.small_pack import PackFolder
+
+pytestmark = pytest.mark.servers
+
+WHOLE = CameraView("seq-x-01", (ImageZone("all", ()),), None, "512002001001001", "u-1")
+
+
+@pytest.fixture
+def conn(database_url: str) -> Iterator[Connection]:
+    with connect(database_url) as connection:
+        yield connection
+
+
+@pytest.fixture
+def pack(tmp_path: Path) -> Pack:
+    return PackFolder(tmp_path).load()
+
+
+def test_an_empty_registry(conn: Connection) -> None:
+    registry = load_registry(conn)
+    assert (registry.views, registry.rules, registry.names) == ({}, {}, {})
+
+
+def test_a_pack_comes_back_as_it_was(conn: Connection) -> None:
+    pack = load_pack(Path("yanjiang"))
+    sync_pack(conn, pack)
+    sync_pack(conn, pack)
+    registry = load_registry(conn)
+    assert registry.views == {name: camera.view for name, camera in pack.cameras.items()}
+    assert set(registry.rules) == {*pack.cameras, *pack.vehicles}
+    assert registry.rules["yj-muck-03"] == DeviceRule("yj-muck-03", "vehicle", "gcj02", 604_800, 20)
+    assert registry.rules["yj-cam-01"] == DeviceRule("yj-cam-01", "camera", "wgs84", 604_800, None)
+    assert registry.names["yj-cam-08"] == "书台广场"
+
+
+def test_what_the_pack_no_longer_names_goes_and_what_was_published_stays(conn: Connection, pack: Pack) -> None:
+    sync_pack(conn, load_pack(Path("yanjiang")))
+    register_camera(conn, WHOLE, name="clip")
+    sync_pack(conn, pack)
+    assert set(load_registry(conn).rules) == {"cam-1", "cam-2", "car-1", "seq-x-01"}
+
+
+def test_the_pack_wins_over_a_published_device_of_the_same_id(conn: Connection, pack: Pack) -> None:
+    register_camera(conn, CameraView("cam-1", (ImageZone("mine", ((0, 0), (9, 0), (9, 9))),)))
+    sync_pack(conn, pack)
+    assert load_registry(conn).views["cam-1"] == pack.cameras["cam-1"].view
+
+
+def test_published_devices_have_no_limits(conn: Connection) -> None:
+    register_camera(conn, WHOLE, name="clip")
+    register_camera(conn, WHOLE, name="clip again")
+    register_vehicle(conn, "gps-x-001", name="track", unit_id="u-1", crs="gcj02")
+    registry = load_registry(conn)
+    assert registry.views == {"seq-x-01": WHOLE}
+    assert registry.rules == {
+        "gps-x-001": DeviceRule("gps-x-001", "vehicle", "gcj02", None, None),
+        "seq-x-01": DeviceRule("seq-x-01", "camera", "wgs84", None, None),
+    }
+    assert registry.names == {"gps-x-001": "track", "seq-x-01": "clip again"}
+
+
+def test_a_running_intake_hears_of_a_change(conn: Connection, database_url: str, pack: Pack) -> None:
+    with connect(database_url) as listener:
+        listener.execute("listen curbwatch_registry")
+        listener.commit()
+        sync_pack(conn, pack)
+        heard = list(listener.notifies(timeout=10, stop_after=1))
+    assert [notice.channel for notice in heard] == ["curbwatch_registry"]
