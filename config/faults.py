@@ -103,6 +103,8 @@ def shown(value: object) -> str:
     text = value if isinstance(value, str) else "" if value is None or isinstance(value, Mapping) else _repr(value)
     if "://" in text:
         text = _masked(text)
+    elif "@" in text:  # an address without its scheme
+        text = f"***{text[text.rindex('@') :]}"
     text = "".join(mark if mark.isprintable() else f"\\x{ord(mark):02x}" for mark in text[: SHOWN_MAX + 1])
     return text if len(text) <= SHOWN_MAX else text[:SHOWN_MAX] + "…"
 

@@ -8,7 +8,9 @@ from config.base import Knobs
 class BrokerKnobs(Knobs):
     """How to reach the broker. Passwords come from files or the environment, never from argv."""
 
-    url: str = ""  # mqtt:// or mqtts://host:port; empty: the private broker of `curbwatch parts`
+    url: str = Field(
+        default="", pattern=r"^(mqtts?://.+)?$"
+    )  # mqtt:// or mqtts://host:port; empty: the private broker of `curbwatch parts`
     positions_user: str = "intake-positions"
     positions_password_file: str = ""
     frames_user: str = "intake-frames"

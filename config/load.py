@@ -87,6 +87,8 @@ def secret_faults(data: Mapping[str, Mapping[str, Any]], file: str) -> tuple[Fau
     """Return one fault per ``*_file`` key of ``read_config`` whose file cannot be used: asked before a start."""
     faults = Faults()
     for section, table in data.items():
+        if table.get("url") and table.get("url_file"):
+            faults.add(file, f"{section}.url_file", table["url_file"], "give url or url_file, not both")
         for key, value in table.items():
             if key.endswith("_file") and isinstance(value, str) and value:
                 _check_file(f"{section}.{key}", value, file, faults)

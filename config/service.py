@@ -19,14 +19,14 @@ class SiteKnobs(Knobs):
 class DatabaseKnobs(Knobs):
     """Empty: the private server of ``curbwatch parts``. ``url_file`` keeps the password out of the config."""
 
-    url: str = ""
+    url: str = Field(default="", pattern=r"^(postgres(ql)?://.+)?$")
     url_file: str = ""
 
 
 class RedisKnobs(Knobs):
     """Empty: the private server of ``curbwatch parts``."""
 
-    url: str = ""
+    url: str = Field(default="", pattern=r"^((rediss?|unix)://.+)?$")
     url_file: str = ""
 
 

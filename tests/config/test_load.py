@@ -118,6 +118,9 @@ def test_the_password_of_an_address_is_not_printed(file: Path) -> None:
     (fault,) = faults_of(file)
     assert "hunter2" not in fault
     assert "mqtt://crew:***@host:1883/x" in fault
+    file.write_text('[database]\nurl = "crew:hunter2@host/db"\n')
+    (fault,) = faults_of(file)
+    assert "database.url = ***@host/db: String should match" in fault
 
 
 def test_the_configuration_is_frozen() -> None:
@@ -168,6 +171,8 @@ def test_every_secret_file_of_a_configuration_is_looked_at(tmp_path: Path) -> No
     faults = {fault.key: fault.message for fault in secret_faults(data, "c.toml")}
     assert set(faults) == {"broker.positions_password_file", "broker.frames_password_file", "redis.url_file"}
     assert "(mode 0644)" in faults["broker.positions_password_file"]
+    both = {"redis": {"url": "redis://x", "url_file": str(tmp_path / "no")}}
+    assert secret_faults(both, "c.toml")[0].message == "give url or url_file, not both"
     missing = {"broker": {"ca_file": str(tmp_path / "none.pem")}}
     assert secret_faults(missing, "c.toml")[0].message == "there is no such file"
 
