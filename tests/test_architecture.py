@@ -144,11 +144,10 @@ def test_no_file_is_named_like_a_standard_module(path: Path) -> None:
 
 @pytest.mark.parametrize("path", SOURCES, ids=str)
 def test_importing_does_nothing(path: Path) -> None:
-    """No call stands alone at module level: a module holds constants, definitions and, in __main__, its guard."""
-    calls = [
-        node.lineno for node in tree_of(path).body if isinstance(node, ast.Expr) and isinstance(node.value, ast.Call)
-    ]
-    assert calls == []
+    """No call stands alone at module level; only the files of the command line register their verbs there."""
+    values = [node.value for node in tree_of(path).body if isinstance(node, ast.Expr)]
+    calls = {ast.unparse(value.func) for value in values if isinstance(value, ast.Call)}
+    assert calls <= ({"app.add_typer"} if path.match("curbwatch/cli/*.py") else set())
 
 
 def test_no_file_promises_to_be_finished_later() -> None:
