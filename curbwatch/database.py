@@ -1,0 +1,200 @@
+"""The spine's PostgreSQL: connecting, migrations, editions of TimescaleDB, notices."""
+
+import hashlib
+import re
+from collections.abc import Iterator
+from enum import Enum
+from importlib import resources
+from typing import Any
+from urllib.parse import urlsplit
+
+import psycopg
+from psycopg import sql
+
+from schemas.errors import SetupError, SinkError
+
+Connection = psycopg.Connection[Any]
+
+# Any number that no other program of the city uses on this database.
+MIGRATION_LOCK = 0x63757262
+HYPERTABLES = {
+    # Seven days: recordings reach back months, and a day's chunk of a small fleet holds too few rows to be worth one.
+    "position": "7 days",
+    "sighting": "7 days",
+}
+
+
+class Edition(Enum):
+    """What the server's TimescaleDB can do."""
+
+    NONE = "none"
+    APACHE = "apache"
+    COMMUNITY = "community"
+
+
+def connect(url: str, *, autocommit: bool = False) -> Connection:
+    """Open a connection. Raises SinkError without the password where the server does not take it."""
+    try:
+        return psycopg.connect(url, autocommit=autocommit, connect_timeout=10, application_name="curbwatch")
+    except (psycopg.OperationalError, psycopg.ProgrammingError) as error:
+        said = str(error).strip().splitlines()[-1] if str(error).strip() else "no answer"
+        raise SinkError(f"database {masked(url)}: {said}", retryable=True, wait_s=1.0) from None
+
+
+def masked(url: str) -> str:
+    """The address without its password."""
+    return re.sub(r"(//[^:/@]*):[^@]*@", r"\1:***@", url)
+
+
+def edition(conn: Connection) -> Edition:
+    """Which TimescaleDB the database has, without trying and failing."""
+    found = conn.execute("select 1 from pg_extension where extname = 'timescaledb'").fetchone()
+    if found is None:
+        return Edition.NONE
+    row = conn.execute("select current_setting('timescaledb.license', true)").fetchone()
+    return Edition.COMMUNITY if row is not None and row[0] == "timescale" else Edition.APACHE
+
+
+def migrate(url: str, *, target: int | None = None) -> Edition:
+    """Bring the schema to ``target`` (default: the newest), forward or back, and return the edition.
+
+    One runner at a time (advisory lock); each step is one transaction; an applied file that was changed is refused.
+    Raises SetupError naming the file.
+    """
+    with connect(url, autocommit=True) as conn:
+        conn.execute("select pg_advisory_lock(%s)", (MIGRATION_LOCK,))
+        try:
+            _extension(conn)
+            found = edition(conn)
+            _refuse_hidden_chunks(conn, found)
+            steps = _steps()
+            newest = max(steps, default=0) if target is None else target
+            applied = _applied(conn, steps)
+            for number in sorted(steps.keys() - applied):
+                if number <= newest:
+                    _apply(conn, number, steps[number], found)
+            for number in sorted(applied, reverse=True):
+                if number > newest:
+                    _undo(conn, number, steps[number])
+        finally:
+            conn.execute("select pg_advisory_unlock(%s)", (MIGRATION_LOCK,))
+    return found
+
+
+def make_role(conn: Connection, name: str, password: str) -> None:
+    """Create or update the application's role, which may create databases and nothing more."""
+    known = conn.execute("select 1 from pg_roles where rolname = %s", (name,)).fetchone()
+    verb = sql.SQL("alter role" if known else "create role")
+    conn.execute(sql.SQL("{} {} login createdb password {}").format(verb, sql.Identifier(name), sql.Literal(password)))
+
+
+def make_database(conn: Connection, name: str, owner: str) -> None:
+    """Create a database if it is not there. ``conn`` must be in autocommit."""
+    if conn.execute("select 1 from pg_database where datname = %s", (name,)).fetchone() is None:
+        conn.execute(sql.SQL("create database {} owner {}").format(sql.Identifier(name), sql.Identifier(owner)))
+
+
+def fresh_database(url: str, name: str) -> str:
+    """Drop and create database ``name`` on the server of ``url``; returns its address."""
+    with connect(url, autocommit=True) as conn:
+        drop_database(conn, name)
+        conn.execute(sql.SQL("create database {}").format(sql.Identifier(name)))
+    return urlsplit(url)._replace(path=f"/{name}").geturl()
+
+
+def drop_database(conn: Connection, name: str) -> None:
+    """Drop a database if it is there, with whoever is connected to it."""
+    conn.execute(sql.SQL("drop database if exists {} with (force)").format(sql.Identifier(name)))
+
+
+def notices(url: str, channel: str, *, poll_s: float = 1.0) -> Iterator[bool]:
+    """Yield True for each NOTIFY on ``channel`` and False about every ``poll_s`` without one, for ever.
+
+    Raises SinkError when the connection is lost.
+    """
+    with connect(url, autocommit=True) as conn:
+        conn.execute(sql.SQL("listen {}").format(sql.Identifier(channel)))
+        while True:
+            try:
+                seen = [notice.payload for notice in conn.notifies(timeout=poll_s, stop_after=1)]
+            except psycopg.OperationalError as error:
+                raise SinkError(f"database {masked(url)} went away", retryable=True, wait_s=1.0) from error
+            yield bool(seen)
+
+
+def _extension(conn: Connection) -> None:
+    available = conn.execute("select 1 from pg_available_extensions where name = 'timescaledb'").fetchone()
+    if available is not None:
+        conn.execute("create extension if not exists timescaledb")
+
+
+def _refuse_hidden_chunks(conn: Connection, found: Edition) -> None:
+    """An Apache build returns wrong rows, without a word, from chunks that a Community build compressed."""
+    if found is not Edition.APACHE:
+        return
+    row = conn.execute("select count(*) from timescaledb_information.chunks where is_compressed").fetchone()
+    if row is not None and row[0] > 0:
+        message = (
+            f"{row[0]} chunks are compressed, but this is the Apache edition, which would return wrong rows. "
+            "Start it with the Community edition, or decompress the chunks there first."
+        )
+        raise SetupError(message)
+
+
+def _steps() -> dict[int, tuple[str, str, str]]:
+    """Number -> name, forward SQL, backward SQL."""
+    folder = resources.files("schemas.sql")
+    steps: dict[int, tuple[str, str, str]] = {}
+    for file in folder.iterdir():
+        match = re.fullmatch(r"(\d{4})_(\w+)\.up\.sql", file.name)
+        if match:
+            back = folder / f"{match[1]}_{match[2]}.down.sql"
+            steps[int(match[1])] = (file.name, file.read_text("utf-8"), back.read_text("utf-8"))
+    return steps
+
+
+def _applied(conn: Connection, steps: dict[int, tuple[str, str, str]]) -> set[int]:
+    conn.execute(
+        "create table if not exists migration (number integer primary key, name text not null, sha256 text not null,"
+        " applied_at timestamptz not null default now())"
+    )
+    applied = set()
+    for number, name, digest in conn.execute("select number, name, sha256 from migration"):
+        if number not in steps:
+            raise SetupError(f"the database was migrated by a newer Curbwatch ({name}): start that one")
+        if digest != _digest(steps[number][1]):
+            raise SetupError(
+                f"schemas/sql/{name} was changed after it was applied: restore it and add a new file instead"
+            )
+        applied.add(number)
+    return applied
+
+
+def _apply(conn: Connection, number: int, step: tuple[str, str, str], found: Edition) -> None:
+    name, forward, _ = step
+    before = _tables(conn)
+    with conn.transaction():
+        conn.execute(forward)
+        if found is not Edition.NONE:
+            for table in HYPERTABLES.keys() & (_tables(conn) - before):
+                conn.execute(
+                    "select create_hypertable(%s::regclass, by_range('ts', %s::interval))", (table, HYPERTABLES[table])
+                )
+        conn.execute(
+            "insert into migration (number, name, sha256) values (%s, %s, %s)", (number, name, _digest(forward))
+        )
+
+
+def _undo(conn: Connection, number: int, step: tuple[str, str, str]) -> None:
+    with conn.transaction():
+        conn.execute(step[2])
+        conn.execute("delete from migration where number = %s", (number,))
+
+
+def _tables(conn: Connection) -> set[str]:
+    rows = conn.execute("select tablename from pg_tables where schemaname = current_schema()").fetchall()
+    return {row[0] for row in rows}
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()

@@ -1,0 +1,3 @@
+"""Loads the fixture files, nothing else."""
+
+pytest_plugins = ["tests.fix_servers"]
