@@ -22,6 +22,6 @@ class AlertKnobs(Knobs):
 class DispatchKnobs(Knobs):
     """From outbox to crew."""
 
-    lease_s: float = Field(default=120.0, gt=0)
+    lease_s: float = Field(default=1800.0, gt=0)  # a crew drives there; its terminal renews while it runs
     claim_idle_s: float = Field(default=60.0, gt=0)
-    relay_poll_s: float = Field(default=1.0, gt=0)
+    relay_poll_s: float = Field(default=0.1, gt=0)

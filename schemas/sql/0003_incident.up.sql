@@ -80,7 +80,7 @@ create table job (
     incident_id uuid not null unique references incident,
     unit_id text not null,
     urgency text not null default 'normal' check (urgency in ('urgent', 'normal')),
-    state text not null default 'queued' check (state in ('queued', 'taken', 'done', 'rejected')),
+    state text not null default 'queued' check (state in ('queued', 'taken', 'done', 'withdrawn')),
     holder text not null default '',
     lease_until timestamptz,
     taken_at timestamptz,
@@ -94,7 +94,6 @@ create index job_unit on job (unit_id, state);
 create table outbox (
     outbox_id bigint generated always as identity primary key,
     job_id uuid not null references job,
-    kind text not null check (kind in ('dispatch', 'withdraw')),
     relay_seq bigint unique,
     stream text not null default '',
     sent_at timestamptz,

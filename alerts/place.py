@@ -1,0 +1,93 @@
+"""From a box in a picture to a point on the ground, a cell and the unit in charge. Pure."""
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from schemas.city import City, LonLat
+from schemas.incident import Box
+from schemas.place import Calibration, CameraView
+
+M_PER_DEG = 111_320.0  # metres per degree of latitude; of longitude times cos(lat). Good to 0.5 % within a city
+
+
+def inside(points: NDArray[np.float64], polygon: Sequence[tuple[float, float]]) -> NDArray[np.bool_]:
+    """Which of (N, 2) points lie in a polygon of at least three corners; (N,) bool.
+
+    Even-odd rule, each edge half-open, so that a point on an edge shared by two polygons belongs to exactly one.
+    No points give an empty mask; a polygon of fewer corners contains nothing.
+    """
+    within = np.zeros(len(points), bool)
+    if len(polygon) < 3:
+        return within
+    x, y = points[:, 0], points[:, 1]
+    corners = np.asarray(polygon, np.float64)
+    for (x0, y0), (x1, y1) in zip(corners, np.roll(corners, -1, axis=0), strict=True):
+        if y0 == y1:
+            continue
+        crosses = (y0 > y) != (y1 > y)
+        within ^= crosses & (x < (x1 - x0) * (y - y0) / (y1 - y0) + x0)
+    return within
+
+
+def contains(polygon: Sequence[tuple[float, float]], point: tuple[float, float]) -> bool:
+    """Whether one point lies in a polygon; see ``inside``."""
+    return bool(inside(np.asarray([point], np.float64), polygon)[0])
+
+
+def distance_m(one: LonLat, other: LonLat) -> float:
+    """Metres between two WGS-84 points, on a local plane."""
+    east = (other[0] - one[0]) * M_PER_DEG * math.cos(math.radians((one[1] + other[1]) / 2))
+    return math.hypot(east, (other[1] - one[1]) * M_PER_DEG)
+
+
+def ground_point(calibration: Calibration, box: Box, native_px: tuple[int, int]) -> LonLat | None:
+    """Where a box touches the ground; None where its foot is not below the horizon.
+
+    Pinhole over a plane: with v rows below the horizon the distance is f·h/v, and sideways px per metre is
+    slope·v. ``calibration.lon, lat`` is the ground point at the picture's bottom centre. The focal length is taken
+    as the picture's width (53° across, the usual lens of street cameras), which scales depth only.
+    """
+    width, height = native_px
+    foot_row = min(box[1] + box[3], float(height))
+    below, bottom = foot_row - calibration.horizon_row, height - calibration.horizon_row
+    if below <= 1 or bottom <= 1:
+        return None
+    forward_m = width * calibration.height_m * (1 / below - 1 / bottom)
+    right_m = (box[0] + box[2] / 2 - width / 2) / (calibration.px_per_m_slope * below)
+    bearing = math.radians(calibration.bearing_deg)
+    north_m = forward_m * math.cos(bearing) - right_m * math.sin(bearing)
+    east_m = forward_m * math.sin(bearing) + right_m * math.cos(bearing)
+    lat = calibration.lat + north_m / M_PER_DEG
+    return calibration.lon + east_m / (M_PER_DEG * math.cos(math.radians(calibration.lat))), lat
+
+
+def zone_share(box: Box, polygon: Sequence[tuple[float, float]]) -> float:
+    """Share 0..1 of a box's foot, its lowest tenth, that lies in an image zone; 1 for the whole picture (no polygon).
+
+    The foot counts, not the box: an umbrella leaning over the pavement's edge stands where its table stands.
+    """
+    if not polygon:
+        return 1.0
+    x, y, w, h = box
+    columns, rows = np.meshgrid(np.linspace(x, x + w, 11), np.linspace(y + 0.9 * h, y + h, 3))
+    return float(inside(np.column_stack([columns.ravel(), rows.ravel()]), polygon).mean())
+
+
+def cell_of(city: City, view: CameraView, point: LonLat | None) -> str:
+    """Grid cell of a ground point; the camera's own cell where there is no point or no cell holds it."""
+    if point is not None:
+        for cell_id in sorted(city.cells):
+            if contains(city.cells[cell_id].polygon, point):
+                return cell_id
+    return view.cell_id
+
+
+def unit_of(city: City, view: CameraView, cell_id: str, family: str) -> str:
+    """Responsible unit: the camera's own, else the cell's for this family, else for all, else the pack's first."""
+    if view.unit_id:
+        return view.unit_id
+    units = city.cells[cell_id].units if cell_id in city.cells else {}
+    return units.get(family) or units.get("*") or next(iter(city.units), "")

@@ -1,0 +1,101 @@
+"""What the decision says: sightings that count, objects that left, and the job that follows."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+Box = tuple[float, float, float, float]  # x, y, w, h in native px
+
+
+@dataclass(frozen=True, slots=True)
+class Sighting:
+    """One look at a thing that must not stand there. ``*_ns`` are captured times, ns since 1970 UTC.
+
+    ``point`` is lon, lat in degrees WGS-84 where the camera is calibrated. ``direct``: dispatched without a person's
+    confirmation. ``rule_version`` names the city pack that decided.
+    """
+
+    camera_id: str
+    track_id: int
+    family: str
+    class_code: str
+    zone: str
+    cell_id: str
+    unit_id: str
+    point: tuple[float, float] | None
+    box_px: Box
+    captured_ns: int
+    appeared_ns: int
+    dwell_s: float
+    confidence: float
+    direct: bool
+    urgent: bool
+    rule_version: str
+
+
+@dataclass(frozen=True, slots=True)
+class Departure:
+    """A track that left its place at ``captured_ns``."""
+
+    camera_id: str
+    track_id: int
+    captured_ns: int
+
+
+@dataclass(frozen=True, slots=True)
+class EvidenceRecord:
+    """Original bytes on disk, by their SHA-256 (64 hex digits)."""
+
+    sha256: str
+    camera_id: str
+    captured_ns: int
+    received_ns: int
+    size_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """What the store made of a sighting: its incident, and whether it was opened just now."""
+
+    incident_id: str
+    opened: bool
+    sighting: Sighting
+
+
+@dataclass(frozen=True, slots=True)
+class IncidentRow:
+    """One incident as people and programs read it."""
+
+    incident_id: str
+    family: str
+    class_code: str
+    state: str
+    camera_id: str
+    zone: str
+    cell_id: str
+    unit_id: str
+    lon: float | None
+    lat: float | None
+    box_px: Box
+    appeared_at: datetime
+    opened_at: datetime
+    last_seen_at: datetime
+    closed_at: datetime | None
+    sightings: int
+    confidence: float
+    before_sha256: str | None
+    opening_sha256: str
+    rule_version: str
+    decided_by: str
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """One errand for a crew, with the incident it is about."""
+
+    job_id: str
+    unit_id: str
+    urgency: str
+    state: str
+    holder: str
+    lease_until: datetime | None
+    incident: IncidentRow
