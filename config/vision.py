@@ -12,7 +12,8 @@ class VisionKnobs(Knobs):
     analyse_period_s: float = Field(default=4.0, ge=0)  # at most one frame per camera in this time; 0: every frame
     maturing_period_s: float = Field(default=1.0, ge=0)  # while a candidate matures
     vote_s: float = Field(default=0.5, gt=0)  # q: captured seconds per vote
-    dt_max_s: float = Field(default=10.0, gt=0)
+    dt_max_s: float = Field(default=15.0, gt=0)  # never more than static_s / (sightings_min - 1)
+    sightings_min: int = Field(default=5, ge=2, le=60)  # frames that must show an object or a background, however slow
     match_grey: int = Field(default=14, ge=1, le=127)  # t1
     differs_grey: int = Field(default=20, ge=1, le=127)  # t_f, luma
     differs_chroma: int = Field(default=9, ge=1, le=127)  # t_f, chroma
@@ -21,7 +22,9 @@ class VisionKnobs(Knobs):
     area_min_m2: float = Field(default=0.06, gt=0)  # where calibrated
     ncc_light: float = Field(default=0.55, ge=-1, le=1)
     ghost_margin: float = Field(default=0.12, ge=0)
-    warmup_s: float = Field(default=30.0, ge=0)  # captured seconds before the first proposal
+    warmup_s: float = Field(default=30.0, ge=0)  # captured seconds before the first proposal; scales with the dwell
+    relearn_s: float = Field(default=120.0, gt=0)  # captured seconds of another scene after which it is learned anew
+    join_m: float = Field(default=1.2, ge=0)  # where calibrated: fragments nearer than this are one object
 
     @property
     def static_s(self) -> float:
@@ -32,6 +35,21 @@ class VisionKnobs(Knobs):
     def scale(self) -> float:
         """How v_bg and t_prop scale with the dwell; 1 at the default 90 s and above."""
         return min(1.0, self.dwell_s / 90.0)
+
+    @property
+    def gap_s(self) -> float:
+        """What one frame counts at most, so that ``sightings_min`` of them are needed at any cadence."""
+        return min(self.dt_max_s, self.static_s / (self.sightings_min - 1))
+
+    @property
+    def quantum_s(self) -> float:
+        """Q in use: finer than ``vote_s`` for short dwells, so that v_static is never less than 60 votes."""
+        return min(self.vote_s, self.static_s / 60)
+
+    @property
+    def learn_s(self) -> float:
+        """Warm-up in use."""
+        return self.warmup_s * self.scale
 
     @property
     def background_s(self) -> float:

@@ -1,0 +1,1 @@
+"""How the class weights of ``detectors/vision`` are made; nothing here is needed at run time."""

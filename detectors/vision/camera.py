@@ -1,0 +1,267 @@
+"""One camera inside an arena: begin, learn, age; the passes that look for standing objects."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from config.vision import VisionKnobs
+from detectors.vision import exposure, memory
+from detectors.vision.assembly import join
+from detectors.vision.classify import Classifier
+from detectors.vision.features import measure
+from detectors.vision.grid import Arena, Plane, chroma, luma
+from detectors.vision.proposals import Blob, Box, Crop, cut, find_blobs
+from detectors.vision.tracks import DOUBTS, Track, assign, captured, mark, presence
+from detectors.vision.verify import Verdict, judge, look
+from schemas.detections import Phase
+from schemas.place import Calibration
+
+ZONE_SHARE = 0.3  # of a blob's area or of its foot that must lie inside the zones
+FOOT_SHARE = 0.25  # lower part of the box that is its foot
+
+Adopt = Callable[[Verdict, Box], None]
+
+
+@dataclass(slots=True)
+class Camera:
+    """What is not an array: where the state lives, what stands there.
+
+    Attributes:
+        arena, slot: the planes.
+        native_px: width and height of the original picture.
+        zone: (H, W) mask or None for the whole picture.
+        calibration: None where uncalibrated.
+        tracks: standing objects, oldest first.
+    """
+
+    arena: Arena
+    slot: int
+    native_px: tuple[int, int]
+    zone: Plane | None = None
+    calibration: Calibration | None = None
+    tracks: list[Track] = field(default_factory=list)
+
+    def planes(self) -> tuple[Plane, Plane, Plane]:
+        """Background, candidate and votes: views."""
+        return self.arena.background[self.slot], self.arena.candidate[self.slot], self.arena.votes[self.slot]
+
+    def px_per_m(self, row: int) -> float:
+        """Grid px per metre at a grid row; 0 where uncalibrated or above the horizon."""
+        if self.calibration is None:
+            return 0.0
+        native_row = row * self.native_px[1] / self.arena.shape[0]
+        scale = self.calibration.px_per_m_slope * (native_row - self.calibration.horizon_row)
+        return max(0.0, scale * self.arena.shape[1] / self.native_px[0])
+
+
+def begin(camera: Camera, frame: Plane) -> None:
+    """Start learning from this frame: tracks are dropped, their numbers are not used again."""
+    background, candidate, votes = camera.planes()
+    background[:] = frame
+    candidate[:] = frame
+    votes[:] = 0
+    state = camera.arena.state[camera.slot]
+    for name in ("slow_ns", "mark_ns", "changed_ns", "changed_frames", "clock_s", "pending_s", "gain_log"):
+        state[name] = 0
+    state["shift_u"] = state["shift_v"] = 0
+    state["trained"], state["begun"], state["frames"] = False, True, 1
+    # Milliseconds of captured time: later than any number given before, as nothing makes 1000 tracks a second.
+    state["next_id"] = max(int(state["next_id"]), int(state["last_ns"]) // 1_000_000)
+    camera.arena.history_s[camera.slot] = 0
+    camera.arena.history_ns[camera.slot] = 0
+    camera.arena.activity[camera.slot] = 0
+    camera.tracks.clear()
+
+
+def vote(camera: Camera, frame: Plane, dt_s: float, knobs: VisionKnobs, work: memory.Scratch) -> bool:
+    """Count ``dt_s`` captured seconds for this frame; False where they are not a whole vote yet."""
+    state = camera.arena.state[camera.slot]
+    pending = float(state["pending_s"]) + min(dt_s, knobs.gap_s)
+    increment = min(255, int(pending / knobs.quantum_s + 1e-9))
+    state["pending_s"] = pending - increment * knobs.quantum_s
+    if increment == 0:
+        return False
+    _, candidate, votes = camera.planes()
+    memory.vote(frame, candidate, votes, increment, knobs.match_grey, work)
+    state["clock_s"] += increment * knobs.quantum_s
+    state["frames"] += 1
+    now_ns = int(state["last_ns"])
+    if now_ns - int(state["mark_ns"]) >= knobs.static_s / 24 * 1e9:
+        slot = camera.slot
+        mark(camera.arena.history_s[slot], camera.arena.history_ns[slot], float(state["clock_s"]), now_ns)
+        state["mark_ns"] = now_ns
+    return True
+
+
+def learn(camera: Camera, knobs: VisionKnobs) -> bool:
+    """Whether the background is learned; takes the majority as background when the warm-up is over."""
+    state = camera.arena.state[camera.slot]
+    if not state["trained"] and state["clock_s"] >= knobs.learn_s and state["frames"] >= knobs.sightings_min:
+        background, candidate, _ = camera.planes()
+        background[:] = candidate
+        state["trained"] = True
+        state["slow_ns"] = state["last_ns"]
+    return bool(state["trained"])
+
+
+def relevel(camera: Camera) -> None:
+    """Bring the models half way to the camera's own exposure once that has moved for good."""
+    state = camera.arena.state[camera.slot]
+    shape = camera.arena.shape
+    background, candidate, _ = camera.planes()
+    log = float(state["gain_log"])
+    if abs(log) > exposure.RELEVEL_LOG:
+        for plane in (background, candidate):
+            exposure.level(luma(plane, shape), float(np.exp(-log / 2)))
+        state["gain_log"] = log / 2
+    for index, name in enumerate(("shift_u", "shift_v")):
+        whole = int(state[name])
+        if abs(whole) >= 2:
+            for plane in (background, candidate):
+                half = chroma(plane, shape)[index]
+                cv2.convertScaleAbs(half, dst=half, alpha=1.0, beta=-float(whole))
+            state[name] -= whole
+
+
+def watch(camera: Camera, frame: Plane, dt_s: float, knobs: VisionKnobs) -> list[Track]:
+    """See which tracks are still there; returns those that have left after standing, and drops every left one."""
+    background, candidate, votes = camera.planes()
+    shape = camera.arena.shape
+    now_ns = int(camera.arena.state[camera.slot]["last_ns"])
+    left: list[Track] = []
+    for track in list(camera.tracks):
+        seen = presence(track, frame, background, candidate, shape, knobs.match_grey)
+        if seen == "present":
+            track.seen_ns, track.absent_s = now_ns, 0.0
+        elif seen == "absent":
+            track.absent_s += min(dt_s, knobs.gap_s)
+        if track.absent_s >= knobs.gone_s:
+            camera.tracks.remove(track)
+            _forget_region(candidate, background, votes, track.box, shape)
+            if track.phase is Phase.STANDING:
+                track.phase = Phase.GONE
+                left.append(track)
+        elif track.looks >= 2 and seen == "present" and now_ns - track.appeared_ns >= knobs.dwell_s * 1e9:
+            track.phase = Phase.STANDING
+    return left
+
+
+def propose(
+    camera: Camera, frame: Plane, knobs: VisionKnobs, classifier: Classifier, work: memory.Scratch, adopt: Adopt
+) -> list[Track]:
+    """Look for standing objects; returns standing tracks that turned out to be none, which are dropped."""
+    background, candidate, votes = camera.planes()
+    grey = knobs.match_grey
+    memory.drift(frame, background, grey, work)
+    memory.drift(frame, candidate, grey, work)
+    relevel(camera)
+    limit = min(knobs.background_s, 2 * knobs.gap_s) / knobs.quantum_s
+    memory.cap_background(background, candidate, votes, max(1, int(limit)), grey, work)
+    static = max(1, int(knobs.static_s / knobs.quantum_s) - 2)
+    mask = memory.standing_mask(votes, static, knobs.differs_grey, knobs.differs_chroma, work)
+    if mask is None:
+        return []
+    blobs = [blob for blob in find_blobs(mask, _area_min(camera, knobs)) if _large(camera, blob, knobs)]
+    reach = max((camera.px_per_m(blob.box[1] + blob.box[3]) for blob in blobs), default=0.0) * knobs.join_m
+    dropped: list[Track] = []
+    for blob in join(blobs, reach):
+        if _in_zone(camera.zone, blob):
+            dropped.extend(_consider(camera, blob, reach, knobs, classifier, adopt))
+    return dropped
+
+
+def _consider(
+    camera: Camera, blob: Blob, reach: float, knobs: VisionKnobs, classifier: Classifier, adopt: Adopt
+) -> list[Track]:
+    state = camera.arena.state[camera.slot]
+    now_ns = int(state["last_ns"])
+    owners = assign(camera.tracks, blob, reach)
+    track = owners[0] if owners else None
+    for spare in owners[1:]:
+        if spare.phase is Phase.MATURING:
+            camera.tracks.remove(spare)
+    if track is not None and not track.due(now_ns):
+        return []
+    background, candidate, votes = camera.planes()
+    crop = cut(background, candidate, blob, camera.arena.shape)
+    seen = look(crop)
+    verdict = judge(seen, ncc_light=knobs.ncc_light, ghost_margin=knobs.ghost_margin)
+    if verdict is not Verdict.OBJECT:
+        return _doubt(camera, track, crop, blob, verdict, adopt)
+    if track is None:
+        track = Track(int(state["next_id"]), blob.box, blob.area, _appeared(camera, crop, votes, knobs), now_ns)
+        state["next_id"] += 1
+        camera.tracks.append(track)
+    track.follow(blob)
+    features = measure(crop, blob, seen, camera.arena.activity[camera.slot], camera.arena.shape)
+    track.add(features, classifier.log_posterior(features), now_ns)
+    return []
+
+
+def _doubt(camera: Camera, track: Track | None, crop: Crop, blob: Blob, verdict: Verdict, adopt: Adopt) -> list[Track]:
+    if track is not None:
+        track.doubts += 1
+        track.look_ns = int(camera.arena.state[camera.slot]["last_ns"])
+        if track.doubts < DOUBTS:
+            return []
+        camera.tracks.remove(track)
+    _adopt_region(camera, crop)
+    adopt(verdict, blob.box)
+    if track is None or track.phase is not Phase.STANDING:
+        return []
+    track.phase = Phase.GONE
+    return [track]
+
+
+def _appeared(camera: Camera, crop: Crop, votes: Plane, knobs: VisionKnobs) -> int:
+    height, width = crop.mask.shape
+    cast = luma(votes, camera.arena.shape)[crop.y : crop.y + height, crop.x : crop.x + width][crop.mask > 0]
+    state = camera.arena.state[camera.slot]
+    age_s = float(np.percentile(cast, 75)) * knobs.quantum_s
+    slot = camera.slot
+    marks_s, marks_ns = camera.arena.history_s[slot], camera.arena.history_ns[slot]
+    return captured(int(state["last_ns"]), float(state["clock_s"]), age_s, marks_s, marks_ns)
+
+
+def _adopt_region(camera: Camera, crop: Crop) -> None:
+    """Structure enters the background only here: the candidate's pixels of a judged region, two px around it too."""
+    background, candidate, _ = camera.planes()
+    shape = camera.arena.shape
+    mask = np.asarray(cv2.dilate(crop.mask, np.ones((5, 5), np.uint8)), np.uint8)
+    height, width = mask.shape
+    part = slice(crop.y, crop.y + height), slice(crop.x, crop.x + width)
+    np.copyto(luma(background, shape)[part], luma(candidate, shape)[part], where=mask > 0)
+    half = slice(crop.y // 2, (crop.y + height) // 2), slice(crop.x // 2, (crop.x + width) // 2)
+    for old, new in zip(chroma(background, shape), chroma(candidate, shape), strict=True):
+        np.copyto(old[half], new[half], where=mask[::2, ::2] > 0)
+
+
+def _forget_region(candidate: Plane, background: Plane, votes: Plane, box: Box, shape: tuple[int, int]) -> None:
+    x, y, w, h = box
+    part = slice(y, y + h), slice(x, x + w)
+    half = slice(y // 2, (y + h + 1) // 2), slice(x // 2, (x + w + 1) // 2)
+    luma(candidate, shape)[part] = luma(background, shape)[part]
+    luma(votes, shape)[part] = 0
+    for new, old, cast in zip(chroma(candidate, shape), chroma(background, shape), chroma(votes, shape), strict=True):
+        new[half] = old[half]
+        cast[half] = 0
+
+
+def _area_min(camera: Camera, knobs: VisionKnobs) -> float:
+    return float(knobs.area_min_px) if camera.calibration is None else min(8.0, knobs.area_min_px)
+
+
+def _large(camera: Camera, blob: Blob, knobs: VisionKnobs) -> bool:
+    scale = camera.px_per_m(blob.box[1] + blob.box[3])
+    return scale == 0 or blob.area >= knobs.area_min_m2 * scale * scale
+
+
+def _in_zone(zone: NDArray[np.uint8] | None, blob: Blob) -> bool:
+    if zone is None:
+        return True
+    x, y, w, h = blob.box
+    foot = max(1, round(h * FOOT_SHARE))
+    return bool((zone[y + h - foot : y + h, x : x + w] > 0).mean() >= ZONE_SHARE)

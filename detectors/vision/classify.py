@@ -1,0 +1,55 @@
+"""Class probabilities of one look: an ensemble of small two-layer networks over the hand features."""
+
+from dataclasses import dataclass
+from importlib import resources
+
+import numpy as np
+from numpy.typing import NDArray
+
+from detectors.vision.features import NAMES
+from schemas.detections import CLASSES
+
+WEIGHTS = "weights.npz"  # made by curbwatch/tuning/train; holds numbers only
+
+
+@dataclass(frozen=True, slots=True)
+class Classifier:
+    """E networks with one hidden layer of K units over F standardised features.
+
+    Attributes:
+        mean, scale: (F,) float32, of the training set.
+        hidden, hidden_bias: (E, F, K) and (E, K) float32.
+        out, out_bias: (E, K, 6) and (E, 6) float32.
+    """
+
+    mean: NDArray[np.float32]
+    scale: NDArray[np.float32]
+    hidden: NDArray[np.float32]
+    hidden_bias: NDArray[np.float32]
+    out: NDArray[np.float32]
+    out_bias: NDArray[np.float32]
+
+    def log_posterior(self, features: NDArray[np.float32]) -> NDArray[np.float64]:
+        """(6,) log probabilities over CLASSES of one look's (F,) features: the mean of the networks' probabilities."""
+        x = np.clip((features - self.mean) / self.scale, -4, 4)
+        layer = np.maximum(np.einsum("f,efk->ek", x, self.hidden) + self.hidden_bias, 0)
+        scores = np.einsum("ek,eko->eo", layer, self.out) + self.out_bias
+        scores = np.exp(scores - scores.max(axis=1, keepdims=True))
+        probabilities = (scores / scores.sum(axis=1, keepdims=True)).mean(axis=0)
+        return np.asarray(np.log(probabilities.astype(np.float64) + 1e-6))
+
+
+def load() -> Classifier:
+    """Read the weights that ship with the package. Raises ValueError where they fit other features or classes."""
+    with resources.files("detectors.vision").joinpath(WEIGHTS).open("rb") as file, np.load(file) as arrays:
+        names, classes = tuple(arrays["names"].tolist()), tuple(arrays["classes"].tolist())
+        if names != NAMES or classes != CLASSES:
+            raise ValueError(f"{WEIGHTS} was made for other features or classes; run curbwatch.tuning.train again")
+        keys = ("mean", "scale", "hidden", "hidden_bias", "out", "out_bias")
+        return Classifier(*(np.asarray(arrays[key], np.float32) for key in keys))
+
+
+def fuse(logs: NDArray[np.float64]) -> NDArray[np.float32]:
+    """(R, 6) mean log probabilities to posteriors whose rows sum to 1; R may be 0."""
+    raised = np.exp(logs - logs.max(axis=1, keepdims=True)) if len(logs) else np.zeros((0, len(CLASSES)))
+    return np.asarray(raised / np.maximum(raised.sum(axis=1, keepdims=True), 1e-12), np.float32)

@@ -1,0 +1,264 @@
+"""The detector of frames: admits, normalises, votes, proposes, verifies, tracks and classifies a batch."""
+
+from collections import deque
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from config.vision import VisionKnobs
+from detectors.vision import camera as single
+from detectors.vision import classify, exposure, grid, memory, snapshot, tracks
+from detectors.vision.camera import Camera
+from detectors.vision.grid import Arena
+from detectors.vision.proposals import Box
+from detectors.vision.tracks import Track
+from detectors.vision.verify import Verdict
+from schemas.detections import CLASSES, Detections, Phase, SceneState
+from schemas.frame import FrameBatch
+from schemas.place import CameraView
+
+ADOPTIONS = 256  # kept for whoever reads them
+SIDE_MAX = 4096  # of a grid, px: a snapshot that says more is not ours
+ACTIVITY_S = 120.0  # time constant of the activity (vision.md 4)
+
+
+@dataclass(frozen=True, slots=True)
+class Adoption:
+    """A region that became background, and why.
+
+    Attributes:
+        camera_id: where.
+        captured_ns: when, by the frame's clock.
+        reason: ``light``, ``shade``, ``ghost``, or ``relearned`` for the whole picture.
+        box_px: x, y, w, h in native px.
+    """
+
+    camera_id: str
+    captured_ns: int
+    reason: str
+    box_px: tuple[float, float, float, float]
+
+
+class VisionDetector:
+    """Standing objects on any number of cameras; implements ``detectors.base.Detector``.
+
+    Pure: the only clock is ``captured_ns``, the only file read is the classifier's weights, at construction.
+    ``adoptions`` holds the last 256 regions that entered a background, newest last.
+    """
+
+    def __init__(self, knobs: VisionKnobs, views: Mapping[str, CameraView]) -> None:
+        self._knobs = knobs
+        self._views = views
+        self._classifier = classify.load()
+        self._arenas: dict[tuple[int, int], Arena] = {}
+        self._scratch: dict[tuple[int, int], memory.Scratch] = {}
+        self._cameras: dict[str, Camera] = {}
+        self.adoptions: deque[Adoption] = deque(maxlen=ADOPTIONS)
+
+    def step(self, frames: FrameBatch) -> Detections:
+        """Advance each camera by its frame; rows are its tracks, in the order of the batch and of their age.
+
+        Frames that are late, frozen, of another scene, or before the background is learned bring no rows.
+        """
+        count = len(frames)
+        if count == 0:
+            return Detections.empty()
+        shape = (int(frames.pixels.shape[1]), int(frames.pixels.shape[2]))
+        cameras = [self._camera(id_, shape, frames.native_px[k]) for k, id_ in enumerate(frames.camera_ids)]
+        arena = self._arena(shape)
+        slots = np.asarray([camera.slot for camera in cameras], np.int64)
+        scene, elapsed_s = _admit(arena, slots, frames)
+        live = np.flatnonzero(scene == SceneState.OK)
+        planes = np.empty((len(live), shape[0] * 3 // 2, shape[1]), np.uint8)
+        grid.to_i420(frames.pixels[live], planes)
+        seen = exposure.compare(planes, arena.background, slots[live], shape)
+        begun = arena.state["begun"][slots[live]]
+        _follow(arena, slots[live], seen, elapsed_s[live], begun & ~seen.changed)
+        rows: list[tuple[int, Track]] = []
+        for k, index in enumerate(live):
+            camera, camera_id = cameras[index], frames.camera_ids[index]
+            if not begun[k] or seen.changed[k]:
+                scene[index] = self._unfit(camera, planes[k], camera_id)
+                continue
+            exposure.normalise(planes[k], float(seen.gain[k]), seen.shift[k], shape)
+            found = self._advance(camera, planes[k], float(elapsed_s[index]), camera_id)
+            if not arena.state["trained"][camera.slot]:
+                scene[index] = SceneState.WARMING
+            rows.extend((int(index), track) for track in found)
+        return _detections(scene, rows, cameras)
+
+    def forget(self, camera_id: str) -> None:
+        """Drop one camera's state. Unknown cameras are ignored."""
+        camera = self._cameras.pop(camera_id, None)
+        if camera is not None:
+            camera.arena.give(camera.slot)
+
+    def snapshot(self, camera_id: str) -> bytes:
+        """State of one camera; empty bytes for an unknown one."""
+        camera = self._cameras.get(camera_id)
+        if camera is None:
+            return b""
+        shape = np.asarray([*camera.arena.shape, *camera.native_px], np.int64)
+        return snapshot.encode({**camera.arena.read(camera.slot), "shape": shape, "tracks": tracks.pack(camera.tracks)})
+
+    def restore(self, camera_id: str, state: bytes) -> None:
+        """Take over a snapshot: later steps give identical results. Raises ValueError if it is not one of ours."""
+        arrays = snapshot.decode(state)
+        sizes, rows = arrays.get("shape"), arrays.get("tracks")
+        if sizes is None or rows is None or sizes.shape != (4,) or not np.issubdtype(sizes.dtype, np.integer):
+            raise ValueError("snapshot: shape or tracks are missing")
+        height, width, native_w, native_h = (int(side) for side in sizes)
+        if not (0 < height <= SIDE_MAX and 0 < width <= SIDE_MAX and min(native_w, native_h) > 0):
+            raise ValueError(f"snapshot: a grid of {width}x{height} px")
+        standing = tracks.unpack(np.asarray(rows))
+        arena = self._arena((height, width))
+        slot = arena.take()
+        try:
+            arena.write(slot, arrays)
+        except ValueError:
+            arena.give(slot)
+            raise
+        self.forget(camera_id)
+        self._cameras[camera_id] = self._place(camera_id, Camera(arena, slot, (native_w, native_h), tracks=standing))
+
+    def features(self, camera_id: str) -> dict[int, NDArray[np.float32]]:
+        """Newest (F,) features of each of a camera's tracks by track id, in the order of ``features.NAMES``."""
+        camera = self._cameras.get(camera_id)
+        return {} if camera is None else {track.id: track.features for track in camera.tracks}
+
+    def bytes_per_camera(self) -> float:
+        """Resident bytes of planes, samples, history and zone masks per camera known; 0 for none."""
+        cameras = self._cameras.values()
+        sizes = [c.arena.bytes_per_slot() + (0 if c.zone is None else c.zone.nbytes) for c in cameras]
+        return float(np.mean(sizes)) if sizes else 0.0
+
+    def _unfit(self, camera: Camera, plane: NDArray[np.uint8], camera_id: str) -> SceneState:
+        """Handle a camera's first frame, and one that is not its street: wait, and when it stays so, learn it anew."""
+        state = camera.arena.state[camera.slot]
+        if not state["begun"] or not state["trained"]:
+            single.begin(camera, plane)
+            return SceneState.WARMING
+        now_ns = int(state["last_ns"])
+        if state["changed_frames"] == 0:
+            state["changed_ns"] = now_ns
+        state["changed_frames"] += 1
+        lasted_s = (now_ns - int(state["changed_ns"])) / 1e9
+        if lasted_s < self._knobs.relearn_s or state["changed_frames"] < self._knobs.sightings_min:
+            return SceneState.CHANGED
+        single.begin(camera, plane)
+        self.adoptions.append(
+            Adoption(camera_id, now_ns, "relearned", (0.0, 0.0, float(camera.native_px[0]), float(camera.native_px[1])))
+        )
+        return SceneState.WARMING
+
+    def _advance(self, camera: Camera, plane: NDArray[np.uint8], dt_s: float, camera_id: str) -> list[Track]:
+        """Vote, and where the background is known look after the tracks; returns those to report."""
+        state = camera.arena.state[camera.slot]
+        state["changed_frames"] = 0
+        work = self._scratch[camera.arena.shape]
+        voted = single.vote(camera, plane, dt_s, self._knobs, work)
+        if not single.learn(camera, self._knobs):
+            return []
+        left: list[Track] = []
+        if voted:
+            left = single.watch(camera, plane, dt_s, self._knobs)
+            if self._due(camera):
+                state["slow_ns"] = state["last_ns"]
+
+                def adopt(reason: Verdict, box: Box) -> None:
+                    where = _native(box, camera)
+                    self.adoptions.append(Adoption(camera_id, int(state["last_ns"]), reason.name.lower(), where))
+
+                left += single.propose(camera, plane, self._knobs, self._classifier, work, adopt)
+        return camera.tracks + left
+
+    def _due(self, camera: Camera) -> bool:
+        state = camera.arena.state[camera.slot]
+        maturing = any(track.phase is Phase.MATURING for track in camera.tracks)
+        period_s = self._knobs.propose_s / (4 if maturing else 1)
+        return bool(int(state["last_ns"]) - int(state["slow_ns"]) >= period_s * 1e9)
+
+    def _camera(self, camera_id: str, shape: tuple[int, int], native_px: NDArray[np.int32]) -> Camera:
+        size = (int(native_px[0]), int(native_px[1]))
+        known = self._cameras.get(camera_id)
+        if known is not None and known.arena.shape == shape and known.native_px == size:
+            return known
+        self.forget(camera_id)
+        arena = self._arena(shape)
+        camera = self._place(camera_id, Camera(arena, arena.take(), size))
+        self._cameras[camera_id] = camera
+        return camera
+
+    def _place(self, camera_id: str, camera: Camera) -> Camera:
+        view = self._views.get(camera_id)
+        if view is not None:
+            camera.zone = grid.zone_mask(view.zones, camera.arena.shape, camera.native_px)
+            camera.calibration = view.calibration
+        return camera
+
+    def _arena(self, shape: tuple[int, int]) -> Arena:
+        if shape not in self._arenas:
+            self._arenas[shape] = Arena(shape)
+            self._scratch[shape] = memory.Scratch(shape)
+        return self._arenas[shape]
+
+
+def _admit(arena: Arena, slots: NDArray[np.int64], frames: FrameBatch) -> tuple[NDArray[np.uint8], NDArray[np.float64]]:
+    """(N,) scene states, OK where a frame may be used, and (N,) captured seconds since the camera's last frame."""
+    state = arena.state
+    begun = state["begun"][slots]
+    last_ns = state["last_ns"][slots]
+    late = begun & (frames.captured_ns <= last_ns)
+    frozen = begun & ~late & (frames.crc32 == state["crc"][slots])
+    elapsed_s = np.where(begun, frames.captured_ns - last_ns, 0) / 1e9
+    fresh = slots[~late]
+    state["last_ns"][fresh] = frames.captured_ns[~late]
+    state["crc"][fresh] = frames.crc32[~late]
+    scene = np.where(late, SceneState.LATE, np.where(frozen, SceneState.FROZEN, SceneState.OK))
+    return scene.astype(np.uint8), np.asarray(elapsed_s, np.float64)
+
+
+def _follow(
+    arena: Arena,
+    slots: NDArray[np.int64],
+    seen: exposure.Exposure,
+    elapsed_s: NDArray[np.float64],
+    fits: NDArray[np.bool_],
+) -> None:
+    """Age the slow exposure and the activity of the cameras whose frame fits."""
+    chosen = slots[fits]
+    state = arena.state
+    share = 1 - np.exp(-elapsed_s[fits] / exposure.SLOW_S)
+    fresh = (np.log(seen.gain[fits]), seen.shift[fits, 0], seen.shift[fits, 1])
+    for name, value in zip(("gain_log", "shift_u", "shift_v"), fresh, strict=True):
+        state[name][chosen] += share * (value - state[name][chosen])
+    known = exposure.sample_luma(arena.background, arena.shape)[chosen].astype(np.float32)
+    stood = exposure.sample_luma(arena.candidate, arena.shape)[chosen].astype(np.float32)
+    level = seen.luma[fits]
+    busy = np.minimum(np.abs(level - known), np.abs(level - stood)) > exposure.DISAGREE_GREY
+    weight = (1 - np.exp(-elapsed_s[fits] / ACTIVITY_S)).astype(np.float32)[:, None, None]
+    arena.activity[chosen] += weight * (busy - arena.activity[chosen])
+
+
+def _native(box: Box, camera: Camera) -> tuple[float, float, float, float]:
+    rows, columns = camera.arena.shape
+    across, down = camera.native_px[0] / columns, camera.native_px[1] / rows
+    return box[0] * across, box[1] * down, box[2] * across, box[3] * down
+
+
+def _detections(scene: NDArray[np.uint8], rows: list[tuple[int, Track]], cameras: list[Camera]) -> Detections:
+    now_ns = [int(camera.arena.state["last_ns"][camera.slot]) for camera in cameras]
+    found = [track for _, track in rows]
+    logs = np.asarray([track.mean_logs() for track in found], np.float64).reshape(-1, len(CLASSES))
+    return Detections(
+        scene=scene,
+        frame=np.asarray([index for index, _ in rows], np.int32),
+        track_id=np.asarray([track.id for track in found], np.int64),
+        phase=np.asarray([track.phase for track in found], np.uint8),
+        box_px=np.asarray([_native(track.box, cameras[index]) for index, track in rows], np.float32).reshape(-1, 4),
+        appeared_ns=np.asarray([track.appeared_ns for track in found], np.int64),
+        dwell_s=np.asarray([(now_ns[index] - track.appeared_ns) / 1e9 for index, track in rows], np.float32),
+        posterior=classify.fuse(logs),
+    )

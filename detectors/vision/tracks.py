@@ -1,0 +1,179 @@
+"""Standing objects over time: where, since when, still there, and what they probably are."""
+
+from dataclasses import dataclass, field
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from detectors.vision.assembly import neighbours, overlap
+from detectors.vision.features import NAMES
+from detectors.vision.grid import HISTORY, Plane, chroma, luma
+from detectors.vision.proposals import Blob, Box
+from schemas.detections import CLASSES, Phase
+
+LOOKS = 12  # looks at an object at every proposal pass; afterwards once in LOOK_S
+LOOK_S = 60.0
+FADE = 0.9  # weight of the older looks at each new one
+OVERLAP = 0.3  # of the smaller box: the same object (vision.md 7)
+FRAGMENT = 0.5  # of its area: a smaller neighbour is a part that came late, not another object
+GROWTH = 1.7  # a standing object's box is not replaced by a blob larger or smaller by more than this
+DOUBTS = 3  # looks in a row that say light, shade or ghost before a track is given up
+PRESENT = 0.4  # share of an object's pixels that must look as before
+ABSENT = 0.5  # share that shows the background instead
+FADED = 0.25  # share of its area below which the memory has forgotten it
+TRACK = np.dtype(
+    [
+        ("id", "i8"),
+        ("box", "i4", 4),
+        ("area", "f8"),
+        ("appeared_ns", "i8"),
+        ("seen_ns", "i8"),
+        ("look_ns", "i8"),
+        ("absent_s", "f8"),
+        ("looks", "i4"),
+        ("doubts", "i4"),
+        ("phase", "u1"),
+        ("weight", "f8"),
+        ("logs", "f8", len(CLASSES)),
+        ("features", "f4", len(NAMES)),
+    ]
+)
+
+
+@dataclass(slots=True)
+class Track:
+    """One standing object. Boxes in grid px, times captured.
+
+    Attributes:
+        id: unique within the camera.
+        box, area: of the blob it was last taken from.
+        appeared_ns: when it came to stand.
+        seen_ns: when it was last clearly there.
+        look_ns: when it was last looked at.
+        absent_s: capped seconds in which its background was seen instead.
+        looks, doubts: how often looked at; how many of the last looks in a row said it is none.
+        phase: MATURING or STANDING; GONE only in the step in which it leaves.
+        weight, logs: fading count and (6,) sum of the log probabilities.
+        features: (F,) of the newest look.
+    """
+
+    id: int
+    box: Box
+    area: float
+    appeared_ns: int
+    seen_ns: int
+    look_ns: int = 0
+    absent_s: float = 0.0
+    looks: int = 0
+    doubts: int = 0
+    phase: Phase = Phase.MATURING
+    weight: float = 0.0
+    logs: NDArray[np.float64] = field(default_factory=lambda: np.zeros(len(CLASSES)))
+    features: NDArray[np.float32] = field(default_factory=lambda: np.zeros(len(NAMES), np.float32))
+
+    def due(self, now_ns: int) -> bool:
+        """Whether another look is worth its time."""
+        return self.looks < LOOKS or now_ns - self.look_ns >= LOOK_S * 1e9
+
+    def add(self, features: NDArray[np.float32], log_posterior: NDArray[np.float64], now_ns: int) -> None:
+        """Count one look's (F,) features and their (6,) log probabilities."""
+        self.features = features
+        self.logs = self.logs * FADE + log_posterior
+        self.weight = self.weight * FADE + 1
+        self.looks += 1
+        self.doubts = 0
+        self.look_ns = now_ns
+
+    def mean_logs(self) -> NDArray[np.float64]:
+        """(6,) mean log probability of the looks."""
+        return self.logs / max(self.weight, 1e-9)
+
+    def follow(self, blob: Blob) -> None:
+        """Take the blob's box, unless it would change a standing object beyond belief."""
+        if self.phase is Phase.MATURING or self.area / GROWTH <= blob.area <= self.area * GROWTH:
+            self.box, self.area = blob.box, blob.area
+
+
+def assign(tracks: list[Track], blob: Blob, reach_px: float) -> list[Track]:
+    """Tracks that a blob belongs to, oldest first: those it overlaps, else one it is a late part of."""
+    hit = [track for track in tracks if overlap(track.box, blob.box) >= OVERLAP]
+    if hit:
+        return hit
+    near = [track for track in tracks if neighbours(track.box, blob.box, reach_px)]
+    return [track for track in near if blob.area < FRAGMENT * track.area][:1]
+
+
+def presence(track: Track, frame: Plane, background: Plane, candidate: Plane, shape: tuple[int, int], grey: int) -> str:
+    """``present``, ``absent`` or ``hidden``: what a frame shows where the object stood, at half resolution."""
+    x, y, w, h = track.box
+    across = slice(x // 2, max(x // 2 + 1, (x + w + 1) // 2))
+    down = slice(y // 2, max(y // 2 + 1, (y + h + 1) // 2))
+    new, old, stood = (_halves(plane, shape, down, across) for plane in (frame, background, candidate))
+    own = _distance(stood, old) > 1.4 * grey
+    count = int(np.count_nonzero(own))
+    if count * 4 < FADED * track.area:
+        return "absent"
+    to_stood, to_old = _distance(new, stood)[own], _distance(new, old)[own]
+    if np.count_nonzero(to_stood <= grey) >= PRESENT * count:
+        return "present"
+    gone = np.count_nonzero((to_old <= grey) & (to_old < to_stood))
+    return "absent" if gone >= ABSENT * count else "hidden"
+
+
+def _halves(plane: Plane, shape: tuple[int, int], down: slice, across: slice) -> NDArray[np.uint8]:
+    u, v = chroma(plane, shape)
+    return np.stack([luma(plane, shape)[::2, ::2][down, across], u[down, across], v[down, across]])
+
+
+def _distance(left: NDArray[np.uint8], right: NDArray[np.uint8]) -> NDArray[np.int16]:
+    delta = np.asarray(cv2.absdiff(left, right), np.int16)
+    return np.asarray(np.maximum(delta[0], 2 * np.maximum(delta[1], delta[2])), np.int16)
+
+
+def pack(tracks: list[Track]) -> NDArray[np.void]:
+    """Tracks as (T,) of TRACK, for a snapshot."""
+    rows = np.zeros(len(tracks), TRACK)
+    for row, track in zip(rows, tracks, strict=True):
+        for name in TRACK.names or ():
+            row[name] = getattr(track, name)
+    return rows
+
+
+def unpack(rows: NDArray[np.void]) -> list[Track]:
+    """The reverse of ``pack``. Raises ValueError for rows of another type."""
+    if rows.dtype != TRACK or rows.ndim != 1:
+        raise ValueError("snapshot: tracks are of another type")
+    tracks = []
+    for row in rows:
+        plain = {
+            name: row[name].item() for name in TRACK.names or () if name not in {"box", "logs", "phase", "features"}
+        }
+        box = (int(row["box"][0]), int(row["box"][1]), int(row["box"][2]), int(row["box"][3]))
+        arrays = {name: row[name].copy() for name in ("logs", "features")}
+        tracks.append(Track(box=box, phase=Phase(int(row["phase"])), **arrays, **plain))
+    return tracks
+
+
+def captured(
+    now_ns: int, clock_s: float, age_s: float, marks_s: NDArray[np.float64], marks_ns: NDArray[np.int64]
+) -> int:
+    """When the vote clock showed ``clock_s - age_s``: votes of capped gaps turned back into captured time.
+
+    ``marks_s`` and ``marks_ns`` are (48,) and ascending; unused ones are 0 in ``marks_ns`` and come first.
+    """
+    used = marks_ns > 0
+    times = np.append(marks_ns[used] - now_ns, 0).astype(np.float64)
+    clocks = np.append(marks_s[used], clock_s)
+    then = clock_s - age_s
+    if then < clocks[0]:
+        return now_ns + int(times[0] - (clocks[0] - then) * 1e9)
+    return now_ns + int(np.interp(then, clocks, times))
+
+
+def mark(history_s: NDArray[np.float64], history_ns: NDArray[np.int64], clock_s: float, now_ns: int) -> None:
+    """Remember what the vote clock shows now, in place; the oldest of 48 marks is dropped."""
+    history_s[: HISTORY - 1] = history_s[1:]
+    history_ns[: HISTORY - 1] = history_ns[1:]
+    history_s[-1] = clock_s
+    history_ns[-1] = now_ns
