@@ -1,3 +1,4 @@
+drop view incident_view;
 drop table relay_state;
 drop table outbox;
 drop table job;

@@ -105,6 +105,14 @@ create index outbox_unsent on outbox (relay_seq) where relay_seq is not null and
 create table relay_state (
     only_row boolean primary key default true check (only_row),
     next_seq bigint not null default 1,
-    epoch text not null default ''
+    epoch text not null default '',
+    epoch_first_seq bigint not null default 1
 );
 insert into relay_state default values;
+
+-- Incidents with the digests of their evidence pair, as everybody reads them.
+create view incident_view as
+select i.*, b.sha256 as before_sha256, o.sha256 as opening_sha256
+from incident i
+join evidence o on o.evidence_id = i.opening_id
+left join evidence b on b.evidence_id = i.before_id;

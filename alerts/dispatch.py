@@ -1,0 +1,156 @@
+"""The queue: Redis Streams, one per unit and urgency. A convenience; PostgreSQL rebuilds it."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from enum import Enum
+from typing import Any, cast
+
+import redis
+
+from alerts.jobs import stream_of
+from schemas.errors import SinkError
+
+GROUP = "crew"
+EPOCH_KEY = "dispatch:epoch"
+
+# One script, so that nothing can come between the epoch check and the entry.
+# KEYS: epoch, stream. ARGV: epoch, relay_seq, highest confirmed relay_seq of this stream, job id.
+SEND = """
+if redis.call('GET', KEYS[1]) ~= ARGV[1] then return 'epoch' end
+local last = 0
+if redis.call('EXISTS', KEYS[2]) == 1 then
+  local info = redis.call('XINFO', 'STREAM', KEYS[2])
+  for i = 1, #info, 2 do
+    if info[i] == 'last-generated-id' then last = tonumber(string.match(info[i + 1], '^(%d+)')) end
+  end
+end
+if last < tonumber(ARGV[3]) then return 'behind' end
+if last >= tonumber(ARGV[2]) then return 'already' end
+redis.call('XADD', KEYS[2], ARGV[2] .. '-0', 'job', ARGV[4])
+return 'sent'
+"""
+
+
+class Sent(Enum):
+    """What became of an entry."""
+
+    SENT = "sent"
+    ALREADY = "already"  # an earlier try of the same relay_seq got through
+    EPOCH = "epoch"  # the queue was flushed or is another one
+    BEHIND = "behind"  # the stream lost entries that were confirmed
+
+
+class JobQueue:
+    """Sends and draws entries. ``prefix`` keeps several cities apart on one server.
+
+    Every method raises SinkError (retryable) where the server does not answer.
+    """
+
+    def __init__(self, url: str, *, prefix: str = "", claim_idle_s: float = 60.0) -> None:
+        self._client = redis.Redis.from_url(url, decode_responses=True, socket_timeout=5, socket_connect_timeout=5)
+        self._send = self._client.register_script(SEND)
+        self._prefix = prefix
+        self._claim_idle_ms = int(claim_idle_s * 1000)
+
+    def send(self, epoch: str, relay_seq: int, confirmed_seq: int, stream: str, job_id: str) -> Sent:
+        """Put one entry ``<relay_seq>-0`` on a stream if the epoch is right; a repeat is recognised."""
+        with _answering():
+            told = self._send(
+                keys=[self._prefix + EPOCH_KEY, self._prefix + stream], args=[epoch, relay_seq, confirmed_seq, job_id]
+            )
+        return Sent(cast("str", told))
+
+    def epoch(self) -> str:
+        """The epoch the queue knows; empty after a flush."""
+        with _answering():
+            return str(self._client.get(self._prefix + EPOCH_KEY) or "")
+
+    def begin_epoch(self, epoch: str) -> None:
+        """Empty our streams and write the epoch: what PostgreSQL says follows."""
+        with _answering():
+            stale = list(self._client.scan_iter(match=f"{self._prefix}dispatch:*"))
+            pipeline = self._client.pipeline(transaction=True)
+            if stale:
+                pipeline.delete(*stale)
+            pipeline.set(self._prefix + EPOCH_KEY, epoch)
+            pipeline.execute()
+
+    def draw(self, unit_id: str, person: str) -> tuple[str, str, str] | None:
+        """Read one entry for a person, urgent first: (stream, entry id, job id); None where nothing waits.
+
+        Entries that another terminal read but never settled come back after ``claim_idle_s``.
+        """
+        with _answering():
+            for urgency in ("urgent", "normal"):
+                stream = stream_of(unit_id, urgency)
+                found = self._claim(stream, person) or self._read(stream, person)
+                if found is not None:
+                    return stream, *found
+        return None
+
+    def settle(self, stream: str, entry_id: str) -> None:
+        """Take an entry off the group's list: somebody owns the job now, or nobody needs to."""
+        with _answering():
+            self._client.xack(self._prefix + stream, GROUP, entry_id)
+
+    def waiting(self, stream: str) -> int:
+        """Entries on a stream, drawn ones included."""
+        with _answering():
+            return int(self._client.xlen(self._prefix + stream))
+
+    def alive(self) -> bool:
+        """Whether the server answers."""
+        try:
+            return bool(self._client.ping())
+        except redis.RedisError:
+            return False
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._client.close()
+
+    def _claim(self, stream: str, person: str) -> tuple[str, str] | None:
+        answer = self._in_group(
+            stream,
+            lambda: self._client.xautoclaim(
+                self._prefix + stream, GROUP, person, min_idle_time=self._claim_idle_ms, count=1
+            ),
+        )
+        # Redis 6.2 answers in two parts, 7 in three; the entries are the second in both.
+        entries = answer[1] if answer else []
+        return _entry(entries)
+
+    def _read(self, stream: str, person: str) -> tuple[str, str] | None:
+        answer = self._in_group(
+            stream, lambda: self._client.xreadgroup(GROUP, person, {self._prefix + stream: ">"}, count=1)
+        )
+        return _entry(answer[0][1]) if answer else None
+
+    def _in_group(self, stream: str, call: Any) -> Any:  # noqa: ANN401  # redis answers are untyped lists
+        """Call, making stream and group where they are missing, as after a flush."""
+        try:
+            return call()
+        except redis.ResponseError as error:
+            if "NOGROUP" not in str(error):
+                raise
+        try:
+            self._client.xgroup_create(self._prefix + stream, GROUP, id="0", mkstream=True)
+        except redis.ResponseError as error:
+            if "BUSYGROUP" not in str(error):  # another terminal made it a moment ago
+                raise
+        return call()
+
+
+def _entry(entries: Any) -> tuple[str, str] | None:  # noqa: ANN401
+    for entry_id, fields in entries:
+        if fields:  # an entry deleted since it was drawn has none
+            return entry_id, fields["job"]
+    return None
+
+
+@contextmanager
+def _answering() -> Iterator[None]:
+    try:
+        yield
+    except redis.RedisError as error:
+        raise SinkError(f"queue: {error}", retryable=True, wait_s=0.5) from error

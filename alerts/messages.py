@@ -1,0 +1,84 @@
+"""What a tired dispatcher reads at 3 a.m., in Chinese and English. Pure."""
+
+from datetime import datetime
+from typing import Literal
+from zoneinfo import ZoneInfo
+
+from schemas.city import City
+from schemas.incident import IncidentRow, Job
+
+Lang = Literal["zh", "en"]
+STATES = {
+    "verify": ("待核实", "to verify"),
+    "confirmed": ("已核实", "confirmed"),
+    "dispatched": ("已派遣", "dispatched"),
+    "done": ("已处置", "done"),
+    "gone": ("已自行消失", "gone"),
+    "void": ("已作废", "void"),
+    "queued": ("待领取", "waiting"),
+    "taken": ("已领取", "taken"),
+    "withdrawn": ("已撤回", "withdrawn"),
+}
+
+
+def state_name(state: str, lang: Lang) -> str:
+    """A state as people say it; unknown ones as they are."""
+    return STATES.get(state, (state, state))[lang == "en"]
+
+
+def class_name(city: City, code: str, lang: Lang) -> str:
+    """A class as the city says it; unknown codes as they are."""
+    case = city.classes.get(code)
+    if case is None:
+        return code
+    return case.name_en if lang == "en" else case.name_zh
+
+
+def unit_name(city: City, unit_id: str, lang: Lang) -> str:
+    """A unit's name; unknown ids as they are."""
+    unit = city.units.get(unit_id)
+    if unit is None:
+        return unit_id
+    return unit.name_en if lang == "en" else unit.name_zh
+
+
+def duration(seconds: float, lang: Lang) -> str:
+    """A duration in the largest unit that fits: seconds below two minutes, minutes below two hours, else hours."""
+    for limit_s, unit_s, zh, en in ((120, 1, "秒", "s"), (7200, 60, "分钟", "min"), (float("inf"), 3600, "小时", "h")):
+        if seconds < limit_s:
+            value = f"{seconds / unit_s:.0f}"
+            return f"{value} {en}" if lang == "en" else f"{value}{zh}"
+    return ""
+
+
+def headline(city: City, names: dict[str, str], incident: IncidentRow, lang: Lang, now: datetime) -> str:
+    """Place, what, since when: one line.
+
+    ``names`` maps a camera to what a person calls it; ``now`` is aware.
+    """
+    place = names.get(incident.camera_id) or incident.camera_id
+    what = class_name(city, incident.class_code, lang)
+    stood = duration(((incident.closed_at or now) - incident.appeared_at).total_seconds(), lang)
+    since = incident.appeared_at.astimezone(ZoneInfo(city.timezone)).strftime("%H:%M")
+    if lang == "en":
+        return f"{place}: {what}, there since {since} ({stood})"
+    return f"{place} {what},{since}出现,已停留{stood}"
+
+
+def job_lines(city: City, names: dict[str, str], job: Job, lang: Lang, now: datetime) -> list[str]:
+    """A job as a crew needs it: what and where first, then how to find it, then how to end it."""
+    incident = job.incident
+    urgent = {"zh": "【紧急】", "en": "[URGENT] "}[lang] if job.urgency == "urgent" else ""
+    spot = "" if incident.lon is None or incident.lat is None else f"{incident.lon:.6f}, {incident.lat:.6f} (WGS-84)"
+    cell = city.cells[incident.cell_id].name if incident.cell_id in city.cells else incident.cell_id
+    if lang == "en":
+        return [
+            urgent + headline(city, names, incident, lang, now),
+            f"  cell {cell} {incident.cell_id}   unit {unit_name(city, job.unit_id, lang)}   {spot}".rstrip(),
+            f"  job {job.job_id}",
+        ]
+    return [
+        urgent + headline(city, names, incident, lang, now),
+        f"  网格 {cell} {incident.cell_id}   责任单位 {unit_name(city, job.unit_id, lang)}   {spot}".rstrip(),
+        f"  任务号 {job.job_id}",
+    ]
