@@ -59,11 +59,15 @@ def launch(argv: list[str], log: Path, owner: Identity) -> None:
 def wait_ready(name: str, ready: Callable[[], bool], log: Path, marker: Path) -> None:
     """Wait up to 30 s until ``ready`` is True.
 
-    Raises SetupError with the end of the server's log, at once when its process is gone.
+    Raises SetupError with the end of the server's log, at once when its process is gone: not seen for a second,
+    because a process between fork and exec shows no command line.
     """
-    deadline_s = time.monotonic() + 30
+    started_s = seen_s = time.monotonic()
     while not ready():
-        if time.monotonic() > deadline_s or not find(marker):
+        now_s = time.monotonic()
+        if find(marker):
+            seen_s = now_s
+        if now_s > started_s + 30 or now_s > seen_s + 1:
             said = log.read_text(errors="replace")[-800:] if log.is_file() else ""
             raise SetupError(f"{name} did not start. Its log {log} ends with:\n{said}")
         time.sleep(0.02)
