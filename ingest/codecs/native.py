@@ -1,0 +1,269 @@
+"""Our own position JSON, one object or an array of them: bytes to rows. Pure."""
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import get_args
+
+import msgspec
+import numpy as np
+
+from ingest.crs import to_wgs84
+from ingest.stamps import StampError, stamp_ns
+from ingest.topics import TopicScheme
+from schemas.device import Crs, DeviceRule
+from schemas.position import DeadLetter, PositionRows, RawMessage
+
+NO_TIME = 1  # flag: the device sent no time, the receive time counts; outside the no-duplicate promise
+QOS0 = 2  # flag: sent without acknowledgement
+
+SEQ_MAX = 2**62
+CRS_NAMES = frozenset(get_args(Crs)) - {"from_message"}
+
+
+class Item(msgspec.Struct, forbid_unknown_fields=False):
+    """One position as devices send it; unknown fields are left out."""
+
+    lon: float
+    lat: float
+    ts: str | int | float | None = None
+    crs: str | None = None
+    speed_kmh: float | None = None
+    heading_deg: float | None = None
+    alt_m: float | None = None
+    acc_m: float | None = None
+    sat: int | None = None
+    seq: int | None = None
+    boot: str | None = None
+    oldest: int | None = None
+    ignition: bool | None = None
+    lift: bool | None = None
+    cover: bool | None = None
+    load: float | None = None
+    alarms: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class AgeLimits:
+    """Accepted device times around the receive time, seconds; a device's own ``max_age_s`` wins over the past one."""
+
+    past_s: float
+    future_s: float
+
+
+@dataclass(slots=True)
+class Decoded:
+    """Rows, dead letters, and which (device, boot, lowest seq, highest seq) the rows or letters cover."""
+
+    rows: PositionRows = field(default_factory=PositionRows)
+    dead_letters: list[DeadLetter] = field(default_factory=list)
+    marks: list[tuple[str, str, int, int]] = field(default_factory=list)
+    without_time: int = 0
+
+
+class _Refused(Exception):  # noqa: N818  # a control-flow signal inside this file
+    def __init__(self, reason: str, detail: str = "") -> None:
+        self.reason, self.detail = reason, detail
+        super().__init__(reason)
+
+
+class NativeCodec:
+    """Decodes batches of messages. Holds decoders only, no state between messages."""
+
+    def __init__(self, scheme: TopicScheme, limits: AgeLimits) -> None:
+        self._scheme = scheme
+        self._limits = limits
+        self._one = msgspec.json.Decoder(Item)
+        self._many = msgspec.json.Decoder(list[Item])
+        self._raw = msgspec.json.Decoder(list[msgspec.Raw])
+
+    def decode(self, messages: Sequence[RawMessage], rules: Mapping[str, DeviceRule]) -> Decoded:
+        """Decode messages of registered vehicles; nothing a device sends raises.
+
+        Each input item ends as exactly one row or one dead letter; a message that is no JSON is one item. No
+        messages give an empty result.
+        """
+        found = Decoded()
+        for message in messages:
+            topic = self._scheme.parse(message.topic)
+            if topic is None or topic.kind != "vehicle" or topic.leaf != "position":
+                _reject(found, message, "", "topic")
+                continue
+            rule = rules.get(topic.device_id)
+            if rule is None or rule.kind != "vehicle":
+                _reject(found, message, topic.device_id, "unknown_device")
+                continue
+            self._message(found, message, rule)
+        _to_wgs84(found.rows)
+        return found
+
+    def _message(self, found: Decoded, message: RawMessage, rule: DeviceRule) -> None:
+        properties = dict(message.properties)
+        body = message.payload.lstrip(b" \t\r\n")
+        if not body:
+            _reject(found, message, rule.device_id, "empty")
+            return
+        try:
+            if body[:1] != b"[":
+                self._item(found, message, rule, self._one.decode(body), body, properties)
+                return
+            items = self._many.decode(body)
+            raws: Sequence[bytes | msgspec.Raw] = (
+                [body] * len(items) if all(item.seq is not None for item in items) else self._raw.decode(body)
+            )
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+            self._broken(found, message, rule, body, error, properties)
+            return
+        except _Refused as refused:
+            _reject(found, message, rule.device_id, refused.reason, refused.detail)
+            return
+        if not items:
+            _reject(found, message, rule.device_id, "empty", "an array without positions")
+        for item, raw in zip(items, raws, strict=True):
+            self._item_or_letter(found, message, rule, item, bytes(raw), properties)
+
+    def _broken(
+        self,
+        found: Decoded,
+        message: RawMessage,
+        rule: DeviceRule,
+        body: bytes,
+        error: Exception,
+        properties: dict[str, str],
+    ) -> None:
+        """One bad item must not cost its neighbours: take an array apart; anything else is one dead letter."""
+        reason = "type" if isinstance(error, msgspec.ValidationError) else "json"
+        try:
+            parts = self._raw.decode(body) if body[:1] == b"[" else []
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+            parts = []
+        if not parts:
+            _reject(found, message, rule.device_id, reason, str(error)[:200])
+        for raw in parts:
+            try:
+                item = self._one.decode(raw)
+            except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as fault:
+                _reject(found, message, rule.device_id, "type", str(fault)[:200], bytes(raw))
+            else:
+                self._item_or_letter(found, message, rule, item, bytes(raw), properties)
+
+    def _item_or_letter(
+        self,
+        found: Decoded,
+        message: RawMessage,
+        rule: DeviceRule,
+        item: Item,
+        raw: bytes,
+        properties: dict[str, str],
+    ) -> None:
+        try:
+            self._item(found, message, rule, item, raw, properties)
+        except _Refused as refused:
+            _reject(found, message, rule.device_id, refused.reason, refused.detail, raw)
+
+    def _item(
+        self,
+        found: Decoded,
+        message: RawMessage,
+        rule: DeviceRule,
+        item: Item,
+        raw: bytes,
+        properties: dict[str, str],
+    ) -> None:
+        boot = item.boot if item.boot is not None else properties.get("boot", "")
+        seq = item.seq if item.seq is not None else _seq_property(properties)
+        if seq is not None and 0 <= seq <= SEQ_MAX and len(boot) <= 64 and "\0" not in boot:
+            # Covered either way: a dead letter is kept too, so the device need not send it again.
+            found.marks.append((rule.device_id, boot, seq, seq))
+        ts_ns, flags = self._time(item, message, rule)
+        _check(item, boot, seq)
+        crs = rule.crs if rule.crs != "from_message" else (item.crs or "wgs84")
+        if crs not in CRS_NAMES:
+            raise _Refused("crs", f"crs {crs!r}")
+        found.without_time += flags & NO_TIME
+        identified = item.seq is not None
+        rows = found.rows
+        rows.device_id.append(rule.device_id)
+        rows.ts_ns.append(ts_ns)
+        rows.boot.append(boot)
+        rows.seq.append(item.seq if item.seq is not None else -1)
+        rows.item_hash.append(0 if identified else item_hash(raw))
+        rows.received_ns.append(message.received_ns)
+        rows.lon.append(item.lon)
+        rows.lat.append(item.lat)
+        rows.raw_lon.append(item.lon)
+        rows.raw_lat.append(item.lat)
+        rows.crs.append(crs)
+        rows.speed_mps.append(None if item.speed_kmh is None else item.speed_kmh / 3.6)
+        rows.heading_deg.append(None if item.heading_deg is None else item.heading_deg % 360.0)
+        rows.alt_m.append(item.alt_m)
+        rows.acc_m.append(item.acc_m)
+        rows.sat.append(item.sat)
+        rows.ignition.append(item.ignition)
+        rows.lift.append(item.lift)
+        rows.cover.append(item.cover)
+        rows.load.append(item.load)
+        rows.alarms.append(item.alarms)
+        rows.flags.append(flags | (QOS0 if message.qos == 0 else 0))
+
+    def _time(self, item: Item, message: RawMessage, rule: DeviceRule) -> tuple[int, int]:
+        """Device time in ns and flags; refuses what is too old or in the future."""
+        if item.ts is None:
+            return message.received_ns, NO_TIME
+        try:
+            ts_ns = stamp_ns(item.ts)
+        except StampError as error:
+            raise _Refused(error.reason, error.detail) from None
+        age_s = (message.received_ns - ts_ns) / 1e9
+        if age_s < -self._limits.future_s:
+            raise _Refused("ts_future", f"{-age_s:.0f} s ahead of us")
+        limit_s = rule.max_age_s
+        # A registered recording may be of any age; the pack's devices have a limit of their own.
+        if limit_s is not None and age_s > min(limit_s, self._limits.past_s):
+            raise _Refused("ts_too_old", f"{age_s:.0f} s old, allowed {limit_s:.0f}")
+        return ts_ns, 0
+
+
+def item_hash(raw: bytes) -> int:
+    """Signed 64-bit hash of an item's raw bytes, never 0: 0 stands for "has a seq"."""
+    return int.from_bytes(hashlib.blake2b(raw, digest_size=8).digest(), "big", signed=True) or 1
+
+
+def _check(item: Item, boot: str, seq: int | None) -> None:
+    if not (-180.0 <= item.lon <= 180.0 and -90.0 <= item.lat <= 90.0):
+        raise _Refused("range", f"lon {item.lon}, lat {item.lat}")
+    if seq is not None and not 0 <= seq <= SEQ_MAX:
+        raise _Refused("range", f"seq {seq}")
+    if item.speed_kmh is not None and not 0 <= item.speed_kmh <= 1000:
+        raise _Refused("range", f"speed_kmh {item.speed_kmh}")
+    if item.heading_deg is not None and not -3600 <= item.heading_deg <= 3600:
+        raise _Refused("range", f"heading_deg {item.heading_deg}")
+    for name, value in (("alt_m", item.alt_m), ("acc_m", item.acc_m), ("load", item.load)):
+        if value is not None and not -1e9 <= value <= 1e9:
+            raise _Refused("range", f"{name} {value}")
+    if item.sat is not None and not 0 <= item.sat <= 1000:
+        raise _Refused("range", f"sat {item.sat}")
+    texts = (boot, *item.alarms)
+    if len(item.alarms) > 64 or any(len(text) > 64 or "\0" in text for text in texts):
+        raise _Refused("text", "boot or an alarm is too long or holds a NUL")
+
+
+def _seq_property(properties: Mapping[str, str]) -> int | None:
+    text = properties.get("seq", "")
+    return int(text) if text.isascii() and text.isdigit() and len(text) < 19 else None
+
+
+def _reject(
+    found: Decoded, message: RawMessage, device_id: str, reason: str, detail: str = "", raw: bytes | None = None
+) -> None:
+    payload = message.payload if raw is None else raw
+    found.dead_letters.append(DeadLetter(message.received_ns, message.topic, device_id, reason, detail, payload))
+
+
+def _to_wgs84(rows: PositionRows) -> None:
+    for crs in ("gcj02", "bd09"):
+        at = [index for index, name in enumerate(rows.crs) if name == crs]
+        if at:
+            lon, lat = to_wgs84(np.array([rows.raw_lon[i] for i in at]), np.array([rows.raw_lat[i] for i in at]), crs)
+            for index, new_lon, new_lat in zip(at, lon.tolist(), lat.tolist(), strict=True):
+                rows.lon[index], rows.lat[index] = new_lon, new_lat

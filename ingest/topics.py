@@ -1,0 +1,46 @@
+"""Topics: from and to strings. Pure."""
+
+import re
+from dataclasses import dataclass
+from typing import Literal
+
+DEVICE_ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
+LEAVES = {"camera": ("frame", "status"), "vehicle": ("position", "status")}
+
+
+@dataclass(frozen=True, slots=True)
+class Topic:
+    """Who sent what kind of message."""
+
+    kind: Literal["camera", "vehicle"]
+    device_id: str
+    leaf: str
+
+
+@dataclass(frozen=True, slots=True)
+class TopicScheme:
+    """``{prefix}/{site}/{camera|vehicle}/{id}/{leaf}``."""
+
+    prefix: str
+    site: str
+
+    def parse(self, topic: str) -> Topic | None:
+        """Who a topic belongs to; None for anything that is not exactly ours. Never raises."""
+        base = f"{self.prefix}/{self.site}/"
+        if not topic.startswith(base):
+            return None
+        parts = topic[len(base) :].split("/")
+        if len(parts) != 3 or DEVICE_ID.fullmatch(parts[1]) is None:
+            return None
+        kind, device_id, leaf = parts
+        if leaf not in LEAVES.get(kind, ()):
+            return None
+        return Topic("camera" if kind == "camera" else "vehicle", device_id, leaf)
+
+    def wildcard(self, kind: str, leaf: str) -> str:
+        """Filter of all devices of a kind."""
+        return f"{self.prefix}/{self.site}/{kind}/+/{leaf}"
+
+    def of(self, kind: str, device_id: str, leaf: str) -> str:
+        """One device's topic."""
+        return f"{self.prefix}/{self.site}/{kind}/{device_id}/{leaf}"
