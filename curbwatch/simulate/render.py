@@ -65,6 +65,8 @@ class Camera:
         lens, scene = self.plan.lens, self.scene
         scale = lens.scale(thing.z_m)
         foot = lens.point(thing.x_m, thing.z_m, thing.up_m)
+        if not -4 * scale < foot[0] < lens.width + 4 * scale or foot[1] > lens.height + 4 * scale:
+            return
         row = int(np.clip(foot[1], 0, lens.height - 1))
         column = int(np.clip(foot[0], 0, lens.width - 1))
         body, dark = self._shop.cut(

@@ -17,6 +17,7 @@ TILT = 0.38  # how much of a depth in metres shows as height: a camera some 6 m 
 SHIFT = 4  # fractional bits of cv2's drawing coordinates
 SHADOW_PPM = 32
 LEVELS = 4  # steps of sunlight a cut-out is kept for
+HALVINGS = 3
 CACHE_MAX = 400
 
 
@@ -171,16 +172,19 @@ class Shop:
 
     def __init__(self, draw: Callable[[str], Sprite]) -> None:
         self._draw = draw
-        self._drawn: dict[str, Sprite] = {}
+        self._drawn: dict[str, tuple[Sprite, ...]] = {}
         self._cuts: dict[tuple[str, int, bool, int], tuple[Cut, Cut]] = {}
 
-    def sprite(self, name: str) -> Sprite:
-        """Return a drawing by name."""
+    def _sizes(self, name: str) -> tuple[Sprite, ...]:
+        """Return a drawing at full, half, quarter … size, so that scaling far things touches few pixels."""
         found = self._drawn.get(name)
         if found is None:
             if len(self._drawn) >= CACHE_MAX:
                 self._drawn.pop(next(iter(self._drawn)))
-            found = self._drawn[name] = self._draw(name)
+            sizes = [self._draw(name)]
+            for _ in range(HALVINGS):
+                sizes.append(_halved(sizes[-1]))
+            found = self._drawn[name] = tuple(sizes)
         return found
 
     def cut(self, name: str, px_per_m: float, *, flip: bool = False, sun: float = 0.0) -> tuple[Cut, Cut]:
@@ -192,13 +196,22 @@ class Shop:
             if len(self._cuts) >= CACHE_MAX:
                 self._cuts.pop(next(iter(self._cuts)))
             scale, bright = float(np.exp(step / 50)), level / (LEVELS - 1)
-            sprite = self.sprite(name)
+            sizes = self._sizes(name)
+            sprite = next((size for size in reversed(sizes) if size.ppm >= scale), sizes[0])
             found = (
                 scaled(sprite, scale, flip=flip, gain=0.86 + 0.22 * bright),
                 shadow(sprite, scale, bright, flip=flip),
             )
         self._cuts[key] = found
         return found
+
+
+def _halved(sprite: Sprite) -> Sprite:
+    height, width = sprite.opacity.shape
+    size = (max(1, width // 2), max(1, height // 2))
+    colour = u8(cv2.resize(sprite.colour, size, interpolation=cv2.INTER_AREA))
+    opacity = u8(cv2.resize(sprite.opacity, size, interpolation=cv2.INTER_AREA))
+    return Sprite(colour, opacity, sprite.ppm / 2, (sprite.foot[0] / 2, sprite.foot[1] / 2))
 
 
 def scaled(sprite: Sprite, px_per_m: float, *, flip: bool = False, gain: float = 1.0) -> Cut:
