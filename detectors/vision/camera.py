@@ -13,7 +13,7 @@ from detectors.vision.assembly import join
 from detectors.vision.classify import Classifier
 from detectors.vision.features import measure
 from detectors.vision.grid import Arena, Plane, chroma, luma
-from detectors.vision.proposals import Blob, Box, Crop, cut, find_blobs
+from detectors.vision.proposals import Blob, Box, Crop, Levels, cut, find_blobs, grow
 from detectors.vision.tracks import DOUBTS, Track, assign, captured, mark, presence
 from detectors.vision.verify import Verdict, judge, look
 from schemas.detections import Phase
@@ -174,18 +174,19 @@ def propose(
 
 
 def _consider(
-    camera: Camera, blob: Blob, reach: float, knobs: VisionKnobs, classifier: Classifier, adopt: Adopt
+    camera: Camera, seed: Blob, reach: float, knobs: VisionKnobs, classifier: Classifier, adopt: Adopt
 ) -> list[Track]:
     state = camera.arena.state[camera.slot]
     now_ns = int(state["last_ns"])
-    owners = assign(camera.tracks, blob, reach)
-    track = owners[0] if owners else None
-    for spare in owners[1:]:
-        if spare.phase is Phase.MATURING:
-            camera.tracks.remove(spare)
+    track = _owner(camera, seed, reach)
     if track is not None and not track.due(now_ns):
         return []
     background, candidate, votes = camera.planes()
+    faint = Levels(knobs.differs_grey / 2, knobs.differs_chroma / 2, int(knobs.static_s / knobs.quantum_s / 2))
+    blob = grow(camera.planes(), seed, faint, camera.arena.shape)
+    track = _owner(camera, blob, reach)
+    if track is not None and track.look_ns == now_ns:
+        return []
     crop = cut(background, candidate, blob, camera.arena.shape)
     seen = look(crop)
     verdict = judge(seen, ncc_light=knobs.ncc_light, ghost_margin=knobs.ghost_margin)
@@ -199,6 +200,15 @@ def _consider(
     features = measure(crop, blob, seen, camera.arena.activity[camera.slot], camera.arena.shape)
     track.add(features, classifier.log_posterior(features), now_ns)
     return []
+
+
+def _owner(camera: Camera, blob: Blob, reach: float) -> Track | None:
+    """The track a blob belongs to, the oldest of several; maturing ones it joins to that are given up."""
+    owners = assign(camera.tracks, blob, reach)
+    for spare in owners[1:]:
+        if spare.phase is Phase.MATURING:
+            camera.tracks.remove(spare)
+    return owners[0] if owners else None
 
 
 def _doubt(camera: Camera, track: Track | None, crop: Crop, blob: Blob, verdict: Verdict, adopt: Adopt) -> list[Track]:

@@ -12,6 +12,7 @@ BLACK = 12.0  # four levels below I420's black: ratios of dark pixels stay finit
 GAIN_MIN, GAIN_MAX = 0.4, 2.5  # beyond it 8 bits have lost the picture: a scene change (vision.md 4)
 DISAGREE_GREY = 25.0  # a sample that differs by more after the gain does not fit its background
 DISAGREE_SHARE = 0.5  # of the samples: most of the picture is another
+DOUBT_SHARE = 0.35  # of the samples: enough to ask for the correlation; a passing lorry covers 0.3 of a low camera
 CORRELATION_MIN = 0.3  # between samples and background; the same street in other light keeps above 0.6
 GAIN_IDLE = 0.012  # a gain nearer to 1 changes no pixel below 190 by more than noise
 RELEVEL_LOG = 0.08  # slow gain from which background and candidate are brought to the camera's new level
@@ -59,7 +60,7 @@ def compare(
     level = (seen - 16) * gain[:, None, None] + 16
     share = np.asarray((np.abs(level - known) > DISAGREE_GREY).mean(axis=(1, 2)))
     changed = (ratio < GAIN_MIN) | (ratio > GAIN_MAX) | (share > DISAGREE_SHARE)
-    changed |= (share > DISAGREE_SHARE / 4) & (_correlation(level, known) < CORRELATION_MIN)
+    changed |= (share > DOUBT_SHARE) & (_correlation(level, known) < CORRELATION_MIN)
     delta = sample_chroma(reference, shape)[slots].astype(np.float32) - sample_chroma(frames, shape)
     shift = _median(delta.reshape(2 * len(frames), *delta.shape[2:])).reshape(len(frames), 2)
     return Exposure(gain, shift.astype(np.float32), np.asarray(changed, np.bool_), level)

@@ -11,6 +11,7 @@ from detectors.vision.grid import Plane, chroma, luma
 Box = tuple[int, int, int, int]  # x, y, w, h in grid px
 
 MARGIN_PX = 6  # of surroundings around a crop: the ring that an object is compared with
+FULL = 0.7  # of the surroundings: more is no object that stands in them
 OPEN = np.ones((2, 2), np.uint8)
 CLOSE = np.ones((5, 5), np.uint8)
 
@@ -22,6 +23,15 @@ class Blob:
     box: Box
     area: float
     outlines: tuple[NDArray[np.int32], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Levels:
+    """Thresholds of a faint part: brightness, colour, votes."""
+
+    grey: float
+    colour: float
+    votes: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,12 +63,51 @@ def find_blobs(mask: Plane, area_min: float) -> list[Blob]:
     found, _ = cv2.findContours(part, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE, offset=(max(0, x - 5), max(0, y - 5)))
     blobs = []
     for outline in found:
-        # The outline runs through pixel centres; by Pick's theorem half of it and one more are the pixels inside.
-        area = cv2.contourArea(outline) + len(outline) / 2 + 1
-        if area >= area_min:
-            left, top, wide, tall = cv2.boundingRect(outline)
-            blobs.append(Blob((left, top, wide, tall), area, (np.asarray(outline, np.int32),)))
+        blob = _of((np.asarray(outline, np.int32),))
+        if blob.area >= area_min:
+            blobs.append(blob)
     return blobs
+
+
+def grow(planes: tuple[Plane, Plane, Plane], blob: Blob, least: Levels, shape: tuple[int, int]) -> Blob:
+    """Add to a blob what is joined to it at half its thresholds: the faint parts of the same object.
+
+    ``planes`` are background, candidate and votes. A blob that would fill its surroundings (a change of light
+    around it) stays as it is.
+    """
+    background, candidate, votes = planes
+    x, y, w, h = blob.box
+    reach = MARGIN_PX + max(w, h) // 2
+    left, top = max(0, x - reach) & ~1, max(0, y - reach) & ~1
+    right, bottom = min(shape[1], (x + w + reach + 1) & ~1), min(shape[0], (y + h + reach + 1) & ~1)
+    part, half = (slice(top, bottom), slice(left, right)), (slice(top // 2, bottom // 2), slice(left // 2, right // 2))
+    near = cv2.absdiff(luma(candidate, shape)[part], luma(background, shape)[part]) > least.grey
+    near &= luma(votes, shape)[part] >= least.votes
+    for old, new, cast in zip(chroma(background, shape), chroma(candidate, shape), chroma(votes, shape), strict=True):
+        coloured = (cv2.absdiff(new[half], old[half]) > least.colour) & (cast[half] >= least.votes)
+        near |= coloured.repeat(2, axis=0).repeat(2, axis=1)
+    mask = near.astype(np.uint8) * np.uint8(255)
+    cv2.morphologyEx(mask, cv2.MORPH_OPEN, OPEN, dst=mask)
+    seed = np.zeros_like(mask)
+    cv2.drawContours(seed, blob.outlines, -1, (255,), cv2.FILLED, offset=(-left, -top))
+    cv2.bitwise_or(mask, seed, dst=mask)
+    cv2.morphologyEx(mask, cv2.MORPH_CLOSE, CLOSE, dst=mask)
+    if np.count_nonzero(mask) > FULL * mask.size:
+        return blob
+    found, _ = cv2.findContours(mask, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
+    kept = []
+    for outline in found:
+        one = cv2.drawContours(np.zeros_like(mask), [outline], -1, (255,), cv2.FILLED)
+        if cv2.countNonZero(cv2.bitwise_and(one, seed)):
+            kept.append(np.asarray(outline + np.array([left, top]), np.int32))
+    return _of(tuple(kept)) if kept else blob
+
+
+def _of(outlines: tuple[NDArray[np.int32], ...]) -> Blob:
+    # An outline runs through pixel centres; by Pick's theorem half of it and one more are the pixels inside.
+    area = sum(cv2.contourArea(outline) + len(outline) / 2 + 1 for outline in outlines)
+    x, y, w, h = cv2.boundingRect(np.concatenate(outlines))
+    return Blob((x, y, w, h), area, outlines)
 
 
 def cut(background: Plane, candidate: Plane, blob: Blob, shape: tuple[int, int]) -> Crop:

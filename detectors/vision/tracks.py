@@ -17,7 +17,7 @@ LOOK_S = 60.0
 FADE = 0.9  # weight of the older looks at each new one
 OVERLAP = 0.3  # of the smaller box: the same object (vision.md 7)
 FRAGMENT = 0.5  # of its area: a smaller neighbour is a part that came late, not another object
-GROWTH = 1.7  # a standing object's box is not replaced by a blob larger or smaller by more than this
+GROWTH = 1.7  # a standing object's box is not replaced at once by a blob larger or smaller by more than this
 DOUBTS = 3  # looks in a row that say light, shade or ghost before a track is given up
 PRESENT = 0.4  # share of an object's pixels that must look as before
 ABSENT = 0.5  # share that shows the background instead
@@ -27,6 +27,7 @@ TRACK = np.dtype(
         ("id", "i8"),
         ("box", "i4", 4),
         ("area", "f8"),
+        ("rival", "f8"),
         ("appeared_ns", "i8"),
         ("seen_ns", "i8"),
         ("look_ns", "i8"),
@@ -52,6 +53,7 @@ class Track:
         seen_ns: when it was last clearly there.
         look_ns: when it was last looked at.
         absent_s: capped seconds in which its background was seen instead.
+        rival: area of a blob that was too different to be believed at once; 0: none.
         looks, doubts: how often looked at; how many of the last looks in a row said it is none.
         phase: MATURING or STANDING; GONE only in the step in which it leaves.
         weight, logs: fading count and (6,) sum of the log probabilities.
@@ -65,6 +67,7 @@ class Track:
     seen_ns: int
     look_ns: int = 0
     absent_s: float = 0.0
+    rival: float = 0.0
     looks: int = 0
     doubts: int = 0
     phase: Phase = Phase.MATURING
@@ -90,9 +93,13 @@ class Track:
         return self.logs / max(self.weight, 1e-9)
 
     def follow(self, blob: Blob) -> None:
-        """Take the blob's box, unless it would change a standing object beyond belief."""
-        if self.phase is Phase.MATURING or self.area / GROWTH <= blob.area <= self.area * GROWTH:
-            self.box, self.area = blob.box, blob.area
+        """Take the blob's box; one that changes a standing object much is believed the second time."""
+        fits = self.area / GROWTH <= blob.area <= self.area * GROWTH
+        again = self.rival / GROWTH <= blob.area <= self.rival * GROWTH
+        if fits or again or self.phase is Phase.MATURING:
+            self.box, self.area, self.rival = blob.box, blob.area, 0.0
+        else:
+            self.rival = blob.area
 
 
 def assign(tracks: list[Track], blob: Blob, reach_px: float) -> list[Track]:
