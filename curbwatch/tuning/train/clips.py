@@ -2,9 +2,10 @@
 
 import json
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import reduce
 from pathlib import Path
 
 import cv2
@@ -95,13 +96,14 @@ def encode(picture: NDArray[np.uint8]) -> bytes:
     return cv2.imencode(".jpg", picture, [cv2.IMWRITE_JPEG_QUALITY, QUALITY])[1].tobytes()
 
 
-def batches(clip: Clip, pasted: "Paste | None" = None) -> Iterator[FrameBatch]:
-    """One batch per decodable frame, with the paste in its frames."""
+def batches(clip: Clip, pasted: "Sequence[Paste]" = ()) -> Iterator[FrameBatch]:
+    """One batch per decodable frame, with the pastes in their frames."""
     for index, (jpeg, time_ns) in enumerate(zip(clip.jpegs, clip.times_ns, strict=True)):
         try:
             sent = jpeg
-            if pasted is not None and pasted.first <= index < pasted.last:
-                sent = encode(pasted.onto(decode_full(jpeg)))
+            now = [paste for paste in pasted if paste.first <= index < paste.last]
+            if now:
+                sent = encode(reduce(lambda picture, paste: paste.onto(picture), now, decode_full(jpeg)))
             grid = decode_grid(sent, *clip.size)
         except FrameError:
             continue
@@ -122,7 +124,6 @@ class Paste:
         picture: (h, w, 3) uint8 BGR, at the size at which it is pasted.
         alpha: (h, w) float32 0..1, its soft edge.
         x, y: where its upper left corner goes, native px.
-        adapt: True: its brightness follows the place's as the camera's exposure moves.
     """
 
     picture: NDArray[np.uint8]
@@ -145,15 +146,3 @@ class Paste:
         alpha = self.alpha[..., None]
         out[y : y + h, x : x + w] = np.clip(alpha * self.picture + (1 - alpha) * part, 0, 255).astype(np.uint8)
         return out
-
-
-def cut_out(
-    picture: NDArray[np.uint8], width: int, *, soft: float = 0.12
-) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
-    """Scale a crop to ``width`` px and give it a feathered, rounded edge: (h, w, 3) uint8 and (h, w) float32 alpha."""
-    height = max(6, round(picture.shape[0] * width / picture.shape[1]))
-    small = np.asarray(cv2.resize(picture, (width, height), interpolation=cv2.INTER_AREA), np.uint8)
-    across = np.minimum(np.arange(width) + 0.5, width - np.arange(width) - 0.5) / (soft * width)
-    down = np.minimum(np.arange(height) + 0.5, height - np.arange(height) - 0.5) / (soft * height)
-    alpha = np.clip(across, 0, 1)[None, :] * np.clip(down, 0, 1)[:, None]
-    return small, alpha.astype(np.float32)

@@ -1,0 +1,112 @@
+"""Runs the detector over composites and event-free feeds, and labels the looks it took."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from config.vision import VisionKnobs
+from curbwatch.tuning.train.clips import Box, Clip, Paste, batches
+from curbwatch.tuning.train.cutouts import CutOut, Rng, fit
+from detectors.vision import VisionDetector
+from detectors.vision.assembly import overlap
+from schemas.detections import CLASSES
+from schemas.place import CameraView
+
+PIECE = 64  # frames of a composite: the background, the pasting, and time for a dozen looks
+PASTED = 14  # frame of a piece from which the cut-outs are there
+
+
+@dataclass(frozen=True, slots=True)
+class Looks:
+    """Labelled looks: (L, F) float32 features, (L,) int64 classes, (L,) int64 group (one per object)."""
+
+    features: NDArray[np.float32]
+    labels: NDArray[np.int64]
+    groups: NDArray[np.int64]
+
+
+def stack(parts: Sequence[Looks]) -> Looks:
+    """Join looks of several runs; groups stay apart."""
+    offsets = np.cumsum([0, *(int(part.groups.max(initial=-1)) + 1 for part in parts)])
+    return Looks(
+        np.concatenate([part.features for part in parts]),
+        np.concatenate([part.labels for part in parts]),
+        np.concatenate([part.groups + offset for part, offset in zip(parts, offsets, strict=False)]),
+    )
+
+
+def composite(clip: Clip, cuts: Sequence[CutOut], rng: Rng) -> Looks:
+    """Paste cut-outs into a piece of a clip at free places; looks are labelled by the cut-out they overlap."""
+    start = int(rng.integers(0, max(1, len(clip.jpegs) - PIECE)))
+    piece = replace(clip, jpegs=clip.jpegs[start : start + PIECE], times_ns=clip.times_ns[start : start + PIECE])
+    first = min(PASTED, len(piece.jpegs) // 3)
+    pasted = _places(piece, cuts, first, rng)
+    names = [CLASSES.index(label) for _, label in pasted]
+    return _watch(piece, [paste for paste, _ in pasted], names, unlabelled="drop")
+
+
+def event_free(clip: Clip, label: str) -> Looks:
+    """Everything the detector takes for an object in a feed without events, under one class."""
+    return _watch(clip, [], [], unlabelled=label)
+
+
+def _places(clip: Clip, cuts: Sequence[CutOut], first: int, rng: Rng) -> list[tuple[Paste, str]]:
+    grid = clip.size[0] / (320 if clip.size[0] % 320 == 0 else 384 if clip.size[0] == 768 else clip.size[0])
+    taken: list[Box] = []
+    found = []
+    for cut in cuts:
+        low, high = cut.width_px
+        width = round(float(np.exp(rng.uniform(np.log(low), np.log(high)))) * grid)
+        picture, alpha = fit(cut, width, rng)
+        height = picture.shape[0]
+        if width >= clip.size[0] - 2 or height >= clip.size[1] - 2:
+            continue
+        for _ in range(8):
+            x, y = int(rng.integers(0, clip.size[0] - width)), int(rng.integers(0, clip.size[1] - height))
+            wide = (x - 20, y - 20, width + 40, height + 40)
+            if not any(overlap(wide, other) > 0 for other in taken):
+                taken.append((x, y, width, height))
+                found.append((Paste(picture, alpha, x, y, first, len(clip.jpegs)), cut.label))
+                break
+    return found
+
+
+def _watch(clip: Clip, pastes: Sequence[Paste], labels: Sequence[int], *, unlabelled: str) -> Looks:
+    detector = VisionDetector(VisionKnobs(), {clip.name: CameraView(clip.name)})
+    rows: list[NDArray[np.float32]] = []
+    classes: list[int] = []
+    groups: list[int] = []
+    seen: dict[int, bytes] = {}
+    for batch in batches(clip, pastes):
+        result = detector.step(batch)
+        features = detector.features(clip.name)
+        for track_id, box in zip(result.track_id.tolist(), result.box_px, strict=True):
+            values = features.get(track_id)
+            if values is None or seen.get(track_id) == values.tobytes():
+                continue
+            seen[track_id] = values.tobytes()
+            label = _label((int(box[0]), int(box[1]), int(box[2]), int(box[3])), pastes, labels, unlabelled)
+            if label is not None:
+                rows.append(values)
+                classes.append(label)
+                groups.append(list(seen).index(track_id))
+    shape = (len(rows), len(rows[0]) if rows else 0)
+    table = np.stack(rows) if rows else np.zeros(shape, np.float32)
+    return Looks(table, np.asarray(classes, np.int64), np.asarray(groups, np.int64))
+
+
+def _label(box: Box, pastes: Sequence[Paste], labels: Sequence[int], unlabelled: str) -> int | None:
+    shares = [_iou(box, paste.box) for paste in pastes]
+    if shares and max(shares) >= 0.35:
+        return labels[int(np.argmax(shares))]
+    if unlabelled == "drop" or any(overlap(box, paste.box) > 0.2 for paste in pastes):
+        return None
+    return CLASSES.index(unlabelled)
+
+
+def _iou(left: Box, right: Box) -> float:
+    smaller = max(1, min(left[2] * left[3], right[2] * right[3]))
+    common = overlap(left, right) * smaller
+    return common / (left[2] * left[3] + right[2] * right[3] - common)

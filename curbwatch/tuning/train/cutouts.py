@@ -1,0 +1,140 @@
+"""Labelled cut-outs to paste into sequences: photographs, drawings of the simulated city, movers of the clips.
+
+Sources and their terms: street waste, Roboflow project "-111-ehcfr" (CC BY 4.0 as its uploader declares; pictures from
+the web, so used privately); crops of carts and tents from the web (no licence stated, private); the drawings are this
+project's own. The weights made from them hold numbers only, and no picture can be got back from them.
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from curbwatch.simulate.goods import STALLS, stall
+from curbwatch.simulate.people import rider, sitter, stander
+from curbwatch.simulate.sprite import Sprite, opaque_box, scaled
+from curbwatch.simulate.traffic import car, truck
+from curbwatch.simulate.waste import WASTES, waste
+from curbwatch.tuning.train.clips import Clip
+from ingest.decode import decode_full
+
+Rng = np.random.Generator
+NATURAL_PX = 0.25  # a cut-out smaller than this share of the wanted width is not enlarged to it
+
+
+@dataclass(frozen=True, slots=True)
+class CutOut:
+    """A picture with its opacity, its class, and how wide it may be pasted.
+
+    Attributes:
+        picture: (h, w, 3) uint8 BGR.
+        alpha: (h, w) float32 0..1; None: a photograph's rectangle, feathered when pasted.
+        label: of CLASSES.
+        width_px: least and greatest width on the grid, px.
+    """
+
+    picture: NDArray[np.uint8]
+    alpha: NDArray[np.float32] | None
+    label: str
+    width_px: tuple[int, int]
+
+
+def street_waste(folder: Path) -> list[CutOut]:
+    """Boxes of a split of the street-waste pictures: exposed waste is waste, a bin that does not overflow is other."""
+    found = []
+    for file in sorted((folder / "labels").glob("*.txt")):
+        picture = cv2.imread(str(folder / "images" / f"{file.stem}.jpg"))
+        if picture is None:
+            continue
+        height, width = picture.shape[:2]
+        for line in file.read_text(encoding="utf-8").splitlines():
+            kind, *place = line.split()
+            label = {"0": "waste", "1": "other"}.get(kind)
+            cx, cy, w, h = (float(value) for value in place)
+            x0, y0 = max(0, int((cx - w / 2) * width)), max(0, int((cy - h / 2) * height))
+            part = picture[y0 : int((cy + h / 2) * height), x0 : int((cx + w / 2) * width)]
+            if label is not None and min(part.shape[:2]) >= 24 and part.shape[0] < 2.5 * part.shape[1]:
+                size = (10, 52) if label == "waste" else (6, 20)
+                found.append(CutOut(np.asarray(part, np.uint8), None, label, size))
+    return found
+
+
+def web_stalls(folder: Path) -> list[CutOut]:
+    """Crops of carts and tents."""
+    pictures = [cv2.imread(str(file)) for file in sorted(folder.glob("*/*.jpg"))]
+    return [CutOut(np.asarray(p, np.uint8), None, "stall", (18, 84)) for p in pictures if p is not None]
+
+
+def drawings(rng: Rng, count: int) -> Iterator[CutOut]:
+    """``count`` drawings of the simulated city, all classes in turn."""
+    makers: tuple[tuple[str, tuple[int, int], Callable[[], Sprite]], ...] = (
+        ("stall", (18, 84), lambda: stall(rng, STALLS[rng.integers(len(STALLS))])),
+        ("waste", (8, 44), lambda: waste(rng, WASTES[rng.integers(len(WASTES))])),
+        ("waste", (6, 20), lambda: waste(rng, "bag")),
+        ("vehicle", (30, 120), lambda: car(rng, ("side", "front", "rear")[rng.integers(3)])),
+        ("vehicle", (50, 150), lambda: truck(rng, ("side", "front", "rear")[rng.integers(3)])),
+        ("bike", (16, 50), lambda: rider(rng, sideways=bool(rng.integers(2)), alone=True)),
+        ("bike", (16, 50), lambda: rider(rng, sideways=bool(rng.integers(2)))),
+        ("crowd", (8, 26), lambda: stander(rng, int(rng.integers(8)))),
+        ("crowd", (8, 26), lambda: sitter(rng, int(rng.integers(8)))),
+    )
+    for index in range(count):
+        label, size, make = makers[index % len(makers)]
+        sprite = make()
+        cut = scaled(sprite, sprite.ppm, flip=bool(rng.integers(2)), gain=float(rng.uniform(0.75, 1.15)))
+        alpha = 1 - cut.through[..., 0].astype(np.float32) / 255
+        x0, y0, x1, y1 = opaque_box(np.asarray(alpha * 255, np.uint8), 8)
+        alpha = alpha[y0:y1, x0:x1]
+        colour = cut.colour[y0:y1, x0:x1].astype(np.float32) / np.maximum(alpha[..., None], 1e-3)
+        yield CutOut(np.clip(colour, 0, 255).astype(np.uint8), alpha.astype(np.float32), label, size)
+
+
+def movers(clip: Clip, label: str, rng: Rng, count: int) -> list[CutOut]:
+    """What moves through a clip, cut out where it differs from the clip's median: vehicles or people."""
+    chosen = rng.choice(len(clip.jpegs), min(len(clip.jpegs), 40), replace=False)
+    pictures = [decode_full(clip.jpegs[k]) for k in chosen]
+    middle = np.median(np.stack(pictures[:25]), axis=0).astype(np.uint8)
+    found = []
+    scale = 320 / clip.size[0]
+    for picture in pictures:
+        differs = np.asarray(cv2.absdiff(picture, middle)).max(axis=2) > 28
+        mask = cv2.morphologyEx(differs.astype(np.uint8), cv2.MORPH_CLOSE, np.ones((7, 7), np.uint8))
+        mask = cv2.morphologyEx(mask, cv2.MORPH_OPEN, np.ones((3, 3), np.uint8))
+        outlines, _ = cv2.findContours(mask, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
+        for outline in outlines:
+            x, y, w, h = cv2.boundingRect(outline)
+            whole = x > 0 and y > 0 and x + w < clip.size[0] - 1 and y + h < clip.size[1] - 1
+            if not whole or w * scale < 8 or h * scale < 8 or cv2.contourArea(outline) < 0.45 * w * h:
+                continue
+            one = cv2.drawContours(np.zeros_like(mask), [outline], -1, (1,), cv2.FILLED)[y : y + h, x : x + w]
+            alpha = cv2.blur(one.astype(np.float32), (3, 3))
+            size = (max(6, round(w * scale * 0.7)), max(8, round(w * scale * 1.5)))
+            found.append(CutOut(picture[y : y + h, x : x + w].copy(), np.asarray(alpha, np.float32), label, size))
+    order = rng.permutation(len(found))[:count]
+    return [found[k] for k in order]
+
+
+def fit(cut: CutOut, width: int, rng: Rng) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
+    """Scale a cut-out to ``width`` px, vary its light, feather it: (h, w, 3) uint8 and (h, w) float32."""
+    height = max(5, round(cut.picture.shape[0] * width / cut.picture.shape[1] * rng.uniform(0.85, 1.15)))
+    small = cv2.resize(cut.picture, (width, height), interpolation=cv2.INTER_AREA).astype(np.float32)
+    small = np.clip((small - 128) * rng.uniform(0.7, 1.1) + 128 * rng.uniform(0.7, 1.1), 0, 255)
+    if rng.integers(2):
+        small = small[:, ::-1]
+    if cut.alpha is None:
+        alpha = _feather(height, width, rng)
+    else:
+        alpha = np.asarray(cv2.resize(cut.alpha, (width, height), interpolation=cv2.INTER_AREA), np.float32)
+    return small.astype(np.uint8), alpha
+
+
+def _feather(height: int, width: int, rng: Rng) -> NDArray[np.float32]:
+    soft = float(rng.uniform(0.04, 0.3))
+    u = (np.arange(width) + 0.5) / width * 2 - 1
+    v = (np.arange(height) + 0.5) / height * 2 - 1
+    power = float(rng.choice([2.0, 4.0, 12.0]))  # an ellipse, a rounded box, nearly the box itself
+    edge = (np.abs(u[None, :]) ** power + np.abs(v[:, None]) ** power) ** (1 / power)
+    return np.clip((1 - edge) / soft, 0, 1).astype(np.float32)
