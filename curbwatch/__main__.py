@@ -1,18 +1,26 @@
 """Entry point: one typer application, errors end as one clean line and an exit code."""
 
 import sys
+from importlib import import_module
 
 from curbwatch.cli.app import app
 from schemas.errors import CurbwatchError
 
+# Files of curbwatch/cli, each of which registers its verbs, in the order of the help text.
+VERBS = ("check", "parts")
+
 
 def main() -> None:
     """Run the command line."""
+    for name in VERBS:
+        import_module(f"curbwatch.cli.{name}")
     try:
         app()
     except CurbwatchError as error:
         sys.stderr.write(f"curbwatch: {error}\n")
         sys.exit(error.exit_code)
+    except KeyboardInterrupt:
+        sys.exit(130)
 
 
 if __name__ == "__main__":

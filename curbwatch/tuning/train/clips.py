@@ -1,25 +1,20 @@
 """Sequences as a detector sees them: grids with captured times; and pictures pasted into them."""
 
-import json
 import zlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from functools import reduce
+from itertools import islice
 from pathlib import Path
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from curbwatch.tuning.recording import Box, encode, read_recording
 from ingest.decode import decode_full, decode_grid
-from schemas.errors import FrameError, UsageError
+from schemas.errors import FrameError
 from schemas.frame import FrameBatch
-from schemas.place import CameraView, ImageZone
-
-Box = tuple[int, int, int, int]  # x, y, w, h
-START_NS = 1_700_000_000_000_000_000  # clips without stamps begin here
-QUALITY = 90  # JPEG quality at which frames of a video travel
+from schemas.place import CameraView
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,52 +43,16 @@ def read_clip(path: Path, *, time_scale_s: float | None, most: int = 100_000) ->
 
     Raises UsageError where the file or its media cannot be read.
     """
-    file = path / "recording.json"
-    try:
-        facts = json.loads(file.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise UsageError(f"{file}: {error}") from None
-    jpegs = list(_media(path, facts["media"], most))
-    if facts.get("stamps"):
-        times_ns = [round(datetime.fromisoformat(stamp).timestamp() * 1e9) for stamp in facts["stamps"]]
-    else:
-        apart_s = facts.get("period_s") or time_scale_s or 1 / facts["fps"]
-        times_ns = [START_NS + round(k * apart_s * 1e9) for k in range(len(jpegs))]
-    name = "-".join(path.parts[-2:] if path.parent.name.startswith("seq-") else path.parts[-1:])
-    zones = tuple(ImageZone(z["name"], tuple((x, y) for x, y in z["polygon"])) for z in facts.get("zones", ()))
-    standing = [*facts.get("standing_stalls", ()), *facts.get("standing_objects", ())]
-    boxes = tuple((*(int(side) for side in entry["bbox"]),) for entry in standing)
-    count = min(len(jpegs), len(times_ns))
-    width, height = facts["frame_size"]
+    recording = read_recording(path)
+    frames = list(islice(recording.frames(time_scale_s), most))
     return Clip(
-        name,
-        tuple(jpegs[:count]),
-        tuple(times_ns[:count]),
-        (width, height),
-        CameraView(name, zones),
-        tuple((b[0], b[1], b[2], b[3]) for b in boxes),
+        recording.name,
+        tuple(jpeg for _, jpeg in frames),
+        tuple(captured_ns for captured_ns, _ in frames),
+        recording.size,
+        CameraView(recording.name, recording.zones),
+        recording.standing,
     )
-
-
-def _media(path: Path, media: str, most: int) -> Iterator[bytes]:
-    if "*" in media:
-        for picture in sorted(path.glob(media))[:most]:
-            yield picture.read_bytes()
-        return
-    video = cv2.VideoCapture(str(path / media))
-    if not video.isOpened():
-        raise UsageError(f"{path / media}: cannot be opened as a video")
-    for _ in range(most):
-        read, frame = video.read()
-        if not read:
-            break
-        yield encode(np.asarray(frame, np.uint8))
-    video.release()
-
-
-def encode(picture: NDArray[np.uint8]) -> bytes:
-    """BGR to JPEG as a camera would send it."""
-    return cv2.imencode(".jpg", picture, [cv2.IMWRITE_JPEG_QUALITY, QUALITY])[1].tobytes()
 
 
 def batches(clip: Clip, pasted: "Sequence[Paste]" = ()) -> Iterator[FrameBatch]:

@@ -7,7 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from config.vision import VisionKnobs
-from curbwatch.tuning.train.clips import Box, Clip, Paste, batches
+from curbwatch.tuning.recording import Box
+from curbwatch.tuning.train.clips import Clip, Paste, batches
 from curbwatch.tuning.train.cutouts import CutOut, Rng, fit
 from detectors.vision import VisionDetector
 from detectors.vision.assembly import overlap

@@ -1,0 +1,157 @@
+"""Recordings in format recording/1: a folder with a ``recording.json`` and its media, read frame by frame."""
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from schemas.errors import UsageError
+from schemas.place import ImageZone
+from schemas.units import ns_of
+
+Box = tuple[int, int, int, int]  # x, y, w, h in native px
+START_NS = 1_700_000_000_000_000_000  # clips without stamps begin here
+VIDEO_QUALITY = 90  # JPEG quality at which frames of a video travel
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """What must be found; frames count from 0 in playing order, both ends inclusive."""
+
+    kind: str
+    label: str
+    first_frame: int
+    last_frame: int
+    box: Box
+
+
+@dataclass(frozen=True, slots=True)
+class Recording:
+    """One camera's recording. Its pictures stay on disk until ``jpegs`` is read.
+
+    Attributes:
+        name: device id made of folder and sub-folder: ``seq-ucsd-ped2-01``.
+        folder: where ``recording.json`` lies.
+        media: a video file, or a glob of pictures in name order, relative to the folder.
+        size: native width and height, px.
+        times_ns: captured time of each frame with a stamp; empty where frames are evenly spaced.
+        apart_s: seconds between frames without stamps, as recorded.
+        own_time: whether the feed carries stamps or a period of its own, which ``--time-scale`` leaves alone.
+        zones: where an operator would watch; empty: the whole picture.
+        events, standing: what must be found; boxes of what is there from the first frame on.
+    """
+
+    name: str
+    folder: Path
+    media: str
+    size: tuple[int, int]
+    times_ns: tuple[int, ...]
+    apart_s: float
+    own_time: bool
+    zones: tuple[ImageZone, ...]
+    events: tuple[Event, ...]
+    standing: tuple[Box, ...]
+
+    def jpegs(self) -> Iterator[bytes]:
+        """Yield each frame as it would travel: pictures as they are, frames of a video as JPEG."""
+        if "*" in self.media:
+            for picture in sorted(self.folder.glob(self.media)):
+                yield picture.read_bytes()
+            return
+        video = cv2.VideoCapture(str(self.folder / self.media))
+        if not video.isOpened():
+            raise UsageError(f"{self.folder / self.media}: cannot be opened as a video")
+        try:
+            while True:
+                read, frame = video.read()
+                if not read:
+                    return
+                yield encode(np.asarray(frame, np.uint8))
+        finally:
+            video.release()
+
+    def frames(self, time_scale_s: float | None = None) -> Iterator[tuple[int, bytes]]:
+        """Yield (captured_ns, JPEG) of each frame; clips without a time of their own count ``time_scale_s`` apart."""
+        apart_s = self.apart_s if self.own_time or time_scale_s is None else time_scale_s
+        for index, jpeg in enumerate(self.jpegs()):
+            if self.times_ns:
+                if index >= len(self.times_ns):
+                    return
+                yield self.times_ns[index], jpeg
+            else:
+                yield START_NS + round(index * apart_s * 1e9), jpeg
+
+
+def find_recordings(path: Path) -> list[Recording]:
+    """Return the recordings at or below a folder, by name; none: an empty list. Raises UsageError for a broken one."""
+    if not path.exists():
+        raise UsageError(f"{path}: there is no such folder")
+    files = [path] if path.name == "recording.json" else sorted(path.rglob("recording.json"))
+    return [read_recording(file.parent) for file in files]
+
+
+def read_recording(folder: Path) -> Recording:
+    """Read a folder's ``recording.json``. Raises UsageError naming file and key where it cannot be used."""
+    file = folder / "recording.json"
+    try:
+        facts = json.loads(file.read_text(encoding="utf-8"))
+        if not isinstance(facts, dict) or facts.get("format") != "recording/1":
+            raise UsageError(f"{file}: is not of format recording/1")
+        return _recording(folder.absolute(), facts)
+    except KeyError as error:
+        raise UsageError(f"{file}: {error.args[0]} is missing") from None
+    except (OSError, ValueError, TypeError) as error:
+        raise UsageError(f"{file}: cannot be read: {error}") from None
+
+
+def encode(picture: NDArray[np.uint8]) -> bytes:
+    """BGR to JPEG as a camera would send it."""
+    return cv2.imencode(".jpg", picture, [cv2.IMWRITE_JPEG_QUALITY, VIDEO_QUALITY])[1].tobytes()
+
+
+def device_name(folder: Path) -> str:
+    """Device id of a folder: its name, with its parent's where that names the sequence."""
+    parts = folder.parts[-2:] if folder.parent.name.startswith("seq-") else folder.parts[-1:]
+    return "".join(mark if mark.isascii() and (mark.isalnum() or mark in "_-") else "-" for mark in "-".join(parts))[
+        :64
+    ]
+
+
+def _recording(folder: Path, facts: dict[str, Any]) -> Recording:
+    stamps = tuple(ns_of(datetime.fromisoformat(stamp)) for stamp in facts.get("stamps") or ())
+    width, height = facts["frame_size"]
+    standing = [*facts.get("standing_stalls", ()), *facts.get("standing_objects", ())]
+    return Recording(
+        name=device_name(folder),
+        folder=folder,
+        media=facts["media"],
+        size=(int(width), int(height)),
+        times_ns=stamps,
+        apart_s=float(facts.get("period_s") or 1 / facts["fps"]),
+        own_time=bool(stamps or facts.get("period_s")),
+        zones=tuple(
+            ImageZone(zone["name"], tuple((float(x), float(y)) for x, y in zone["polygon"]))
+            for zone in facts.get("zones", ())
+        ),
+        events=tuple(_event(entry) for entry in facts.get("events", ())),
+        standing=tuple(_box(entry["bbox"]) for entry in standing),
+    )
+
+
+def _event(entry: dict[str, Any]) -> Event:
+    """An event starts when the thing stands there: put down, or, for a stall, come."""
+    first = entry.get("drop_frame")
+    if first is None:
+        first = entry["appear_frame"]
+    return Event(entry["kind"], entry.get("label", ""), int(first), int(entry["last_frame"]), _box(entry["bbox"]))
+
+
+def _box(sides: list[float]) -> Box:
+    x, y, w, h = (int(side) for side in sides)
+    return x, y, w, h
