@@ -9,6 +9,7 @@ import msgspec
 import numpy as np
 
 from ingest.crs import to_wgs84
+from ingest.marks import Covered
 from ingest.stamps import StampError, stamp_ns
 from ingest.topics import TopicScheme
 from schemas.device import Crs, DeviceRule
@@ -53,11 +54,11 @@ class AgeLimits:
 
 @dataclass(slots=True)
 class Decoded:
-    """Rows, dead letters, and which (device, boot, lowest seq, highest seq) the rows or letters cover."""
+    """Rows, dead letters, and which (device, boot, seq, oldest seq still held) they cover."""
 
     rows: PositionRows = field(default_factory=PositionRows)
     dead_letters: list[DeadLetter] = field(default_factory=list)
-    marks: list[tuple[str, str, int, int]] = field(default_factory=list)
+    marks: list[Covered] = field(default_factory=list)
     without_time: int = 0
 
 
@@ -171,10 +172,11 @@ class NativeCodec:
         properties: dict[str, str],
     ) -> None:
         boot = item.boot if item.boot is not None else properties.get("boot", "")
-        seq = item.seq if item.seq is not None else _seq_property(properties)
+        seq = item.seq if item.seq is not None else _counter(properties, "seq")
         if seq is not None and 0 <= seq <= SEQ_MAX and len(boot) <= 64 and "\0" not in boot:
             # Covered either way: a dead letter is kept too, so the device need not send it again.
-            found.marks.append((rule.device_id, boot, seq, seq))
+            held = item.oldest if item.oldest is not None else _counter(properties, "oldest")
+            found.marks.append((rule.device_id, boot, seq, held if held is not None and held <= seq else -1))
         ts_ns, flags = self._time(item, message, rule)
         _check(item, boot, seq)
         crs = rule.crs if rule.crs != "from_message" else (item.crs or "wgs84")
@@ -248,8 +250,8 @@ def _check(item: Item, boot: str, seq: int | None) -> None:
         raise _Refused("text", "boot or an alarm is too long or holds a NUL")
 
 
-def _seq_property(properties: Mapping[str, str]) -> int | None:
-    text = properties.get("seq", "")
+def _counter(properties: Mapping[str, str], name: str) -> int | None:
+    text = properties.get(name, "")
     return int(text) if text.isascii() and text.isdigit() and len(text) < 19 else None
 
 
