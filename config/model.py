@@ -2,6 +2,7 @@
 
 from config.alerts import AlertKnobs, DispatchKnobs
 from config.base import Knobs
+from config.engine import EngineKnobs
 from config.intake import BrokerKnobs, IntakeKnobs
 from config.service import DatabaseKnobs, HttpKnobs, LogKnobs, RedisKnobs, SiteKnobs
 from config.vision import VisionKnobs
@@ -15,6 +16,7 @@ class Config(Knobs):
     database: DatabaseKnobs = DatabaseKnobs()
     redis: RedisKnobs = RedisKnobs()
     intake: IntakeKnobs = IntakeKnobs()
+    engine: EngineKnobs = EngineKnobs()
     vision: VisionKnobs = VisionKnobs()
     alerts: AlertKnobs = AlertKnobs()
     dispatch: DispatchKnobs = DispatchKnobs()

@@ -1,4 +1,4 @@
-"""Up to where a device's positions are kept: the cumulative application acknowledgement of each (device, boot). Pure."""
+"""Up to where a device's positions are kept: one cumulative acknowledgement per (device, boot). Pure."""
 
 from collections import OrderedDict
 from collections.abc import Iterable, Mapping
@@ -44,7 +44,7 @@ def advance(standing: Standing, seqs: Iterable[int], oldest: int = -1) -> Standi
 
 @dataclass(slots=True)
 class Marks:
-    """The standings of all devices: planned before a commit, accepted after it, so that no mark runs ahead of its rows."""
+    """All standings: planned before a commit, accepted after it, so that no mark runs ahead of its rows."""
 
     _known: "OrderedDict[Key, Standing]" = field(default_factory=OrderedDict)
 
