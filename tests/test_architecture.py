@@ -31,12 +31,12 @@ FOREIGN = {
 }
 # A foreign client is imported in these places only: docs/architecture.md has the same table.
 IMPORTERS = {
-    # The played devices need its objects for MQTT 5 properties, which aiomqtt hands through.
-    "paho": ("ingest/mqtt.py", "curbwatch/simulate/*", "curbwatch/tuning/publish*"),
+    # Played devices need its objects for MQTT 5 properties, which aiomqtt hands through.
+    "paho": ("ingest/mqtt.py", "curbwatch/player.py"),
     "redis": ("alerts/dispatch.py",),
     "psycopg": ("ingest/store.py", "alerts/store.py", "curbwatch/database.py"),
     "psycopg_pool": ("ingest/store.py", "alerts/store.py", "curbwatch/database.py"),
-    "aiomqtt": ("curbwatch/simulate/*", "curbwatch/tuning/publish*"),
+    "aiomqtt": ("curbwatch/player.py",),
     "cv2": ("ingest/decode.py", "detectors/vision/*", "curbwatch/simulate/*", "curbwatch/tuning/*"),
     "pydantic": ("config/*",),
     "prometheus_client": ("curbwatch/telemetry.py",),
