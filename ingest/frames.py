@@ -5,7 +5,7 @@ from collections.abc import Mapping
 
 from ingest.codecs.native import SEQ_MAX
 from ingest.jpeg import inspect
-from ingest.stamps import StampError, stamp_ns
+from ingest.stamps import StampError, timely_ns
 from schemas.device import DeviceRule
 from schemas.errors import FrameError
 from schemas.frame import Frame
@@ -17,7 +17,7 @@ def read_frame(message: RawMessage, rule: DeviceRule, *, max_bytes: int, max_pix
 
     The MQTT 5 user properties ``ts``, ``seq``, ``boot``, ``preset`` and ``sha256`` count; without ``ts`` the receive
     time does, and the frame says so. Raises FrameError with the dead letter's reason: the gate's, ``ts``, ``tz``,
-    ``ts_future``, ``ts_too_old``, ``seq`` or ``sha256``.
+    ``ts_future``, ``ts_too_old``, ``seq``, ``text`` or ``sha256``.
     """
     header = inspect(message.payload, max_bytes=max_bytes, max_pixels=max_pixels)
     properties = dict(message.properties)
@@ -33,8 +33,8 @@ def read_frame(message: RawMessage, rule: DeviceRule, *, max_bytes: int, max_pix
         width=header.width,
         height=header.height,
         seq=_seq(properties),
-        boot=properties.get("boot", "")[:64],
-        preset=properties.get("preset", "")[:64],
+        boot=_text(properties, "boot"),
+        preset=_text(properties, "preset"),
         stamped=stamped,
     )
 
@@ -44,15 +44,9 @@ def _captured(properties: Mapping[str, str], received_ns: int, rule: DeviceRule,
     if not text:
         return received_ns, False
     try:
-        captured_ns = stamp_ns(text)
+        return timely_ns(text, received_ns, past_s=rule.max_age_s, future_s=future_s), True
     except StampError as error:
         raise FrameError(error.reason, error.detail) from None
-    age_s = (received_ns - captured_ns) / 1e9
-    if age_s < -future_s:
-        raise FrameError("ts_future", f"{-age_s:.0f} s ahead of us")
-    if rule.max_age_s is not None and age_s > rule.max_age_s:
-        raise FrameError("ts_too_old", f"{age_s:.0f} s old, allowed {rule.max_age_s:.0f}")
-    return captured_ns, True
 
 
 def _seq(properties: Mapping[str, str]) -> int:
@@ -62,3 +56,11 @@ def _seq(properties: Mapping[str, str]) -> int:
     if not (text.isascii() and text.isdigit() and len(text) < 19 and int(text) <= SEQ_MAX):
         raise FrameError("seq", f"not a counter: {text[:40]!r}")
     return int(text)
+
+
+def _text(properties: Mapping[str, str], name: str) -> str:
+    """Refuse rather than cut: a camera would not know its own boot again in the acknowledgement."""
+    text = properties.get(name, "")
+    if len(text) > 64 or "\0" in text:
+        raise FrameError("text", f"{name} is too long or holds a NUL")
+    return text
