@@ -2,10 +2,12 @@
 
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Literal
 
 DEVICE_ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
 LEAVES = {"camera": ("frame", "status"), "vehicle": ("position", "status")}
+REST_MAX = 128  # characters behind the base; the longest of ours has 81, and what is longer is not worth remembering
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,15 +29,9 @@ class TopicScheme:
     def parse(self, topic: str) -> Topic | None:
         """Who a topic belongs to; None for anything that is not exactly ours. Never raises."""
         base = f"{self.prefix}/{self.site}/"
-        if not topic.startswith(base):
+        if not topic.startswith(base) or len(topic) > len(base) + REST_MAX:
             return None
-        parts = topic[len(base) :].split("/")
-        if len(parts) != 3 or DEVICE_ID.fullmatch(parts[1]) is None:
-            return None
-        kind, device_id, leaf = parts
-        if leaf not in LEAVES.get(kind, ()):
-            return None
-        return Topic("camera" if kind == "camera" else "vehicle", device_id, leaf)
+        return _parse(topic[len(base) :])
 
     def wildcard(self, kind: str, leaf: str) -> str:
         """Filter of all devices of a kind."""
@@ -44,3 +40,15 @@ class TopicScheme:
     def of(self, kind: str, device_id: str, leaf: str) -> str:
         """One device's topic."""
         return f"{self.prefix}/{self.site}/{kind}/{device_id}/{leaf}"
+
+
+@lru_cache(maxsize=16_384)
+def _parse(rest: str) -> Topic | None:
+    """Parse what follows the base. Remembered, because every message brings one of a few thousand."""
+    parts = rest.split("/")
+    if len(parts) != 3 or DEVICE_ID.fullmatch(parts[1]) is None:
+        return None
+    kind, device_id, leaf = parts
+    if leaf not in LEAVES.get(kind, ()):
+        return None
+    return Topic("camera" if kind == "camera" else "vehicle", device_id, leaf)
