@@ -25,6 +25,15 @@ FOOT_SHARE = 0.25  # lower part of the box that is its foot
 Adopt = Callable[[Verdict, Box], None]
 
 
+@dataclass(frozen=True, slots=True)
+class Judge:
+    """What a look is judged by, and who is told of what entered the background."""
+
+    knobs: VisionKnobs
+    classifier: Classifier
+    adopt: Adopt
+
+
 @dataclass(slots=True)
 class Camera:
     """What is not an array: where the state lives, what stands there.
@@ -169,36 +178,34 @@ def propose(
     dropped: list[Track] = []
     for blob in join(blobs, reach):
         if _in_zone(camera.zone, blob):
-            dropped.extend(_consider(camera, blob, reach, knobs, classifier, adopt))
+            dropped.extend(_consider(camera, frame, blob, reach, Judge(knobs, classifier, adopt)))
     return dropped
 
 
-def _consider(
-    camera: Camera, seed: Blob, reach: float, knobs: VisionKnobs, classifier: Classifier, adopt: Adopt
-) -> list[Track]:
+def _consider(camera: Camera, frame: Plane, seed: Blob, reach: float, judge_by: Judge) -> list[Track]:
+    knobs = judge_by.knobs
     state = camera.arena.state[camera.slot]
     now_ns = int(state["last_ns"])
     track = _owner(camera, seed, reach)
     if track is not None and not track.due(now_ns):
         return []
-    background, candidate, votes = camera.planes()
     faint = Levels(knobs.differs_grey / 2, knobs.differs_chroma / 2, int(knobs.static_s / knobs.quantum_s / 2))
     blob = grow(camera.planes(), seed, faint, camera.arena.shape)
     track = _owner(camera, blob, reach)
     if track is not None and track.look_ns == now_ns:
         return []
-    crop = cut(background, candidate, blob, camera.arena.shape)
+    crop = cut(camera.planes(), frame, blob, camera.arena.shape)
     seen = look(crop)
     verdict = judge(seen, ncc_light=knobs.ncc_light, ghost_margin=knobs.ghost_margin)
     if verdict is not Verdict.OBJECT:
-        return _doubt(camera, track, crop, blob, verdict, adopt)
+        return _doubt(camera, track, crop, blob, verdict, judge_by.adopt)
     if track is None:
-        track = Track(int(state["next_id"]), blob.box, blob.area, _appeared(camera, crop, votes, knobs), now_ns)
+        track = Track(int(state["next_id"]), blob.box, blob.area, _appeared(camera, crop, knobs), now_ns)
         state["next_id"] += 1
         camera.tracks.append(track)
     track.follow(blob)
     features = measure(crop, blob, seen, camera.arena.activity[camera.slot], camera.arena.shape)
-    track.add(features, classifier.log_posterior(features), now_ns)
+    track.add(features, judge_by.classifier.log_posterior(features), now_ns)
     return []
 
 
@@ -226,9 +233,8 @@ def _doubt(camera: Camera, track: Track | None, crop: Crop, blob: Blob, verdict:
     return [track]
 
 
-def _appeared(camera: Camera, crop: Crop, votes: Plane, knobs: VisionKnobs) -> int:
-    height, width = crop.mask.shape
-    cast = luma(votes, camera.arena.shape)[crop.y : crop.y + height, crop.x : crop.x + width][crop.mask > 0]
+def _appeared(camera: Camera, crop: Crop, knobs: VisionKnobs) -> int:
+    cast = crop.votes[crop.mask > 0]
     state = camera.arena.state[camera.slot]
     age_s = float(np.percentile(cast, 75)) * knobs.quantum_s
     slot = camera.slot

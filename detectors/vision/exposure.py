@@ -45,7 +45,9 @@ def sample_luma(stack: NDArray[np.uint8], shape: tuple[int, int]) -> NDArray[np.
 def sample_chroma(stack: NDArray[np.uint8], shape: tuple[int, int]) -> NDArray[np.uint8]:
     """(S, 2, CH, CW): one value of each colour plane per 16 x 16 px, a view."""
     rows, columns = shape
-    flat = stack.reshape(len(stack), -1)[:, rows * columns :].reshape(len(stack), 2, rows // 2, columns // 2)
+    flat = stack.reshape(len(stack), rows * columns * 3 // 2)[:, rows * columns :].reshape(
+        len(stack), 2, rows // 2, columns // 2
+    )
     return flat[:, :, TILE_PX // 2 :: TILE_PX, TILE_PX // 2 :: TILE_PX]
 
 

@@ -14,7 +14,7 @@ NAMES = (
     *("grey_mean", "grey_change", "grey_std", "bright", "dark", "u_mean", "v_mean", "u_std", "v_std", "colourful"),
     *("u_change", "v_change", "colour_change", "busy_new", "busy_old", "upright", "edge_density"),
     *("ncc", "ratio", "spread", "ghost", "edge_candidate", "ring_background", "ring_candidate"),
-    *("ring_activity", "row_activity"),
+    *("ring_activity", "row_activity", "unrest", "votes_spread"),
     *(f"grey_{row}{column}" for row in range(CELLS) for column in range(CELLS)),
     *(f"busy_{row}{column}" for row in range(CELLS) for column in range(CELLS)),
     *(f"angle_{bin_}" for bin_ in range(6)),
@@ -47,7 +47,7 @@ def measure(
         np.log1p(seen.ring_background),
         np.log1p(seen.ring_candidate),
     ]
-    around = _activity(blob, activity)
+    around = [*_activity(blob, activity), *_unrest(crop, inside)]
     layout = _layout(crop, blob, busy)
     angles = _angles(across[inside].astype(np.float32), down[inside].astype(np.float32))
     return np.asarray([*size, *colour, *texture, *judged, *around, *layout, *angles], np.float32)
@@ -110,6 +110,13 @@ def _activity(blob: Blob, activity: NDArray[np.float32]) -> list[float]:
     near = activity[top:bottom, left:right]
     rows = activity[top:bottom]
     return [float(near.mean()) if near.size else 0.0, float(rows.mean()) if rows.size else 0.0]
+
+
+def _unrest(crop: Crop, inside: NDArray[np.bool_]) -> list[float]:
+    """How far the newest frame is from what has stood, and how unevenly that stood: much where traffic queues."""
+    away = cv2.absdiff(crop.frame, crop.candidate)[inside]
+    votes = crop.votes[inside].astype(np.float32)
+    return [float(np.log1p(away.mean())), float(votes.std() / (votes.mean() + 1))]
 
 
 def _layout(crop: Crop, blob: Blob, busy: NDArray[np.int16]) -> list[float]:

@@ -43,6 +43,7 @@ class Crop:
         background, candidate: (h, w) uint8 brightness.
         mask: (h, w) uint8, 255 inside the blob.
         background_colour, candidate_colour: (2, h/2, w/2) uint8 both colour planes.
+        frame, votes: (h, w) uint8 brightness of the newest frame, and the candidate's votes.
     """
 
     x: int
@@ -52,6 +53,8 @@ class Crop:
     mask: Plane
     background_colour: NDArray[np.uint8]
     candidate_colour: NDArray[np.uint8]
+    frame: Plane
+    votes: Plane
 
 
 def find_blobs(mask: Plane, area_min: float) -> list[Blob]:
@@ -110,8 +113,9 @@ def _of(outlines: tuple[NDArray[np.int32], ...]) -> Blob:
     return Blob((x, y, w, h), area, outlines)
 
 
-def cut(background: Plane, candidate: Plane, blob: Blob, shape: tuple[int, int]) -> Crop:
-    """Cut a blob with its margin out of two I420 pictures: views, apart from the mask."""
+def cut(planes: tuple[Plane, Plane, Plane], frame: Plane, blob: Blob, shape: tuple[int, int]) -> Crop:
+    """Cut a blob with its margin out of background, candidate, votes and frame: views, apart from the mask."""
+    background, candidate, votes = planes
     x, y, w, h = blob.box
     left, top = max(0, x - MARGIN_PX) & ~1, max(0, y - MARGIN_PX) & ~1
     right, bottom = min(shape[1], (x + w + MARGIN_PX + 1) & ~1), min(shape[0], (y + h + MARGIN_PX + 1) & ~1)
@@ -127,4 +131,6 @@ def cut(background: Plane, candidate: Plane, blob: Blob, shape: tuple[int, int])
         mask=mask,
         background_colour=np.stack([plane[half] for plane in chroma(background, shape)]),
         candidate_colour=np.stack([plane[half] for plane in chroma(candidate, shape)]),
+        frame=luma(frame, shape)[rows, columns],
+        votes=luma(votes, shape)[rows, columns],
     )

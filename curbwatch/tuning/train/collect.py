@@ -12,29 +12,38 @@ from curbwatch.tuning.train.clips import Clip, Paste, batches
 from curbwatch.tuning.train.cutouts import CutOut, Rng, fit
 from detectors.vision import VisionDetector
 from detectors.vision.assembly import overlap
+from detectors.vision.features import NAMES
 from schemas.detections import CLASSES
 from schemas.place import CameraView
 
 PIECE = 64  # frames of a composite: the background, the pasting, and time for a dozen looks
 PASTED = 14  # frame of a piece from which the cut-outs are there
+SAME = 0.35  # intersection over union from which a track is the labelled thing
+
+Known = tuple[Box, int]  # where a labelled thing stands, native px, and its class
 
 
 @dataclass(frozen=True, slots=True)
 class Looks:
-    """Labelled looks: (L, F) float32 features, (L,) int64 classes, (L,) int64 group (one per object)."""
+    """Labelled looks: (L, F) float32 features, (L,) int64 classes, (L,) int64 group (one per track)."""
 
     features: NDArray[np.float32]
     labels: NDArray[np.int64]
     groups: NDArray[np.int64]
 
+    def __len__(self) -> int:
+        """Number of looks L."""
+        return len(self.labels)
+
 
 def stack(parts: Sequence[Looks]) -> Looks:
-    """Join looks of several runs; groups stay apart."""
+    """Join looks of several runs; groups stay apart. No parts: no looks."""
     offsets = np.cumsum([0, *(int(part.groups.max(initial=-1)) + 1 for part in parts)])
+    empty = Looks(np.zeros((0, len(NAMES)), np.float32), np.zeros(0, np.int64), np.zeros(0, np.int64))
     return Looks(
-        np.concatenate([part.features for part in parts]),
-        np.concatenate([part.labels for part in parts]),
-        np.concatenate([part.groups + offset for part, offset in zip(parts, offsets, strict=False)]),
+        np.concatenate([empty.features, *(part.features for part in parts)]),
+        np.concatenate([empty.labels, *(part.labels for part in parts)]),
+        np.concatenate([empty.groups, *(part.groups + o for part, o in zip(parts, offsets, strict=False))]),
     )
 
 
@@ -44,13 +53,13 @@ def composite(clip: Clip, cuts: Sequence[CutOut], rng: Rng) -> Looks:
     piece = replace(clip, jpegs=clip.jpegs[start : start + PIECE], times_ns=clip.times_ns[start : start + PIECE])
     first = min(PASTED, len(piece.jpegs) // 3)
     pasted = _places(piece, cuts, first, rng)
-    names = [CLASSES.index(label) for _, label in pasted]
-    return _watch(piece, [paste for paste, _ in pasted], names, unlabelled="drop")
+    known = [(paste.box, CLASSES.index(label)) for paste, label in pasted]
+    return watch(piece, [paste for paste, _ in pasted], known, "", VisionKnobs())
 
 
 def event_free(clip: Clip, label: str) -> Looks:
     """Everything the detector takes for an object in a feed without events, under one class."""
-    return _watch(clip, [], [], unlabelled=label)
+    return watch(clip, (), (), label, VisionKnobs())
 
 
 def _places(clip: Clip, cuts: Sequence[CutOut], first: int, rng: Rng) -> list[tuple[Paste, str]]:
@@ -74,8 +83,12 @@ def _places(clip: Clip, cuts: Sequence[CutOut], first: int, rng: Rng) -> list[tu
     return found
 
 
-def _watch(clip: Clip, pastes: Sequence[Paste], labels: Sequence[int], *, unlabelled: str) -> Looks:
-    detector = VisionDetector(VisionKnobs(), {clip.name: CameraView(clip.name)})
+def watch(clip: Clip, pastes: Sequence[Paste], known: Sequence[Known], unlabelled: str, knobs: VisionKnobs) -> Looks:
+    """Run the detector over a clip and label each look by the known thing it shows.
+
+    A look at nothing known is ``unlabelled``, a class; it is left out where that is empty.
+    """
+    detector = VisionDetector(knobs, {clip.name: CameraView(clip.name)})
     rows: list[NDArray[np.float32]] = []
     classes: list[int] = []
     groups: list[int] = []
@@ -88,21 +101,20 @@ def _watch(clip: Clip, pastes: Sequence[Paste], labels: Sequence[int], *, unlabe
             if values is None or seen.get(track_id) == values.tobytes():
                 continue
             seen[track_id] = values.tobytes()
-            label = _label((int(box[0]), int(box[1]), int(box[2]), int(box[3])), pastes, labels, unlabelled)
+            label = _label((int(box[0]), int(box[1]), int(box[2]), int(box[3])), known, unlabelled)
             if label is not None:
                 rows.append(values)
                 classes.append(label)
                 groups.append(list(seen).index(track_id))
-    shape = (len(rows), len(rows[0]) if rows else 0)
-    table = np.stack(rows) if rows else np.zeros(shape, np.float32)
+    table = np.stack(rows) if rows else np.zeros((0, len(NAMES)), np.float32)
     return Looks(table, np.asarray(classes, np.int64), np.asarray(groups, np.int64))
 
 
-def _label(box: Box, pastes: Sequence[Paste], labels: Sequence[int], unlabelled: str) -> int | None:
-    shares = [_iou(box, paste.box) for paste in pastes]
-    if shares and max(shares) >= 0.35:
-        return labels[int(np.argmax(shares))]
-    if unlabelled == "drop" or any(overlap(box, paste.box) > 0.2 for paste in pastes):
+def _label(box: Box, known: Sequence[Known], unlabelled: str) -> int | None:
+    shares = [_iou(box, where) for where, _ in known]
+    if shares and max(shares) >= SAME:
+        return known[int(np.argmax(shares))][1]
+    if not unlabelled or any(overlap(box, where) > 0.2 for where, _ in known):
         return None
     return CLASSES.index(unlabelled)
 

@@ -53,9 +53,8 @@ def street_waste(folder: Path) -> list[CutOut]:
         for line in file.read_text(encoding="utf-8").splitlines():
             kind, *place = line.split()
             label = {"0": "waste", "1": "other"}.get(kind)
-            cx, cy, w, h = (float(value) for value in place)
-            x0, y0 = max(0, int((cx - w / 2) * width)), max(0, int((cy - h / 2) * height))
-            part = picture[y0 : int((cy + h / 2) * height), x0 : int((cx + w / 2) * width)]
+            x0, y0, x1, y1 = _corners(place, (width, height))
+            part = picture[y0:y1, x0:x1]
             if label is not None and min(part.shape[:2]) >= 24 and part.shape[0] < 2.5 * part.shape[1]:
                 size = (10, 52) if label == "waste" else (6, 20)
                 found.append(CutOut(np.asarray(part, np.uint8), None, label, size))
@@ -90,6 +89,49 @@ def drawings(rng: Rng, count: int) -> Iterator[CutOut]:
         alpha = alpha[y0:y1, x0:x1]
         colour = cut.colour[y0:y1, x0:x1].astype(np.float32) / np.maximum(alpha[..., None], 1e-3)
         yield CutOut(np.clip(colour, 0, 255).astype(np.uint8), alpha.astype(np.float32), label, size)
+
+
+def patches(folder: Path, rng: Rng, count: int) -> list[CutOut]:
+    """``count`` pieces of streets that show no waste and no bin: whatever else may come to stand somewhere."""
+    found: list[CutOut] = []
+    files = sorted((folder / "labels").glob("*.txt"))
+    for index in rng.permutation(len(files)):
+        if len(found) >= count:
+            break
+        picture = cv2.imread(str(folder / "images" / f"{files[index].stem}.jpg"))
+        if picture is None:
+            continue
+        size = picture.shape[1], picture.shape[0]
+        boxes = [_corners(line.split()[1:], size) for line in files[index].read_text(encoding="utf-8").splitlines()]
+        for _ in range(3):
+            w, h = int(rng.integers(60, 260)), int(rng.integers(60, 260))
+            x, y = int(rng.integers(0, size[0] - w)), int(rng.integers(0, size[1] - h))
+            clear = all(x + w < x0 or x > x1 or y + h < y0 or y > y1 for x0, y0, x1, y1 in boxes)
+            if clear and picture[y : y + h, x : x + w].max() > 60:  # not the black border of an augmented picture
+                found.append(CutOut(np.asarray(picture[y : y + h, x : x + w], np.uint8), None, "other", (8, 60)))
+    return found
+
+
+def veils(rng: Rng, count: int) -> Iterator[CutOut]:
+    """``count`` soft spots of light, shade and glare: ``other``."""
+    for _ in range(count):
+        size = 64, int(rng.integers(24, 96))
+        level = float(rng.choice([rng.uniform(0, 60), rng.uniform(200, 255)]))
+        tint = np.clip(level + rng.normal(0, 12, 3), 0, 255)
+        picture = np.broadcast_to(tint.astype(np.uint8), (size[1], size[0], 3)).copy()
+        alpha = _feather(size[1], size[0], rng) * np.float32(rng.uniform(0.15, 0.75))
+        yield CutOut(picture, alpha.astype(np.float32), "other", (8, 90))
+
+
+def _corners(place: list[str], size: tuple[int, int]) -> tuple[int, int, int, int]:
+    """A label's centre and size, 0..1, as the corners x0, y0, x1, y1 in px."""
+    cx, cy, w, h = (float(value) for value in place)
+    return (
+        max(0, int((cx - w / 2) * size[0])),
+        max(0, int((cy - h / 2) * size[1])),
+        int((cx + w / 2) * size[0]),
+        int((cy + h / 2) * size[1]),
+    )
 
 
 def movers(clip: Clip, label: str, rng: Rng, count: int) -> list[CutOut]:

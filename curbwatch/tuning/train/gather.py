@@ -1,0 +1,180 @@
+"""Where labelled looks come from: composites on clips and on photographs, the simulated city, feeds without events."""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import TypeVar
+
+import cv2
+import numpy as np
+
+from config.vision import VisionKnobs
+from curbwatch.simulate.clips import clip as simulated
+from curbwatch.tuning.recording import START_NS, encode, find_recordings
+from curbwatch.tuning.train.clips import Clip, read_clip
+from curbwatch.tuning.train.collect import Looks, composite, event_free, watch
+from curbwatch.tuning.train.cutouts import (
+    CutOut,
+    Rng,
+    drawings,
+    movers,
+    patches,
+    street_waste,
+    veils,
+    web_stalls,
+)
+from schemas.detections import CLASSES
+from schemas.place import CameraView
+
+Item = TypeVar("Item")
+CLIP_SCALE_S = 4.0  # clips count this far apart: the analysis period
+SKIPPED = ("seq-nyc-2017-956",)  # a dead camera
+STILL_SIZE = (640, 360)
+STILL_FRAMES = 44
+STILL_SCALE_S = 4.0
+CITY = {"stall": "stall", "waste": "waste", "car": "vehicle", "bike": "bike", "group": "crowd"}
+CITY_S, CITY_PERIOD_S = 400.0, 2.0
+CITY_DWELL_S = 20.0  # as in the demo
+MOVERS = {
+    "seq-cdnet-highway": "vehicle",
+    "seq-motorway-cctv": "vehicle",
+    "seq-intel-parking": "vehicle",
+    "seq-ucsd-ped2-01": "crowd",
+    "seq-ucsd-ped2-05": "crowd",
+    "seq-ucsd-ped2-06": "crowd",
+    "seq-ucsd-ped2-09": "crowd",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Amounts:
+    """How many pieces of each source are made.
+
+    Attributes:
+        per_clip: composites on each clip.
+        stills: composites on photographs.
+        cities: clips of the simulated city.
+        cuts: cut-outs pasted into one piece.
+    """
+
+    per_clip: int = 14
+    stills: int = 360
+    cities: int = 56
+    cuts: int = 4
+
+
+Source = tuple[str, Callable[[], Looks]]
+
+
+@dataclass(frozen=True, slots=True)
+class Pool:
+    """Cut-outs of one split, by kind, drawn from in turn."""
+
+    kinds: tuple[Sequence[CutOut], ...]
+    shares: tuple[float, ...]
+
+    def draw(self, rng: Rng, count: int) -> list[CutOut]:
+        """``count`` cut-outs, each of a kind drawn by its share; kinds without any are left out."""
+        usable = [k for k, cuts in enumerate(self.kinds) if cuts]
+        shares = np.asarray([self.shares[k] for k in usable])
+        chosen = rng.choice(usable, count, p=shares / shares.sum())
+        return [self.kinds[k][int(rng.integers(len(self.kinds[k])))] for k in chosen]
+
+
+def sources(data: Path, amounts: Amounts, *, held: bool) -> Iterator[Source]:
+    """Yield (name, run) of each source of a split; ``held``: the fifth of cut-outs, cameras and seeds kept apart.
+
+    Raises UsageError where a recording of the data cannot be read.
+    """
+    rng = np.random.default_rng(77 if held else 7)
+    clips = [
+        read_clip(recording.folder, time_scale_s=CLIP_SCALE_S, most=1000)
+        for recording in find_recordings(data)
+        if recording.name not in SKIPPED
+    ]
+    pool = _pool(data, clips, held=held)
+    share = 0.25 if held else 1.0
+    for index, clip in enumerate(clips):
+        if held == (index % 5 == 2):
+            yield clip.name, partial(event_free, clip, "other")
+        for _ in range(max(1, round(amounts.per_clip * share * _weight(clip)))):
+            yield f"on {clip.name}", partial(composite, clip, pool.draw(rng, amounts.cuts), _child(rng))
+    pictures = _split(sorted((data / "waste-street-cn" / "train" / "images").glob("*.jpg")), held=held)
+    for _ in range(round(amounts.stills * share) if pictures else 0):
+        picture = pictures[int(rng.integers(len(pictures)))]
+        yield "on photographs", partial(_on_photograph, picture, pool.draw(rng, amounts.cuts), _child(rng))
+    for seed in range(round(amounts.cities * share)):
+        yield "city", partial(city, (9000 if held else 5000) + seed)
+
+
+def _on_photograph(file: Path, cuts: Sequence[CutOut], rng: Rng) -> Looks:
+    return composite(still(file, rng), cuts, rng)
+
+
+def city(seed: int) -> Looks:
+    """Looks at a clip of the simulated city, labelled by its truth; what is not in it is ``other``."""
+    made = simulated(seed, seconds=CITY_S, period_s=CITY_PERIOD_S)
+    frames = list(made.jpegs())
+    lens = made.camera.plan.lens
+    clip = Clip(
+        f"city-{seed}",
+        tuple(jpeg for _, jpeg in frames),
+        tuple(START_NS + round(t * 1e9) for t, _ in frames),
+        (lens.width, lens.height),
+        CameraView(f"city-{seed}"),
+        (),
+    )
+    known = [*made.truth.events, *made.truth.distractors]
+    boxes = [thing.bbox for thing in known]
+    labels = [CLASSES.index(CITY[thing.kind]) for thing in known]
+    return watch(clip, (), list(zip(boxes, labels, strict=True)), "other", VisionKnobs(dwell_s=CITY_DWELL_S))
+
+
+def still(file: Path, rng: Rng) -> Clip:
+    """A camera that looks at one photograph: sensor noise, small steps of exposure, JPEG."""
+    width, height = STILL_SIZE
+    picture = cv2.imread(str(file))
+    if picture is None:
+        picture = np.full((height, width, 3), 128, np.uint8)
+    whole = cv2.resize(picture, (width, width), interpolation=cv2.INTER_AREA)
+    top = int(rng.integers(0, width - height + 1))
+    base = whole[top : top + height].astype(np.float32)
+    sigma = float(rng.uniform(0.5, 4.0))
+    jpegs = []
+    for _ in range(STILL_FRAMES):
+        noise = np.asarray(cv2.resize(rng.normal(0, sigma, (height // 2, width // 2, 3)), STILL_SIZE), np.float32)
+        gain = float(rng.choice([1.0, 1.0, 1.0, rng.uniform(0.9, 1.1)]))
+        jpegs.append(encode(np.clip(base * gain + noise, 0, 255).astype(np.uint8)))
+    times = tuple(START_NS + round(k * STILL_SCALE_S * 1e9) for k in range(STILL_FRAMES))
+    return Clip(file.stem, tuple(jpegs), times, STILL_SIZE, CameraView(file.stem), ())
+
+
+def _pool(data: Path, clips: Sequence[Clip], *, held: bool) -> Pool:
+    rng = np.random.default_rng(11)
+    moving = [cut for clip in clips if clip.name in MOVERS for cut in movers(clip, MOVERS[clip.name], rng, 60)]
+    photographs = data / "waste-street-cn" / "train"
+    boxes = street_waste(photographs)
+    kinds: tuple[tuple[Sequence[CutOut], float], ...] = (
+        ([cut for cut in boxes if cut.label == "waste"], 0.3),
+        ([cut for cut in boxes if cut.label == "other"], 0.06),
+        (web_stalls(data / "stall-crops-web"), 0.12),
+        (list(drawings(rng, 700)), 0.22),
+        (moving, 0.14),
+        (patches(photographs, rng, 500), 0.1),
+        (list(veils(rng, 200)), 0.06),
+    )
+    return Pool(tuple(_split(cuts, held=held) for cuts, _ in kinds), tuple(share for _, share in kinds))
+
+
+def _split(items: Sequence[Item], *, held: bool) -> list[Item]:
+    return [item for index, item in enumerate(items) if held == (index % 5 == 2)]
+
+
+def _child(rng: Rng) -> Rng:
+    return np.random.default_rng(int(rng.integers(1 << 62)))
+
+
+def _weight(clip: Clip) -> float:
+    """Short feeds are many and alike: fewer composites on each."""
+    return 0.35 if len(clip.jpegs) < 40 else 1.0
