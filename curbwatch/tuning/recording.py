@@ -45,6 +45,7 @@ class Recording:
         own_time: whether the feed carries stamps or a period of its own, which ``--time-scale`` leaves alone.
         zones: where an operator would watch; empty: the whole picture.
         events, standing: what must be found; boxes of what is there from the first frame on.
+        condition: of light, weather or making, as the recording names it; ``recorded`` where it does not.
     """
 
     name: str
@@ -57,6 +58,7 @@ class Recording:
     zones: tuple[ImageZone, ...]
     events: tuple[Event, ...]
     standing: tuple[Box, ...]
+    condition: str = "recorded"
 
     def jpegs(self) -> Iterator[bytes]:
         """Yield each frame as it would travel: pictures as they are, frames of a video as JPEG."""
@@ -73,6 +75,16 @@ class Recording:
                 if not read:
                     return
                 yield encode(np.asarray(frame, np.uint8))
+        finally:
+            video.release()
+
+    def count(self) -> int:
+        """Number of frames; of a video what its header says, which may be wrong, so for display only."""
+        if "*" in self.media:
+            return sum(1 for _ in self.folder.glob(self.media))
+        video = cv2.VideoCapture(str(self.folder / self.media))
+        try:
+            return max(0, int(video.get(cv2.CAP_PROP_FRAME_COUNT)))
         finally:
             video.release()
 
@@ -141,6 +153,7 @@ def _recording(folder: Path, facts: dict[str, Any]) -> Recording:
         ),
         events=tuple(_event(entry) for entry in facts.get("events", ())),
         standing=tuple(_box(entry["bbox"]) for entry in standing),
+        condition=str(facts.get("condition") or "recorded"),
     )
 
 

@@ -1,0 +1,222 @@
+"""Plays recordings through the road's own code with a virtual clock: gate, slots, decode, detect, decide, merge.
+
+No broker, no database: what the store would open is worked out here by the store's own rules, so that a replay
+says what ``run`` would open.
+"""
+
+import zlib
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from typing import Protocol
+
+import numpy as np
+
+from alerts.decide import Decider, FrameTimes
+from alerts.incidents import box_overlap
+from config.intake import IntakeKnobs
+from config.model import Config
+from detectors.vision import VisionDetector
+from ingest.decode import decode_grid
+from ingest.jpeg import inspect
+from ingest.slots import FrameSlots
+from schemas.city import City
+from schemas.detections import Phase
+from schemas.errors import FrameError
+from schemas.frame import Frame, FrameBatch
+from schemas.incident import Box, Departure, Sighting
+from schemas.place import CameraView
+
+
+@dataclass(frozen=True, slots=True)
+class Alert:
+    """One incident that would have been opened.
+
+    Attributes:
+        family: ``stall`` or ``waste``; empty from a watcher that knows no classes.
+        box_px: x, y, w, h in native px.
+        opened_ns, appeared_ns: captured times of the opening frame and of the object's coming.
+        confidence: 0..1 of the class.
+    """
+
+    family: str
+    box_px: Box
+    opened_ns: int
+    appeared_ns: int
+    confidence: float
+
+
+class Watcher(Protocol):
+    """Something that looks at one camera's frames and opens alerts."""
+
+    def see(self, batch: FrameBatch) -> list[Alert]:
+        """Alerts that this batch of one frame opens."""
+
+    def maturing(self) -> bool:
+        """Whether something is about to become an alert, so that frames are wanted more often."""
+
+
+@dataclass(slots=True)
+class Sites:
+    """The store's merging for one uncalibrated camera: one open incident per family and site (design 13.6).
+
+    A site is a box; a sighting belongs to the one it overlaps most, at least ``merge_iou`` of the smaller box.
+    """
+
+    merge_iou: float
+    _boxes: list[Box] = field(default_factory=list)
+    _open: dict[tuple[str, int], int] = field(default_factory=dict)  # (family, site) -> track that opened it
+    _of_track: dict[tuple[int, str], int] = field(default_factory=dict)  # newest captured time of its incident
+
+    def opens(self, sighting: Sighting) -> bool:
+        """Attach a sighting to what is open; True where it opens a new incident."""
+        own = (sighting.track_id, sighting.family)
+        if self._of_track.get(own, -1) >= sighting.appeared_ns:
+            self._of_track[own] = sighting.captured_ns
+            return False
+        site = self._site(sighting.box_px)
+        if (sighting.family, site) in self._open:
+            return False
+        self._open[sighting.family, site] = sighting.track_id
+        self._of_track[own] = sighting.captured_ns
+        return True
+
+    def depart(self, track_id: int) -> None:
+        """Close the newest incident that this track opened, where it is still open."""
+        for key in reversed(self._open):
+            if self._open[key] == track_id:
+                del self._open[key]
+                return
+
+    def _site(self, box: Box) -> int:
+        shares = [(box_overlap(box, known), index) for index, known in enumerate(self._boxes)]
+        share, index = max(shares, default=(0.0, -1))
+        if share >= self.merge_iou:
+            return index
+        self._boxes.append(box)
+        return len(self._boxes) - 1
+
+
+class Road:
+    """Detector, decision and merging of one camera, as ``run`` has them; a Watcher."""
+
+    def __init__(self, config: Config, city: City, view: CameraView) -> None:
+        self._views = {view.camera_id: view}
+        self._detector = VisionDetector(config.vision, self._views)
+        self._decider = Decider(city, config.alerts)
+        self._sites = Sites(config.alerts.merge_iou)
+        self._maturing = False
+        self.passed_over: dict[str, int] = {}
+
+    def see(self, batch: FrameBatch) -> list[Alert]:
+        """Alerts that this batch of one frame opens."""
+        found = self._detector.step(batch)
+        self._maturing = bool((found.phase == Phase.MATURING).any())
+        decisions = self._decider.decide(
+            found, FrameTimes(batch.camera_ids, batch.captured_ns, batch.native_px), self._views
+        )
+        for reason, count in decisions.passed_over.items():
+            self.passed_over[reason] = self.passed_over.get(reason, 0) + count
+        opened = [self._alert(sighting) for sighting in decisions.sightings if self._attach(sighting)]
+        for departure in decisions.departures:
+            self._leave(departure)
+        return opened
+
+    def maturing(self) -> bool:
+        """Whether a track is maturing."""
+        return self._maturing
+
+    def _attach(self, sighting: Sighting) -> bool:
+        self._decider.stored(sighting)
+        return self._sites.opens(sighting)
+
+    def _leave(self, departure: Departure) -> None:
+        self._sites.depart(departure.track_id)
+
+    def _alert(self, sighting: Sighting) -> Alert:
+        return Alert(sighting.family, sighting.box_px, sighting.captured_ns, sighting.appeared_ns, sighting.confidence)
+
+
+@dataclass(frozen=True, slots=True)
+class Played:
+    """What a replay of one camera gave.
+
+    Attributes:
+        alerts: by watcher, in the order of their opening.
+        seconds: captured time from the first frame to the last, gaps included.
+        frames, analysed, decimated: how many came, were looked at, were skipped by the analysis period.
+        undecodable: how many could not be used.
+        gap_s: median captured distance of two frames; 0 for fewer than two.
+    """
+
+    alerts: dict[str, tuple[Alert, ...]]
+    seconds: float
+    frames: int
+    analysed: int
+    decimated: int
+    undecodable: int
+    gap_s: float
+
+
+def play(
+    frames: Iterable[tuple[int, bytes]],
+    camera_id: str,
+    watchers: dict[str, Watcher],
+    config: Config,
+    tick: Callable[[], None] = lambda: None,
+) -> Played:
+    """Play (captured_ns, JPEG) frames of one camera to ``watchers``; the first of them decides the analysis period.
+
+    Unusable frames are counted. ``tick`` is called once a frame.
+    """
+    first = next(iter(watchers.values()), None)
+    vision = config.vision
+
+    def period_s(_: str) -> float:
+        return vision.maturing_period_s if first is not None and first.maturing() else vision.analyse_period_s
+
+    slots = FrameSlots(wait_max_s=config.intake.frame_wait_max_s, period_s=period_s)
+    alerts: dict[str, list[Alert]] = {name: [] for name in watchers}
+    times: list[int] = []
+    undecodable = analysed = 0
+    for captured_ns, jpeg in frames:
+        tick()
+        times.append(captured_ns)
+        try:
+            frame = gate(camera_id, captured_ns, jpeg, config.intake)
+            if slots.put(frame):
+                continue
+            taken, _ = slots.take(1, captured_ns)
+            batch = batch_of(taken[0])
+        except FrameError:
+            undecodable += 1
+            continue
+        analysed += 1
+        for name, watcher in watchers.items():
+            alerts[name].extend(watcher.see(batch))
+    gaps = np.diff(np.asarray(times, np.int64)) / 1e9
+    return Played(
+        {name: tuple(opened) for name, opened in alerts.items()},
+        seconds=max(0.0, (max(times) - min(times)) / 1e9) if times else 0.0,
+        frames=len(times),
+        analysed=analysed,
+        decimated=len(times) - analysed - undecodable,
+        undecodable=undecodable,
+        gap_s=float(np.median(gaps)) if len(gaps) else 0.0,
+    )
+
+
+def gate(camera_id: str, captured_ns: int, jpeg: bytes, intake: IntakeKnobs) -> Frame:
+    """A picture as a frame whose receive time is its captured one. Raises FrameError as the live gate does."""
+    header = inspect(jpeg, max_bytes=intake.frame_max_bytes, max_pixels=intake.frame_max_pixels)
+    return Frame(camera_id, captured_ns, captured_ns, jpeg, header.width, header.height)
+
+
+def batch_of(frame: Frame) -> FrameBatch:
+    """Decode one frame to a batch of its own. Raises FrameError where it cannot be decoded."""
+    return FrameBatch(
+        camera_ids=(frame.camera_id,),
+        captured_ns=np.asarray([frame.captured_ns], np.int64),
+        pixels=decode_grid(frame.jpeg, frame.width, frame.height)[None],
+        native_px=np.asarray([(frame.width, frame.height)], np.int32),
+        crc32=np.asarray([zlib.crc32(frame.jpeg)], np.uint32),
+    )
