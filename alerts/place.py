@@ -16,7 +16,8 @@ M_PER_DEG = 111_320.0  # metres per degree of latitude; of longitude times cos(l
 def inside(points: NDArray[np.float64], polygon: Sequence[tuple[float, float]]) -> NDArray[np.bool_]:
     """Which of (N, 2) points lie in a polygon of at least three corners; (N,) bool.
 
-    Even-odd rule, each edge half-open, so that a point on an edge shared by two polygons belongs to exactly one.
+    Even-odd rule, each edge half-open, so that a point on an edge shared by two polygons belongs to exactly one:
+    an edge is computed from its upper end whichever way round it is drawn, else rounding would differ by polygon.
     No points give an empty mask; a polygon of fewer corners contains nothing.
     """
     within = np.zeros(len(points), bool)
@@ -24,7 +25,8 @@ def inside(points: NDArray[np.float64], polygon: Sequence[tuple[float, float]]) 
         return within
     x, y = points[:, 0], points[:, 1]
     corners = np.asarray(polygon, np.float64)
-    for (x0, y0), (x1, y1) in zip(corners, np.roll(corners, -1, axis=0), strict=True):
+    for one, other in zip(corners, np.roll(corners, -1, axis=0), strict=True):
+        (x0, y0), (x1, y1) = (one, other) if one[1] < other[1] else (other, one)
         if y0 == y1:
             continue
         crosses = (y0 > y) != (y1 > y)
