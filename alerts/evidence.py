@@ -5,7 +5,7 @@ import os
 import tempfile
 from pathlib import Path
 
-from schemas.errors import SinkError
+from schemas.errors import SetupError, SinkError
 from schemas.frame import Frame
 from schemas.incident import EvidenceRecord
 
@@ -14,8 +14,13 @@ class EvidenceFolder:
     """Pictures as ``ab/cd/<sha256>.jpg``, never changed, readable by the owner only."""
 
     def __init__(self, folder: Path) -> None:
+        """Make the folder where it is missing. Raises SetupError where that cannot be."""
         self.folder = folder
-        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        try:
+            folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        except OSError as error:
+            message = f"evidence folder {folder} cannot be made: {error.strerror}; set alerts.evidence_dir"
+            raise SetupError(message) from error
 
     def keep(self, frame: Frame) -> EvidenceRecord:
         """Write a frame's bytes durably (file and folder synced) and return its record; twice is once.
@@ -24,14 +29,15 @@ class EvidenceFolder:
         """
         digest = hashlib.sha256(frame.jpeg).hexdigest()
         target = self.path(digest)
-        if not target.is_file():
-            try:
+        try:
+            if not self._there(target, len(frame.jpeg)):
                 self._write(target, frame.jpeg)
-            except OSError as error:
-                message = (
-                    f"evidence {target} cannot be written: {error.strerror}; free space or set alerts.evidence_dir"
-                )
-                raise SinkError(message, retryable=True, wait_s=1.0) from error
+            # Also where the bytes were there: whoever wrote them may not have come so far yet.
+            for folder in (target.parent, target.parent.parent, self.folder):
+                _sync_folder(folder)
+        except OSError as error:
+            message = f"evidence {target} cannot be written: {error.strerror}; free space or set alerts.evidence_dir"
+            raise SinkError(message, retryable=True, wait_s=1.0) from error
         return EvidenceRecord(digest, frame.camera_id, frame.captured_ns, frame.received_ns, len(frame.jpeg))
 
     def path(self, sha256: str) -> Path:
@@ -41,9 +47,15 @@ class EvidenceFolder:
         return self.folder / sha256[:2] / sha256[2:4] / f"{sha256}.jpg"
 
     def intact(self, sha256: str) -> bool:
-        """Whether the bytes are there and still have their digest."""
-        path = self.path(sha256)
-        return path.is_file() and hashlib.sha256(path.read_bytes()).hexdigest() == sha256
+        """Whether the bytes are there, can be read, and still have their digest."""
+        try:
+            return hashlib.sha256(self.path(sha256).read_bytes()).hexdigest() == sha256
+        except OSError:
+            return False
+
+    def _there(self, target: Path, size_bytes: int) -> bool:
+        """Whether the file is whole. Another size is what a broken disk left: the bytes at hand are written again."""
+        return target.is_file() and target.stat().st_size == size_bytes
 
     def _write(self, target: Path, data: bytes) -> None:
         target.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -57,8 +69,6 @@ class EvidenceFolder:
         except OSError:
             Path(name).unlink(missing_ok=True)
             raise
-        for folder in (target.parent, target.parent.parent, self.folder):
-            _sync_folder(folder)
 
 
 def _sync_folder(folder: Path) -> None:
