@@ -91,7 +91,7 @@ class Decider:
         """Return the sighting of one STANDING row, or the reason why it is none."""
         posterior = detections.posterior[row]
         family = CLASSES[int(posterior.argmax())]
-        if family not in FAMILIES:
+        if family not in FAMILIES or family not in self.city.default_class:
             return f"class_{family}"
         confidence = float(posterior.max())
         if confidence < (self.knobs.stall_confidence if family == "stall" else self.knobs.waste_confidence):
