@@ -43,11 +43,16 @@ class Sent(Enum):
 class JobQueue:
     """Sends and draws entries. ``prefix`` keeps several cities apart on one server.
 
-    Every method raises SinkError (retryable) where the server does not answer.
+    Every method raises SinkError (retryable) where the server does not answer, the constructor where ``url`` is none.
     """
 
     def __init__(self, url: str, *, prefix: str = "", claim_idle_s: float = 60.0) -> None:
-        self._client = redis.Redis.from_url(url, decode_responses=True, socket_timeout=5, socket_connect_timeout=5)
+        try:
+            self._client = redis.Redis.from_url(
+                url, decode_responses=True, encoding_errors="replace", socket_timeout=5, socket_connect_timeout=5
+            )
+        except ValueError as error:
+            raise SinkError(f"queue: redis.url cannot be used: {error}", retryable=False) from error
         self._send = self._client.register_script(SEND)
         self._prefix = prefix
         self._claim_idle_ms = int(claim_idle_s * 1000)
@@ -78,6 +83,8 @@ class JobQueue:
     def draw(self, unit_id: str, person: str) -> tuple[str, str, str] | None:
         """Read one entry for a person, urgent first: (stream, entry id, job id); None where nothing waits.
 
+        The job may have another owner by now, or have ended: the caller asks PostgreSQL, and settles the entry.
+
         Entries that another terminal read but never settled come back after ``claim_idle_s``.
         """
         with _answering():
@@ -97,6 +104,18 @@ class JobQueue:
         """Entries on a stream, drawn ones included."""
         with _answering():
             return int(self._client.xlen(self._prefix + stream))
+
+    def last_seq(self, stream: str) -> int:
+        """Highest relay_seq a stream ever took, trimmed entries included; 0 where there is no such stream."""
+        with _answering():
+            if not self._client.exists(self._prefix + stream):
+                return 0
+            return int(str(self._client.xinfo_stream(self._prefix + stream)["last-generated-id"]).partition("-")[0])
+
+    def trim(self, stream: str, first_seq: int) -> int:
+        """Drop a stream's entries below ``first_seq``, whose jobs have ended; how many."""
+        with _answering():
+            return int(self._client.xtrim(self._prefix + stream, minid=f"{first_seq}-0", approximate=False))
 
     def alive(self) -> bool:
         """Whether the server answers."""
@@ -144,7 +163,7 @@ class JobQueue:
 def _entry(entries: Any) -> tuple[str, str] | None:  # noqa: ANN401
     for entry_id, fields in entries:
         if fields:  # an entry deleted since it was drawn has none
-            return entry_id, fields["job"]
+            return entry_id, fields.get("job", "")  # empty: somebody else wrote here; nobody's job, settled and skipped
     return None
 
 

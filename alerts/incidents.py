@@ -1,19 +1,23 @@
 """Incidents in the database: one open row per family and site, with evidence, events, job and outbox."""
 
 import json
+import math
 import uuid
+from datetime import datetime, timedelta
 from typing import Any
 
 from alerts.place import M_PER_DEG, distance_m
-from alerts.rows import incident_row
-from alerts.store import AlertDatabase, Connection
+from alerts.rows import event_row, evidence_row, incident_row
+from alerts.store import AlertDatabase, Connection, id_of
 from schemas.errors import UsageError
-from schemas.incident import Box, Departure, EvidenceRecord, IncidentRow, Opened, Sighting
+from schemas.incident import Box, Departure, EvidenceRecord, IncidentEvent, IncidentRow, Opened, Sighting
 from schemas.units import utc
 
 NAMESPACE = uuid.UUID("3a4c8c70-5a0e-5d0e-9a53-6e2f0b7f6c11")  # fixed for ever: incident and job ids hang on it
 OPEN_STATES = ("verify", "confirmed", "dispatched")
 OUTBOX_CHANNEL = "curbwatch_outbox"
+TILE_DEG = 0.001  # about 100 m: makers of sites wait for each other within a tile, not within the city
+STANDS_S = 600.0  # captured s after its last sighting in which a track that has not left holds its incident open
 
 
 class IncidentStore:
@@ -30,8 +34,9 @@ class IncidentStore:
         Saying the same sighting twice changes nothing. The evidence must be on disk already.
         """
         with self._database.transaction() as conn:
-            # Makers of sites of one cell wait for each other: two cameras must not make two sites of one thing.
-            conn.execute("select pg_advisory_xact_lock(hashtextextended(%s, 1))", (sighting.cell_id,))
+            # Makers of sites of one place wait for each other: two cameras must not make two sites of one thing.
+            for key in lock_keys(sighting, self._merge_m):
+                conn.execute("select pg_advisory_xact_lock(hashtextextended(%s, 1))", (key,))
             known = _incident_of_track(conn, sighting)
             if known is None:
                 site_id = self._site(conn, sighting)
@@ -63,24 +68,27 @@ class IncidentStore:
         return Opened(str(known), opened, sighting)
 
     def depart(self, departure: Departure) -> str | None:
-        """Close the open incident of a track whose object left; its id, or None where it has none.
+        """Close the incident of a track whose object left; its id where this closed it, else None.
 
-        A job that nobody took yet is withdrawn; a crew that is on its way keeps its job and is not called back by a
-        machine: the record says that the object left, and the crew closes.
+        It stays open while another track that was merged into it still stands. A job that nobody took yet is
+        withdrawn; a crew that is on its way keeps its job and is not called back by a machine: the record says that
+        the object left, and the crew closes. Saying the same departure twice changes nothing.
         """
+        left_at = utc(departure.captured_ns)
         with self._database.transaction() as conn:
             row = conn.execute(
-                "select i.incident_id, j.state as job_state from incident i left join job j using (incident_id)"
-                " where i.camera_id = %s and i.track_id = %s and i.state = any(%s) order by i.opened_at desc limit 1"
-                " for update of i",
-                (departure.camera_id, departure.track_id, list(OPEN_STATES)),
+                "select incident_id from sighting where camera_id = %s and track_id = %s and ts <= %s"
+                " order by ts desc limit 1",
+                (departure.camera_id, departure.track_id, left_at),
             ).fetchone()
-            if row is None:
+            if row is None or not _open(conn, row["incident_id"]):
                 return None
-            incident_id, left_at = row["incident_id"], utc(departure.captured_ns)
-            if row["job_state"] == "taken":
-                add_event(conn, incident_id, "detector", "left", {"at": left_at.isoformat()})
-                return str(incident_id)
+            incident_id = row["incident_id"]
+            # Locked before it is judged: a crew may be taking it at this moment.
+            job = conn.execute("select state from job where incident_id = %s for update", (incident_id,)).fetchone()
+            _note_left(conn, incident_id, departure)
+            if (job is not None and job["state"] == "taken") or _others_stand(conn, incident_id, departure):
+                return None
             conn.execute(
                 "update incident set state = 'gone', closed_at = %s where incident_id = %s", (left_at, incident_id)
             )
@@ -94,27 +102,43 @@ class IncidentStore:
     def confirm(self, incident_id: str, person: str, *, urgent: bool = False) -> IncidentRow:
         """A person says that a waiting incident is real: its job goes out. Raises UsageError in any other state."""
         with self._database.transaction() as conn:
-            row = conn.execute("select * from incident_view where incident_id::text = %s", (incident_id,)).fetchone()
-            if row is None:
-                raise UsageError(f"no incident {incident_id}: see `curbwatch incident list`")
+            row = _view(conn, incident_id)
+            # The condition, not the row read above, decides: another person may confirm at this moment.
             changed = conn.execute(
                 "update incident set state = 'dispatched', decided_by = %s where incident_id = %s and state = 'verify'"
                 " returning unit_id",
                 (person, row["incident_id"]),
             ).fetchone()
             if changed is None:
-                raise UsageError(f"incident {incident_id} is {row['state']}, not waiting for a decision")
-            add_event(conn, row["incident_id"], person, "confirmed", {})
+                state = _view(conn, incident_id)["state"]
+                raise UsageError(f"incident {incident_id} is {state}, not waiting for a decision")
+            add_event(conn, row["incident_id"], person, "confirmed", {"urgent": urgent})
             make_job(conn, str(row["incident_id"]), changed["unit_id"], urgent=urgent)
         return self.show(incident_id)
 
     def show(self, incident_id: str) -> IncidentRow:
         """One incident. Raises UsageError where there is none of this id."""
         with self._database.transaction() as conn:
-            row = conn.execute("select * from incident_view where incident_id::text = %s", (incident_id,)).fetchone()
-        if row is None:
-            raise UsageError(f"no incident {incident_id}: see `curbwatch incident list`")
-        return incident_row(row)
+            return incident_row(_view(conn, incident_id))
+
+    def events(self, incident_id: str) -> list[IncidentEvent]:
+        """Every step of an incident, oldest first. Raises UsageError where there is none of this id."""
+        with self._database.transaction() as conn:
+            found = _view(conn, incident_id)["incident_id"]
+            rows = conn.execute(
+                "select at, actor, what, detail from incident_event where incident_id = %s order by event_id", (found,)
+            ).fetchall()
+        return [event_row(row) for row in rows]
+
+    def evidence(self, incident_id: str) -> list[EvidenceRecord]:
+        """The pictures of an incident, the one before first. Raises UsageError where there is none of this id."""
+        with self._database.transaction() as conn:
+            found = _view(conn, incident_id)
+            rows = conn.execute(
+                "select * from evidence where evidence_id = any(%s) order by evidence_id = %s desc",
+                ([found["before_id"], found["opening_id"]], found["before_id"]),
+            ).fetchall()
+        return [evidence_row(row) for row in rows]
 
     def recent(self, limit: int = 50, *, state: str = "") -> list[IncidentRow]:
         """The newest incidents first, of one state where given."""
@@ -127,9 +151,9 @@ class IncidentStore:
         return [incident_row(row) for row in rows]
 
     def _site(self, conn: Connection, sighting: Sighting) -> int:
-        """Find the site of a sighting, or make one; under the cell's lock."""
+        """Find the site of a sighting, or make one; under the locks of its place."""
         if sighting.point is not None:
-            found = _near(conn, sighting.cell_id, sighting.point, self._merge_m)
+            found = _near(conn, sighting.point, self._merge_m)
         else:
             found = _overlapping(conn, sighting, self._merge_iou)
         if found is not None:
@@ -175,15 +199,75 @@ def box_overlap(one: Box, other: Box) -> float:
     return max(width, 0.0) * max(height, 0.0) / smaller if smaller > 0 else 0.0
 
 
+def lock_keys(sighting: Sighting, merge_m: float) -> list[str]:
+    """Name what a maker of a site at this place must hold: of any two whose sites may be one, a key is the same.
+
+    A calibrated sighting names the tiles within ``merge_m`` of its point, sorted, so that two makers never wait for
+    each other crosswise; an uncalibrated one, which only merges with its own camera's, names the camera.
+    """
+    if sighting.point is None:
+        return [f"camera/{sighting.camera_id}"]
+    lon, lat = sighting.point
+    reach_deg = merge_m / M_PER_DEG
+    columns = _tiles(lon, reach_deg / max(math.cos(math.radians(lat)), 0.01))
+    return sorted(f"tile/{column}/{row}" for column in columns for row in _tiles(lat, reach_deg))
+
+
+def _tiles(degrees: float, reach_deg: float) -> range:
+    return range(math.floor((degrees - reach_deg) / TILE_DEG), math.floor((degrees + reach_deg) / TILE_DEG) + 1)
+
+
+def _view(conn: Connection, incident_id: str) -> dict[str, Any]:
+    """Row of ``incident_view``. Raises UsageError where there is none."""
+    key = id_of(incident_id, "an incident")
+    row = conn.execute("select * from incident_view where incident_id = %s", (key,)).fetchone()
+    if row is None:
+        raise UsageError(f"no incident {incident_id}: see `curbwatch incident list`")
+    return row
+
+
+def _open(conn: Connection, incident_id: uuid.UUID) -> bool:
+    """Whether an incident is open; if so, nobody else changes it before the caller's transaction ends.
+
+    Whoever locks an incident and its job locks the incident first.
+    """
+    row = conn.execute("select state from incident where incident_id = %s for no key update", (incident_id,)).fetchone()
+    return row is not None and row["state"] in OPEN_STATES
+
+
+def _note_left(conn: Connection, incident_id: uuid.UUID, departure: Departure) -> None:
+    """Record that one track's object left, once."""
+    at = utc(departure.captured_ns).isoformat()
+    detail = {"camera": departure.camera_id, "track": departure.track_id, "at": at}
+    known = conn.execute(
+        "select 1 from incident_event where incident_id = %s and what = 'left' and detail = %s::jsonb",
+        (incident_id, json.dumps(detail)),
+    ).fetchone()
+    if known is None:
+        add_event(conn, incident_id, "detector", "left", detail)
+
+
+def _others_stand(conn: Connection, incident_id: uuid.UUID, departure: Departure) -> bool:
+    """Whether another track of the incident was seen lately and has not left."""
+    seen_after: datetime = utc(departure.captured_ns) - timedelta(seconds=STANDS_S)
+    row = conn.execute(
+        "select 1 from sighting s where s.incident_id = %s and (s.camera_id, s.track_id) <> (%s, %s) and s.ts > %s"
+        " and not exists (select from incident_event e where e.incident_id = s.incident_id and e.what = 'left'"
+        " and e.detail ->> 'camera' = s.camera_id and (e.detail ->> 'track')::bigint = s.track_id"
+        " and (e.detail ->> 'at')::timestamptz >= s.ts) limit 1",
+        (incident_id, departure.camera_id, departure.track_id, seen_after),
+    ).fetchone()
+    return row is not None
+
+
 def _incident_of_track(conn: Connection, sighting: Sighting) -> uuid.UUID | None:
-    """The incident a track already opened, in whatever state: one standing thing is one incident.
+    """The incident a track belongs to, in whatever state: one standing thing is one incident, whatever it looks like.
 
     Times must overlap: after a lost detector state, track numbers begin again.
     """
     row = conn.execute(
-        "select incident_id from incident where camera_id = %s and track_id = %s and family = %s"
-        " and last_seen_at >= %s order by opened_at desc limit 1",
-        (sighting.camera_id, sighting.track_id, sighting.family, utc(sighting.appeared_ns)),
+        "select incident_id from sighting where camera_id = %s and track_id = %s and ts >= %s order by ts desc limit 1",
+        (sighting.camera_id, sighting.track_id, utc(sighting.appeared_ns)),
     ).fetchone()
     return None if row is None else row["incident_id"]
 
@@ -242,12 +326,12 @@ def _evidence(conn: Connection, record: EvidenceRecord) -> int:
     return int(_present(row)["evidence_id"])
 
 
-def _near(conn: Connection, cell_id: str, point: tuple[float, float], merge_m: float) -> int | None:
-    """Nearest calibrated site of the cell within ``merge_m`` metres."""
+def _near(conn: Connection, point: tuple[float, float], merge_m: float) -> int | None:
+    """Nearest calibrated site within ``merge_m`` metres, on either side of a cell's border."""
     reach_deg = 2 * merge_m / M_PER_DEG  # a box that surely holds the circle at any latitude below 60 degrees
     rows = conn.execute(
-        "select site_id, lon, lat from site where cell_id = %s and lon between %s and %s and lat between %s and %s",
-        (cell_id, point[0] - reach_deg, point[0] + reach_deg, point[1] - reach_deg, point[1] + reach_deg),
+        "select site_id, lon, lat from site where lon between %s and %s and lat between %s and %s",
+        (point[0] - reach_deg, point[0] + reach_deg, point[1] - reach_deg, point[1] + reach_deg),
     ).fetchall()
     measured = [(distance_m(point, (row["lon"], row["lat"])), int(row["site_id"])) for row in rows]
     distance, site_id = min(measured, default=(merge_m + 1, 0))

@@ -1,12 +1,12 @@
 """Jobs in the database: who owns which, for how long, and what waits in the outbox. PostgreSQL is the truth."""
 
 import uuid
+from collections.abc import Collection
 from dataclasses import dataclass
-from typing import Any
 
 from alerts.incidents import add_event, queue_again
 from alerts.rows import job_row
-from alerts.store import AlertDatabase, Connection
+from alerts.store import AlertDatabase, Connection, id_of
 from schemas.errors import UsageError
 from schemas.incident import Job
 
@@ -14,6 +14,10 @@ RELAY_LOCK = 0x72656C61  # one relay at a time on this database
 JOB = (
     "select j.job_id, j.unit_id as job_unit_id, j.urgency, j.state as job_state, j.holder, j.lease_until, i.*"
     " from job j join incident_view i using (incident_id)"
+)
+OF_UNIT = (
+    JOB + " where j.unit_id = %s and j.state in ('queued', 'taken')"
+    " order by j.urgency desc, j.created_at, j.job_id limit %s"
 )
 
 
@@ -26,26 +30,52 @@ class OutboxRow:
     stream: str
 
 
+@dataclass(frozen=True, slots=True)
+class Span:
+    """What a stream must still hold: the lowest and the highest place of its unfinished jobs."""
+
+    first_seq: int
+    last_seq: int
+
+
 class JobStore:
     """Leases and outbox; every method is one transaction and raises SinkError when it did not happen."""
 
     def __init__(self, database: AlertDatabase, *, lease_s: float) -> None:
         self._database = database
         self._lease_s = lease_s
+        self._leading: Connection | None = None  # the connection that holds the relay's lock
 
-    def take(self, job_id: str, person: str) -> Job | None:
-        """Make ``person`` the owner if nobody is (compare and set); None where somebody else was first."""
+    @property
+    def lease_s(self) -> float:
+        """How long a job is owned without renewal, s."""
+        return self._lease_s
+
+    def take(self, job_id: str, person: str, *, again: bool = True) -> Job | None:
+        """Make ``person`` the owner if nobody is (compare and set); None where somebody else was first.
+
+        A lease that ran out owns nothing, whether or not the relay has noticed. A job that the person holds already
+        is returned as it is, and None with ``again=False``. Also None where the job has ended or never was.
+        """
+        key = id_of(job_id, "a job")
         with self._database.transaction() as conn:
+            held = conn.execute("select state, holder from job where job_id = %s for update", (key,)).fetchone()
+            mine = held is not None and (held["state"], held["holder"]) == ("taken", person)
             taken = conn.execute(
-                "update job set state = 'taken', holder = %(person)s, taken_at = now(),"
+                "update job set state = 'taken', holder = %(person)s, taken_at = now(), shown_at = null,"
                 " lease_until = now() + make_interval(secs => %(lease_s)s)"
-                " where job_id::text = %(job_id)s and state = 'queued' returning incident_id",
-                {"job_id": job_id, "person": person, "lease_s": self._lease_s},
+                " where job_id = %(key)s and (state = 'queued' or (state = 'taken' and lease_until < now()))"
+                " returning incident_id",
+                {"key": key, "person": person, "lease_s": self._lease_s},
             ).fetchone()
             if taken is None:
-                return None
+                return self._job(conn, key) if mine and again else None
+            if held is not None and held["state"] == "taken":
+                add_event(
+                    conn, taken["incident_id"], person, "lease_expired", {"job": job_id, "holder": held["holder"]}
+                )
             add_event(conn, taken["incident_id"], person, "taken", {"job": job_id})
-            return self._job(conn, job_id)
+            return self._job(conn, key)
 
     def renew(self, person: str) -> int:
         """Renew every lease of a person; the number of jobs held."""
@@ -56,35 +86,92 @@ class JobStore:
             )
             return done.rowcount
 
-    def done(self, job_id: str, person: str) -> Job:
-        """The crew has dealt with it: job and incident end. Raises UsageError where this person does not hold it."""
+    def shown(self, job_id: str, person: str) -> None:
+        """Note that the holder saw the job, so that it is not sent again; nothing where it is not held by them."""
         with self._database.transaction() as conn:
-            incident_id = self._release(conn, job_id, person, "done")
-            conn.execute("update job set ended_at = now() where job_id::text = %s", (job_id,))
+            conn.execute(
+                "update job set shown_at = now() where job_id = %s and holder = %s and state = 'taken'",
+                (id_of(job_id, "a job"), person),
+            )
+
+    def unshown(self, unit_id: str, person: str, *, older_s: float) -> list[Job]:
+        """Jobs a person took ``older_s`` ago or earlier whose terminal never confirmed that it showed them."""
+        with self._database.transaction() as conn:
+            rows = conn.execute(
+                JOB + " where j.unit_id = %s and j.holder = %s and j.state = 'taken' and j.shown_at is null"
+                " and j.taken_at <= now() - make_interval(secs => %s) order by j.urgency desc, j.created_at",
+                (unit_id, person, older_s),
+            ).fetchall()
+        return [job_row(row) for row in rows]
+
+    def done(self, job_id: str, person: str, note: str = "") -> Job:
+        """The crew has dealt with it: job and incident end; said twice by its holder it is done once.
+
+        Raises UsageError where this person does not hold it.
+        """
+        key = id_of(job_id, "a job")
+        with self._database.transaction() as conn:
+            # The incident before its job, as everywhere: a departure may close it at this moment.
+            conn.execute(
+                "select 1 from incident where incident_id = (select incident_id from job where job_id = %s)"
+                " for no key update",
+                (key,),
+            )
+            before = self._job(conn, key)
+            if (before.state, before.holder) == ("done", person):
+                return before
+            incident_id = self._release(conn, key, person, "done")
+            conn.execute("update job set ended_at = now() where job_id = %s", (key,))
             conn.execute("update incident set state = 'done', closed_at = now() where incident_id = %s", (incident_id,))
-            add_event(conn, incident_id, person, "done", {"job": job_id})
-            return self._job(conn, job_id)
+            add_event(conn, incident_id, person, "done", {"job": job_id} | ({"note": note} if note.strip() else {}))
+            return self._job(conn, key)
 
     def reject(self, job_id: str, person: str, reason: str) -> Job:
         """Give a job back for others, with a reason. Raises UsageError where it is not held or no reason is given."""
         if not reason.strip():
             raise UsageError("a rejected job needs a reason: --reason TEXT")
+        key = id_of(job_id, "a job")
         with self._database.transaction() as conn:
-            incident_id = self._release(conn, job_id, person, "queued")
-            conn.execute("update job set holder = '', reason = %s where job_id::text = %s", (reason, job_id))
+            incident_id = self._release(conn, key, person, "queued")
+            conn.execute("update job set holder = '', reason = %s where job_id = %s", (reason, key))
             add_event(conn, incident_id, person, "rejected", {"job": job_id, "reason": reason})
             queue_again(conn, job_id)
-            return self._job(conn, job_id)
+            return self._job(conn, key)
+
+    def find(self, job_id: str) -> Job:
+        """One job in whatever state. Raises UsageError where there is none of this id."""
+        with self._database.transaction() as conn:
+            return self._job(conn, id_of(job_id, "a job"))
+
+    def of_incident(self, incident_id: str) -> Job | None:
+        """The job of an incident; None where it was never dispatched."""
+        with self._database.transaction() as conn:
+            row = conn.execute(JOB + " where j.incident_id = %s", (id_of(incident_id, "an incident"),)).fetchone()
+        return None if row is None else job_row(row)
 
     def of_unit(self, unit_id: str, *, limit: int = 100) -> list[Job]:
-        """Queued and taken jobs of a unit, oldest first."""
+        """Queued and taken jobs of a unit, urgent first, then oldest first."""
         with self._database.transaction() as conn:
-            rows = conn.execute(
-                JOB + " where j.unit_id = %s and j.state in ('queued', 'taken')"
-                " order by j.urgency desc, j.created_at limit %s",
-                (unit_id, limit),
-            ).fetchall()
+            rows = conn.execute(OF_UNIT, (unit_id, limit)).fetchall()
         return [job_row(row) for row in rows]
+
+    def follow(self, unit_id: str, known: Collection[str], *, limit: int = 100) -> list[Job]:
+        """As ``of_unit``, and behind them those of the ``known`` job ids that have ended since."""
+        with self._database.transaction() as conn:
+            rows = conn.execute(OF_UNIT, (unit_id, limit)).fetchall()
+            missing = sorted(set(known) - {str(row["job_id"]) for row in rows})
+            rows += conn.execute(JOB + " where j.job_id = any(%s::uuid[]) order by j.created_at", (missing,)).fetchall()
+        return [job_row(row) for row in rows]
+
+    def lease_lost(self, job_id: str) -> bool:
+        """Whether the last owner lost the job by time rather than giving it back."""
+        with self._database.transaction() as conn:
+            row = conn.execute(
+                "select e.what from incident_event e join job j using (incident_id) where j.job_id = %s"
+                " and e.what in ('rejected', 'lease_expired') order by e.event_id desc limit 1",
+                (id_of(job_id, "a job"),),
+            ).fetchone()
+        return row is not None and row["what"] == "lease_expired"
 
     def counts(self) -> dict[str, int]:
         """Number of jobs by state."""
@@ -93,21 +180,32 @@ class JobStore:
         return {row["state"]: int(row["n"]) for row in rows}
 
     def become_relay(self) -> bool:
-        """Try to be the one relay; held until the connection ends."""
+        """Whether we are the one relay, trying to become it; asked before each round.
+
+        The lock lives and dies with the connection: one that was lost meanwhile took it along.
+        """
         with self._database.transaction() as conn:
+            if conn is self._leading:
+                return True
             row = conn.execute("select pg_try_advisory_lock(%s) as held", (RELAY_LOCK,)).fetchone()
-        return row is not None and bool(row["held"])
+            self._leading = conn if row is not None and row["held"] else None
+        return self._leading is not None
 
     def requeue_expired(self) -> int:
         """Take back jobs whose lease ran out and queue them again; how many."""
         with self._database.transaction() as conn:
             rows = conn.execute(
-                "update job set state = 'queued', holder = '' where state = 'taken' and lease_until < now()"
-                " returning job_id, incident_id"
+                "select job_id, incident_id, holder from job where state = 'taken' and lease_until < now()"
+                " for update skip locked"
             ).fetchall()
             for row in rows:
-                add_event(conn, row["incident_id"], "relay", "lease_expired", {"job": str(row["job_id"])})
-                queue_again(conn, str(row["job_id"]))
+                job_id = str(row["job_id"])
+                conn.execute(
+                    "update job set state = 'queued', holder = '', lease_until = null where job_id = %s", (job_id,)
+                )
+                detail = {"job": job_id, "holder": row["holder"]}
+                add_event(conn, row["incident_id"], "relay", "lease_expired", detail)
+                queue_again(conn, job_id)
         return len(rows)
 
     def assign(self, limit: int = 100) -> int:
@@ -116,6 +214,8 @@ class JobStore:
         Never a cursor over serial numbers: a transaction that commits late would be skipped for ever.
         """
         with self._database.transaction() as conn:
+            # One at a time: a relay that lost its lock a moment ago must not give the same rows other places.
+            conn.execute("select 1 from relay_state for update")
             rows = conn.execute(
                 "select o.outbox_id, j.unit_id, j.urgency from outbox o join job j using (job_id)"
                 " where o.relay_seq is null order by o.outbox_id limit %s",
@@ -149,14 +249,26 @@ class JobStore:
         with self._database.transaction() as conn:
             conn.execute("update outbox set sent_at = now() where relay_seq = %s", (relay_seq,))
 
-    def confirmed_seq(self) -> dict[str, int]:
-        """Highest relay_seq known to be sent in this epoch, by stream."""
+    def confirmed_seq(self, streams: Collection[str]) -> dict[str, int]:
+        """Highest relay_seq known to be sent in this epoch, by stream; those without one are left out."""
         with self._database.transaction() as conn:
             rows = conn.execute(
-                "select stream, max(relay_seq) as top from outbox, relay_state"
-                " where sent_at is not null and relay_seq >= epoch_first_seq group by stream"
+                "select s.stream, (select max(relay_seq) from outbox o where o.stream = s.stream"
+                " and o.sent_at is not null and o.relay_seq >= r.epoch_first_seq) as top"
+                " from unnest(%s::text[]) as s (stream), relay_state r",
+                (sorted(streams),),
             ).fetchall()
-        return {row["stream"]: int(row["top"]) for row in rows}
+        return {row["stream"]: int(row["top"]) for row in rows if row["top"] is not None}
+
+    def needed(self) -> dict[str, Span]:
+        """What each stream must still hold in this epoch, by what is known to be sent and is not finished."""
+        with self._database.transaction() as conn:
+            rows = conn.execute(
+                "select o.stream, min(o.relay_seq) as low, max(o.relay_seq) as high"
+                " from job j join outbox o using (job_id), relay_state r where j.state in ('queued', 'taken')"
+                " and o.sent_at is not null and o.relay_seq >= r.epoch_first_seq group by o.stream"
+            ).fetchall()
+        return {row["stream"]: Span(int(row["low"]), int(row["high"])) for row in rows}
 
     def epoch(self) -> str:
         """The queue's epoch as PostgreSQL knows it; empty before the first."""
@@ -177,20 +289,21 @@ class JobStore:
             )
         return epoch
 
-    def _release(self, conn: Connection, job_id: str, person: str, state: str) -> Any:  # noqa: ANN401  # a uuid
+    def _release(self, conn: Connection, key: uuid.UUID, person: str, state: str) -> uuid.UUID:
         row = conn.execute(
-            "update job set state = %s, lease_until = null where job_id::text = %s and holder = %s and state = 'taken'"
+            "update job set state = %s, lease_until = null where job_id = %s and holder = %s and state = 'taken'"
             " returning incident_id",
-            (state, job_id, person),
+            (state, key, person),
         ).fetchone()
         if row is None:
-            raise UsageError(f"job {job_id} is not held by {person}: see `curbwatch dispatch watch`")
-        return row["incident_id"]
+            raise UsageError(f"job {key} is not held by {person}: see `curbwatch dispatch watch`")
+        incident_id: uuid.UUID = row["incident_id"]
+        return incident_id
 
-    def _job(self, conn: Connection, job_id: str) -> Job:
-        row = conn.execute(JOB + " where j.job_id::text = %s", (job_id,)).fetchone()
+    def _job(self, conn: Connection, key: uuid.UUID) -> Job:
+        row = conn.execute(JOB + " where j.job_id = %s", (key,)).fetchone()
         if row is None:
-            raise UsageError(f"no job {job_id}")
+            raise UsageError(f"no job {key}: see `curbwatch dispatch watch`")
         return job_row(row)
 
 

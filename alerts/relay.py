@@ -1,5 +1,6 @@
 """The one relay: outbox rows to streams, strictly in order, never passing a row whose end is unknown."""
 
+import time
 from collections.abc import Callable
 from threading import Event
 
@@ -12,18 +13,31 @@ from schemas.meter import Meter
 
 log = structlog.get_logger()
 
+TEND_S = 5.0  # between two looks whether the streams still hold what they must, and no more
+
 
 class Relay:
-    """Moves jobs from the outbox to the queue. ``on_sent(row)`` is called after each entry that is in its stream."""
+    """Moves jobs from the outbox to the queue. ``on_sent(row)`` is called after each entry that is in its stream.
+
+    Two that believe to be the relay for a moment do no harm: places are given under a row lock, and the queue knows
+    an entry that it has.
+    """
 
     def __init__(
-        self, jobs: JobStore, queue: JobQueue, meter: Meter, on_sent: Callable[[OutboxRow], None] | None = None
+        self,
+        jobs: JobStore,
+        queue: JobQueue,
+        meter: Meter,
+        on_sent: Callable[[OutboxRow], None] | None = None,
+        *,
+        monotonic_s: Callable[[], float] = time.monotonic,
     ) -> None:
         self._jobs = jobs
         self._queue = queue
         self._meter = meter
         self._on_sent = on_sent
-        self._leading = False
+        self._monotonic_s = monotonic_s
+        self._tended_s: float | None = None
 
     def run(self, stop: Event, poll_s: float) -> None:
         """Relay until ``stop``; waits out a database or queue that is away."""
@@ -32,7 +46,6 @@ class Relay:
             try:
                 moved = self.once()
             except SinkError as error:
-                self._leading = False
                 if not failing:
                     log.warning("relay_waits", error=str(error), effect="jobs wait in the outbox")
                 failing = True
@@ -47,20 +60,21 @@ class Relay:
 
         0 where another process is the relay. Raises SinkError where the database or the queue is away.
         """
-        if not self._leading:
-            self._leading = self._jobs.become_relay()
-            if not self._leading:
-                return 0
+        # Asked each round: the lock went with the connection if that was lost since, by whatever store that uses it.
+        if not self._jobs.become_relay():
+            return 0
         epoch = self._jobs.epoch()
         if not epoch or self._queue.epoch() != epoch:
             epoch = self._begin_epoch("lost" if epoch else "first")
+        elif not self._tended():
+            epoch = self._begin_epoch(Sent.BEHIND.value)
         self._meter.add("leases_expired", self._jobs.requeue_expired())
         self._jobs.assign()
         return self._send_all(epoch)
 
     def _send_all(self, epoch: str) -> int:
         rows = self._jobs.unsent()
-        confirmed = self._jobs.confirmed_seq() if rows else {}
+        confirmed = self._jobs.confirmed_seq({row.stream for row in rows}) if rows else {}
         for row in rows:
             told = self._queue.send(epoch, row.relay_seq, confirmed.get(row.stream, 0), row.stream, row.job_id)
             if told in (Sent.EPOCH, Sent.BEHIND):
@@ -72,6 +86,22 @@ class Relay:
             if self._on_sent is not None:
                 self._on_sent(row)
         return len(rows)
+
+    def _tended(self) -> bool:
+        """Trim what has ended, now and then; False where a stream lost entries that were confirmed.
+
+        A queue that died may have lost its last second: without this look a stream to which nothing more is sent
+        would never be found short.
+        """
+        now_s = self._monotonic_s()
+        if self._tended_s is not None and now_s - self._tended_s < TEND_S:
+            return True
+        for stream, span in self._jobs.needed().items():
+            if self._queue.last_seq(stream) < span.last_seq:
+                return False
+            self._queue.trim(stream, span.first_seq)
+        self._tended_s = now_s
+        return True
 
     def _begin_epoch(self, why: str) -> str:
         epoch = self._jobs.new_epoch()

@@ -2,7 +2,8 @@
 
 from typing import Any
 
-from schemas.incident import IncidentRow, Job
+from schemas.incident import EvidenceRecord, IncidentEvent, IncidentRow, Job
+from schemas.units import ns_of
 
 
 def incident_row(row: dict[str, Any]) -> IncidentRow:
@@ -11,6 +12,18 @@ def incident_row(row: dict[str, Any]) -> IncidentRow:
     values["incident_id"] = str(row["incident_id"])
     values["box_px"] = tuple(row["box_px"])
     return IncidentRow(**values)
+
+
+def event_row(row: dict[str, Any]) -> IncidentEvent:
+    """Build a step from a row of ``incident_event``."""
+    return IncidentEvent(row["at"], row["actor"], row["what"], row["detail"])
+
+
+def evidence_row(row: dict[str, Any]) -> EvidenceRecord:
+    """Build a record from a row of ``evidence``; times to the microsecond."""
+    return EvidenceRecord(
+        row["sha256"], row["camera_id"], ns_of(row["captured_at"]), ns_of(row["received_at"]), row["size_bytes"]
+    )
 
 
 def job_row(row: dict[str, Any]) -> Job:

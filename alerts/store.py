@@ -1,16 +1,21 @@
 """The alerts' PostgreSQL: one connection that comes back, and transactions that fail as SinkError."""
 
 import threading
+import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
 import psycopg
+from psycopg.conninfo import make_conninfo
 from psycopg.rows import dict_row
 
-from schemas.errors import SinkError
+from schemas.errors import SinkError, UsageError
 
 Connection = psycopg.Connection[dict[str, Any]]
+
+# A server that no longer answers, its host cut off or stopped, is noticed in 20 s and not after the kernel's hours.
+HALF_OPEN = {"keepalives_idle": 10, "keepalives_interval": 5, "keepalives_count": 2, "tcp_user_timeout": 20_000}
 
 
 class AlertDatabase:
@@ -35,6 +40,9 @@ class AlertDatabase:
             except (psycopg.OperationalError, psycopg.InterfaceError) as error:
                 self._drop()
                 raise SinkError(f"database: {_first_line(error)}", retryable=True, wait_s=0.5) from error
+            except (psycopg.errors.UndefinedTable, psycopg.errors.UndefinedColumn) as error:
+                remedy = "start `curbwatch run` once, which brings its tables up to date"
+                raise SinkError(f"database refused: {_first_line(error)}; {remedy}", retryable=False) from error
             except psycopg.Error as error:
                 raise SinkError(f"database refused: {_first_line(error)}", retryable=False) from error
 
@@ -46,7 +54,7 @@ class AlertDatabase:
     def _connected(self) -> Connection:
         if self._conn is None or self._conn.closed:
             self._conn = psycopg.connect(
-                self._url,
+                make_conninfo(self._url, **HALF_OPEN),
                 autocommit=True,
                 connect_timeout=10,
                 application_name="curbwatch-alerts",
@@ -59,6 +67,16 @@ class AlertDatabase:
         if self._conn is not None:
             self._conn.close()
             self._conn = None
+
+
+def id_of(text: str, what: str) -> uuid.UUID:
+    """The id a person or program named. Raises UsageError, saying ``what`` it is not, for anything but a UUID."""
+    try:
+        return uuid.UUID(text)
+    except ValueError:
+        raise UsageError(
+            f"{text!r} is not the id of {what}: ids look like 7d4f0c7e-2f5e-4c1b-9a55-0c3d3c1f2a10"
+        ) from None
 
 
 def _first_line(error: Exception) -> str:

@@ -1,7 +1,9 @@
 """What the decision says: sightings that count, objects that left, and the job that follows."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 Box = tuple[float, float, float, float]  # x, y, w, h in native px
 
@@ -86,6 +88,16 @@ class IncidentRow:
     opening_sha256: str
     rule_version: str
     decided_by: str
+
+
+@dataclass(frozen=True, slots=True)
+class IncidentEvent:
+    """One step of an incident: ``actor`` is a person's name, ``detector`` or ``relay``; ``detail`` is plain JSON."""
+
+    at: datetime
+    actor: str
+    what: str
+    detail: Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
