@@ -1,6 +1,7 @@
 """Our own position JSON, one object or an array of them: bytes to rows. Pure."""
 
 import hashlib
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import get_args
@@ -10,16 +11,25 @@ import numpy as np
 
 from ingest.crs import to_wgs84
 from ingest.marks import Covered
-from ingest.stamps import StampError, stamp_ns
+from ingest.stamps import StampError, timely_ns
 from ingest.topics import TopicScheme
 from schemas.device import Crs, DeviceRule
 from schemas.position import DeadLetter, PositionRows, RawMessage
 
 NO_TIME = 1  # flag: the device sent no time, the receive time counts; outside the no-duplicate promise
 QOS0 = 2  # flag: sent without acknowledgement
+NULL_ISLAND = 4  # flag: 0 degrees, 0 degrees, which is what a receiver without a fix says
+NO_FIX = 8  # flag: a position from no satellite
 
 SEQ_MAX = 2**62
+DETAIL_MAX = 200  # characters of a dead letter's detail: some of them quote what the device sent
+SPACE = b" \t\r\n"  # of JSON
 CRS_NAMES = frozenset(get_args(Crs)) - {"from_message"}
+# Keys that say what a position is, when and where. JSON lets a key stand twice and parsers differ in which one they
+# believe, so that two readers of one message see two places. The others are not worth the time of looking.
+KEYS_ONCE = ("lon", "lat", "ts", "seq", "boot", "crs")
+# All that keeps JSON from being read; the last one is nesting deeper than the interpreter's stack.
+UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
 
 class Item(msgspec.Struct, forbid_unknown_fields=False):
@@ -88,79 +98,64 @@ class NativeCodec:
         for message in messages:
             topic = self._scheme.parse(message.topic)
             if topic is None or topic.kind != "vehicle" or topic.leaf != "position":
-                _reject(found, message, "", "topic")
+                _reject(found, message, "", _Refused("topic"))
                 continue
             rule = rules.get(topic.device_id)
             if rule is None or rule.kind != "vehicle":
-                _reject(found, message, topic.device_id, "unknown_device")
+                _reject(found, message, topic.device_id, _Refused("unknown_device"))
                 continue
             self._message(found, message, rule)
         _to_wgs84(found.rows)
         return found
 
     def _message(self, found: Decoded, message: RawMessage, rule: DeviceRule) -> None:
-        properties = dict(message.properties)
-        body = message.payload.lstrip(b" \t\r\n")
-        if not body:
-            _reject(found, message, rule.device_id, "empty")
-            return
+        body = message.payload.strip(SPACE)
+        array = body[:1] == b"["
         try:
-            if body[:1] != b"[":
-                self._item(found, message, rule, self._one.decode(body), body, properties)
-                return
-            items = self._many.decode(body)
-            raws: Sequence[bytes | msgspec.Raw] = (
-                [body] * len(items) if all(item.seq is not None for item in items) else self._raw.decode(body)
-            )
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-            self._broken(found, message, rule, body, error, properties)
-            return
-        except _Refused as refused:
-            _reject(found, message, rule.device_id, refused.reason, refused.detail)
+            items = self._many.decode(body) if array else [self._one.decode(body)] if body else []
+        except UNREADABLE as error:
+            self._apart(found, message, rule, body, error)
             return
         if not items:
-            _reject(found, message, rule.device_id, "empty", "an array without positions")
-        for item, raw in zip(items, raws, strict=True):
-            self._item_or_letter(found, message, rule, item, bytes(raw), properties)
+            _reject(found, message, rule.device_id, _Refused("empty", "an array without positions" if array else ""))
+            return
+        properties = dict(message.properties)
+        doubtful = _maybe_twice(body, len(items))
+        # Raw items cost as much as reading them, so they are cut out only where one is needed.
+        raws: Sequence[bytes | msgspec.Raw] | None = None if array else [body]
+        if raws is None and (doubtful or any(item.seq is None for item in items)):
+            raws = self._raw.decode(body)
+        for index, item in enumerate(items):
+            raw = b"" if raws is None else bytes(raws[index])
+            try:
+                if doubtful:
+                    _check_once(raw)
+                self._item(found, message, rule, item, raw, properties)
+            except _Refused as refused:
+                if raws is None:
+                    raws = self._raw.decode(body)
+                _reject(found, message, rule.device_id, refused, bytes(raws[index]))
 
-    def _broken(
-        self,
-        found: Decoded,
-        message: RawMessage,
-        rule: DeviceRule,
-        body: bytes,
-        error: Exception,
-        properties: dict[str, str],
-    ) -> None:
+    def _apart(self, found: Decoded, message: RawMessage, rule: DeviceRule, body: bytes, error: Exception) -> None:
         """One bad item must not cost its neighbours: take an array apart; anything else is one dead letter."""
-        reason = "type" if isinstance(error, msgspec.ValidationError) else "json"
         try:
-            parts = self._raw.decode(body) if body[:1] == b"[" else []
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-            parts = []
-        if not parts:
-            _reject(found, message, rule.device_id, reason, str(error)[:200])
-        for raw in parts:
+            raws = self._raw.decode(body) if body[:1] == b"[" else []
+        except UNREADABLE as fault:
+            raws, error = [], fault
+        if not raws:
+            _reject(found, message, rule.device_id, _unread(error))
+            return
+        properties = dict(message.properties)
+        for raw in map(bytes, raws):
             try:
                 item = self._one.decode(raw)
-            except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as fault:
-                _reject(found, message, rule.device_id, "type", str(fault)[:200], bytes(raw))
-            else:
-                self._item_or_letter(found, message, rule, item, bytes(raw), properties)
-
-    def _item_or_letter(
-        self,
-        found: Decoded,
-        message: RawMessage,
-        rule: DeviceRule,
-        item: Item,
-        raw: bytes,
-        properties: dict[str, str],
-    ) -> None:
-        try:
-            self._item(found, message, rule, item, raw, properties)
-        except _Refused as refused:
-            _reject(found, message, rule.device_id, refused.reason, refused.detail, raw)
+                if _maybe_twice(raw, 1):
+                    _check_once(raw)
+                self._item(found, message, rule, item, raw, properties)
+            except UNREADABLE as fault:
+                _reject(found, message, rule.device_id, _unread(fault), raw)
+            except _Refused as refused:
+                _reject(found, message, rule.device_id, refused, raw)
 
     def _item(
         self,
@@ -183,16 +178,18 @@ class NativeCodec:
         if crs not in CRS_NAMES:
             raise _Refused("crs", f"crs {crs!r}")
         found.without_time += flags & NO_TIME
-        identified = item.seq is not None
+        flags |= (QOS0 if message.qos == 0 else 0) | (NO_FIX if item.sat == 0 else 0)
+        if item.lon == 0 == item.lat:
+            flags |= NULL_ISLAND
         rows = found.rows
         rows.device_id.append(rule.device_id)
         rows.ts_ns.append(ts_ns)
         rows.boot.append(boot)
         rows.seq.append(item.seq if item.seq is not None else -1)
-        rows.item_hash.append(0 if identified else item_hash(raw))
+        rows.item_hash.append(0 if item.seq is not None else item_hash(raw))
         rows.received_ns.append(message.received_ns)
-        rows.lon.append(item.lon)
-        rows.lat.append(item.lat)
+        rows.lon.append(item.lon + 0.0)  # -0.0 becomes 0.0
+        rows.lat.append(item.lat + 0.0)
         rows.raw_lon.append(item.lon)
         rows.raw_lat.append(item.lat)
         rows.crs.append(crs)
@@ -206,24 +203,16 @@ class NativeCodec:
         rows.cover.append(item.cover)
         rows.load.append(item.load)
         rows.alarms.append(item.alarms)
-        rows.flags.append(flags | (QOS0 if message.qos == 0 else 0))
+        rows.flags.append(flags)
 
     def _time(self, item: Item, message: RawMessage, rule: DeviceRule) -> tuple[int, int]:
         """Device time in ns and flags; refuses what is too old or in the future."""
         if item.ts is None:
             return message.received_ns, NO_TIME
         try:
-            ts_ns = stamp_ns(item.ts)
+            return timely_ns(item.ts, message.received_ns, past_s=rule.max_age_s, future_s=self._limits.future_s), 0
         except StampError as error:
             raise _Refused(error.reason, error.detail) from None
-        age_s = (message.received_ns - ts_ns) / 1e9
-        if age_s < -self._limits.future_s:
-            raise _Refused("ts_future", f"{-age_s:.0f} s ahead of us")
-        limit_s = rule.max_age_s
-        # A registered recording may be of any age; the pack's devices have a limit of their own.
-        if limit_s is not None and age_s > min(limit_s, self._limits.past_s):
-            raise _Refused("ts_too_old", f"{age_s:.0f} s old, allowed {limit_s:.0f}")
-        return ts_ns, 0
 
 
 def item_hash(raw: bytes) -> int:
@@ -255,11 +244,46 @@ def _counter(properties: Mapping[str, str], name: str) -> int | None:
     return int(text) if text.isascii() and text.isdigit() and len(text) < 19 else None
 
 
-def _reject(
-    found: Decoded, message: RawMessage, device_id: str, reason: str, detail: str = "", raw: bytes | None = None
-) -> None:
+def _maybe_twice(body: bytes, items: int) -> bool:
+    """Whether one of KEYS_ONCE might stand twice in one of so many items: quick, and never wrongly False."""
+    count = body.count
+    return (
+        count(b'"lon"') != items
+        or count(b'"lat"') != items
+        or count(b'"ts"') not in (0, items)
+        or count(b'"seq"') not in (0, items)
+        or count(b'"boot"') not in (0, items)
+        or count(b'"crs"') not in (0, items)
+        or b"\\" in body  # a key may be written with escapes
+    )
+
+
+def _check_once(raw: bytes) -> None:
+    """Refuse an item in which one of KEYS_ONCE stands twice; ``raw`` is JSON that was read already."""
+    try:
+        # Every option makes it as forgiving as msgspec: digits stay text, bad UTF-8 and control characters pass.
+        text = raw.decode("utf-8", "replace")
+        keys = json.loads(text, strict=False, parse_int=str, parse_float=str, object_pairs_hook=_keys)
+    except (ValueError, RecursionError) as error:
+        raise _unread(error) from None
+    for key in KEYS_ONCE:
+        if keys.count(key) > 1:
+            raise _Refused("dup_key", f"{key} stands {keys.count(key)} times")
+
+
+def _keys(pairs: list[tuple[str, object]]) -> list[str]:
+    return [key for key, _ in pairs]
+
+
+def _unread(error: Exception) -> _Refused:
+    return _Refused("type" if isinstance(error, msgspec.ValidationError) else "json", str(error))
+
+
+def _reject(found: Decoded, message: RawMessage, device_id: str, refused: _Refused, raw: bytes | None = None) -> None:
     payload = message.payload if raw is None else raw
-    found.dead_letters.append(DeadLetter(message.received_ns, message.topic, device_id, reason, detail, payload))
+    detail = refused.detail[:DETAIL_MAX]
+    letter = DeadLetter(message.received_ns, message.topic, device_id, refused.reason, detail, payload)
+    found.dead_letters.append(letter)
 
 
 def _to_wgs84(rows: PositionRows) -> None:
