@@ -167,8 +167,7 @@ def propose(
     memory.drift(frame, background, grey, work)
     memory.drift(frame, candidate, grey, work)
     relevel(camera)
-    limit = min(knobs.background_s, 2 * knobs.gap_s) / knobs.quantum_s
-    memory.cap_background(background, candidate, votes, max(1, int(limit)), grey, work)
+    memory.cap_background(background, candidate, votes, _limit(knobs), grey, work)
     static = max(1, int(knobs.static_s / knobs.quantum_s) - 2)
     mask = memory.standing_mask(votes, static, knobs.differs_grey, knobs.differs_chroma, work)
     if mask is None:
@@ -233,10 +232,16 @@ def _doubt(camera: Camera, track: Track | None, crop: Crop, blob: Blob, verdict:
     return [track]
 
 
+def _limit(knobs: VisionKnobs) -> int:
+    """Votes that a background pixel keeps at most."""
+    return max(1, int(min(knobs.background_s, 2 * knobs.gap_s) / knobs.quantum_s))
+
+
 def _appeared(camera: Camera, crop: Crop, knobs: VisionKnobs) -> int:
+    """When the object came: its own votes ago, and before that the time it took to vote the background out."""
     cast = crop.votes[crop.mask > 0]
     state = camera.arena.state[camera.slot]
-    age_s = float(np.percentile(cast, 75)) * knobs.quantum_s
+    age_s = (float(np.percentile(cast, 75)) + _limit(knobs)) * knobs.quantum_s
     slot = camera.slot
     marks_s, marks_ns = camera.arena.history_s[slot], camera.arena.history_ns[slot]
     return captured(int(state["last_ns"]), float(state["clock_s"]), age_s, marks_s, marks_ns)
