@@ -1,6 +1,7 @@
 """What a tired dispatcher reads at 3 a.m., in Chinese and English. Pure."""
 
 from datetime import datetime
+from shlex import quote
 from typing import Literal
 from zoneinfo import ZoneInfo
 
@@ -18,6 +19,19 @@ STATES = {
     "queued": ("待领取", "waiting"),
     "taken": ("已领取", "taken"),
     "withdrawn": ("已撤回", "withdrawn"),
+}
+EVENTS = {
+    "queued": ("新任务", "new job"),
+    "taken": ("已领取", "taken"),
+    "held": ("已被他人领取", "somebody else has it"),
+    "returned": ("退回待领取", "back in the queue"),
+    "rejected": ("已退回", "given back"),
+    "done": ("处置完毕", "done"),
+    "withdrawn": ("已撤回,目标已消失", "withdrawn: the object is gone"),
+    "lost": ("领取已超时,任务已退回队列", "your lease ran out: the job went back to the queue"),
+    "none": ("暂无任务", "nothing waits"),
+    "trouble": ("连接中断,自动重试", "connection lost, trying again"),
+    "back": ("连接恢复", "connected again"),
 }
 
 
@@ -43,7 +57,11 @@ def unit_name(city: City, unit_id: str, lang: Lang) -> str:
 
 
 def duration(seconds: float, lang: Lang) -> str:
-    """A duration in the largest unit that fits: seconds below two minutes, minutes below two hours, else hours."""
+    """A duration in the largest unit that fits: seconds below two minutes, minutes below two hours, else hours.
+
+    Less than nothing, between two clocks that disagree, is 0.
+    """
+    seconds = max(seconds, 0.0)
     for limit_s, unit_s, zh, en in ((120, 1, "秒", "s"), (7200, 60, "分钟", "min"), (float("inf"), 3600, "小时", "h")):
         if seconds < limit_s:
             value = f"{seconds / unit_s:.0f}"
@@ -54,31 +72,43 @@ def duration(seconds: float, lang: Lang) -> str:
 def headline(city: City, names: dict[str, str], incident: IncidentRow, lang: Lang, now: datetime) -> str:
     """Place, what, since when: one line.
 
-    ``names`` maps a camera to what a person calls it; ``now`` is aware.
+    ``names`` maps a camera to what a person calls it; ``now`` is aware. The day is told where it is not today.
     """
     place = names.get(incident.camera_id) or incident.camera_id
     what = class_name(city, incident.class_code, lang)
     stood = duration(((incident.closed_at or now) - incident.appeared_at).total_seconds(), lang)
-    since = incident.appeared_at.astimezone(ZoneInfo(city.timezone)).strftime("%H:%M")
+    zone = ZoneInfo(city.timezone)
+    came = incident.appeared_at.astimezone(zone)
+    since = came.strftime("%H:%M" if came.date() == now.astimezone(zone).date() else "%m-%d %H:%M")
     if lang == "en":
         return f"{place}: {what}, there since {since} ({stood})"
     return f"{place} {what},{since}出现,已停留{stood}"
 
 
 def job_lines(city: City, names: dict[str, str], job: Job, lang: Lang, now: datetime) -> list[str]:
-    """A job as a crew needs it: what and where first, then how to find it, then how to end it."""
+    """A job as a crew needs it: what and where first, then how to find it, then how to end it where they hold it."""
     incident = job.incident
     urgent = {"zh": "【紧急】", "en": "[URGENT] "}[lang] if job.urgency == "urgent" else ""
     spot = "" if incident.lon is None or incident.lat is None else f"{incident.lon:.6f}, {incident.lat:.6f} (WGS-84)"
-    cell = city.cells[incident.cell_id].name if incident.cell_id in city.cells else incident.cell_id
+    cell = " ".join(dict.fromkeys((_cell_name(city, incident.cell_id), incident.cell_id))).strip()
+    unit = unit_name(city, job.unit_id, lang)
     if lang == "en":
-        return [
-            urgent + headline(city, names, incident, lang, now),
-            f"  cell {cell} {incident.cell_id}   unit {unit_name(city, job.unit_id, lang)}   {spot}".rstrip(),
-            f"  job {job.job_id}",
-        ]
+        place = [f"cell {cell}" if cell else "", f"unit {unit}", spot]
+        ending = ["job " + job.job_id, f"done: curbwatch dispatch done {job.job_id} --as {quote(job.holder)}"]
+    else:
+        place = [f"网格 {cell}" if cell else "", f"责任单位 {unit}", spot]
+        ending = ["任务号 " + job.job_id, f"处置完毕: curbwatch dispatch done {job.job_id} --as {quote(job.holder)}"]
     return [
         urgent + headline(city, names, incident, lang, now),
-        f"  网格 {cell} {incident.cell_id}   责任单位 {unit_name(city, job.unit_id, lang)}   {spot}".rstrip(),
-        f"  任务号 {job.job_id}",
+        "  " + "   ".join(part for part in place if part),
+        *("  " + line for line in (ending if job.state == "taken" else ending[:1])),
     ]
+
+
+def event_line(event: str, lang: Lang) -> str:
+    """What happened to a job, as people say it; unknown events as they are."""
+    return EVENTS.get(event, (event, event))[lang == "en"]
+
+
+def _cell_name(city: City, cell_id: str) -> str:
+    return city.cells[cell_id].name if cell_id in city.cells else ""
