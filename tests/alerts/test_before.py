@@ -1,0 +1,47 @@
+"""The last picture before a thing came is at hand, and the memory for it is bounded."""
+
+from itertools import pairwise
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from alerts.before import BeforeRing
+from tests.alerts.makers import S, frame
+
+
+def test_an_empty_ring_has_no_picture() -> None:
+    ring = BeforeRing(8, 10.0)
+    assert ring.before("cam-1", 10**19) is None
+    assert ring.size_bytes == 0
+
+
+def test_the_newest_picture_before_the_event_is_chosen() -> None:
+    ring = BeforeRing(8, 10.0)
+    for second in range(0, 60, 10):
+        ring.add(frame(captured_ns=second * S))
+    found = ring.before("cam-1", 35 * S)
+    assert found is not None
+    assert found.captured_ns == 30 * S
+    at_once = ring.before("cam-1", 30 * S)
+    assert at_once is not None
+    assert at_once.captured_ns == 20 * S
+    assert ring.before("cam-1", 0) is None
+    assert ring.before("cam-2", 35 * S) is None
+
+
+def test_a_clock_that_was_set_back_starts_anew() -> None:
+    ring = BeforeRing(8, 10.0)
+    ring.add(frame(captured_ns=500 * S))
+    ring.add(frame(captured_ns=100 * S))
+    assert ring.before("cam-1", 600 * S) == frame(captured_ns=100 * S)
+
+
+@given(st.lists(st.tuples(st.sampled_from("ab"), st.integers(0, 200)), max_size=60), st.integers(1, 5))
+def test_a_ring_is_bounded_ordered_and_spaced(frames: list[tuple[str, int]], frames_max: int) -> None:
+    ring = BeforeRing(frames_max, 10.0)
+    for camera_id, second in frames:
+        ring.add(frame(b"x" * 10, second * S, camera_id))
+    assert ring.size_bytes <= 2 * frames_max * 10
+    for camera_id in "ab":
+        kept = [kept.captured_ns for kept in ring._rings.get(camera_id, ())]
+        assert all(later - earlier >= 10 * S for earlier, later in pairwise(kept))
