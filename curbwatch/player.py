@@ -192,19 +192,18 @@ class Player:
         return asked
 
     async def wait_marks(self, wanted: Mapping[tuple[str, str], int], quiet_s: float) -> dict[tuple[str, str], int]:
-        """Wait until ``marks`` reach ``wanted``, or no mark moved for ``quiet_s``; return those still below it."""
+        """Wait until ``marks`` reach ``wanted``, or none of them moved for ``quiet_s``; return those still below it."""
 
-        def missing() -> dict[tuple[str, str], int]:
-            return {key: seq for key, seq in wanted.items() if self.marks.get(key, -1) < seq}
+        def now() -> dict[tuple[str, str], int]:
+            return {key: self.marks.get(key, -1) for key in wanted}
 
-        while missing():
-            before = dict(self.marks)
+        while (before := now()) and any(before[key] < seq for key, seq in wanted.items()):
             try:
                 async with asyncio.timeout(quiet_s):
-                    await self._until(lambda before=before: self.marks != before)  # type: ignore[misc]
+                    await self._until(lambda before=before: now() != before)  # type: ignore[misc]
             except TimeoutError:
                 break
-        return missing()
+        return {key: seq for key, seq in wanted.items() if self.marks.get(key, -1) < seq}
 
     async def _until(self, true: Callable[[], bool]) -> None:
         async with self._moved:
