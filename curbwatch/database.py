@@ -3,6 +3,7 @@
 import hashlib
 import re
 from collections.abc import Iterator
+from contextlib import contextmanager
 from enum import Enum
 from importlib import resources
 from typing import Any
@@ -39,6 +40,31 @@ def connect(url: str, *, autocommit: bool = False) -> Connection:
     except (psycopg.OperationalError, psycopg.ProgrammingError) as error:
         said = str(error).strip().splitlines()[-1] if str(error).strip() else "no answer"
         raise SinkError(f"database {masked(url)}: {said}", retryable=True, wait_s=1.0) from None
+
+
+class Lasting:
+    """One autocommit connection that is kept, and comes back after it was lost. Used from one thread at a time."""
+
+    def __init__(self, url: str) -> None:
+        self._url = url
+        self._conn: Connection | None = None
+
+    @contextmanager
+    def connection(self) -> Iterator[Connection]:
+        """Lend the connection. Raises SinkError where the server went away."""
+        try:
+            if self._conn is None or self._conn.closed:
+                self._conn = connect(self._url, autocommit=True)
+            yield self._conn
+        except (psycopg.OperationalError, psycopg.InterfaceError) as error:
+            self.close()
+            raise SinkError(f"database {masked(self._url)} went away", retryable=True, wait_s=1.0) from error
+
+    def close(self) -> None:
+        """Close the connection; the next call opens a new one."""
+        if self._conn is not None:
+            self._conn.close()
+            self._conn = None
 
 
 def masked(url: str) -> str:

@@ -108,6 +108,13 @@ def load_registry(conn: Connection) -> Registry:
         return registry
 
 
+def fingerprint(conn: Connection) -> tuple[object, ...]:
+    """Return a value that changes with every change of the registry: cheap enough to ask for each unknown device."""
+    query = "select (select count(*) from zone), count(*), max(updated_at), sum(hashtext(updated_at::text)) from device"
+    row = conn.execute(query).fetchone()
+    return tuple(row or ())
+
+
 def _write_camera(conn: Connection, view: CameraView, *, name: str, max_age_s: float | None, source: str) -> None:
     row = {
         "device_id": view.camera_id,

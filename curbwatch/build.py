@@ -1,0 +1,180 @@
+"""Makes the parts of the pipeline out of a configuration: which object gets which, and nothing else."""
+
+import threading
+from dataclasses import dataclass
+from pathlib import Path
+from time import monotonic
+
+import curbwatch.database as db
+from alerts.before import BeforeRing
+from alerts.decide import Decider
+from alerts.dispatch import JobQueue
+from alerts.evidence import EvidenceFolder
+from alerts.incidents import IncidentStore
+from alerts.jobs import JobStore
+from alerts.relay import Relay
+from alerts.store import AlertDatabase
+from config.model import Config
+from config.pack import Pack, apply_modes, load_pack
+from curbwatch.devices import LiveRegistry, LiveViews
+from curbwatch.endpoints import Endpoints
+from curbwatch.engine.local import LocalEngine
+from curbwatch.parts.paths import home
+from curbwatch.registry import sync_pack
+from curbwatch.shard import Shard, Tools
+from curbwatch.snapshots import SnapshotFolder
+from detectors.vision import VisionDetector
+from ingest.decode import one_thread
+from ingest.mqtt import DROPPED_TOPIC, VERSION_TOPIC, SessionPlan
+from ingest.store import IntakeStore
+from ingest.topics import TopicScheme
+from schemas.meter import Meter
+
+RING_REACH = 2.0  # the evidence ring reaches back this many dwells: past the moment at which the object came
+
+
+@dataclass(frozen=True, slots=True)
+class Site:
+    """What stands before anything runs: configuration, checked pack, addresses, the database brought up to date."""
+
+    config: Config
+    pack: Pack
+    endpoints: Endpoints
+    edition: db.Edition
+
+    @property
+    def scheme(self) -> TopicScheme:
+        """Topics of this site."""
+        return TopicScheme(self.config.site.topic_prefix, self.config.site.site)
+
+    @property
+    def evidence_dir(self) -> Path:
+        """Where original pictures are kept."""
+        return Path(self.config.alerts.evidence_dir) if self.config.alerts.evidence_dir else home() / "evidence"
+
+    @property
+    def snapshot_dir(self) -> Path:
+        """Where learned backgrounds are kept."""
+        return Path(self.config.engine.snapshot_dir) if self.config.engine.snapshot_dir else home() / "snapshots"
+
+
+def prepare(config: Config, endpoints: Endpoints) -> Site:
+    """Load the pack, migrate the database, enter the pack's devices. Raises ConfigError, SetupError or SinkError."""
+    pack = load_pack(Path(config.site.pack))
+    edition = db.migrate(endpoints.database_url)
+    with db.connect(endpoints.database_url) as conn:
+        sync_pack(conn, pack)
+    return Site(config, pack, endpoints, edition)
+
+
+def make_shards(site: Site, registry: LiveRegistry, incidents: IncidentStore, meter: Meter) -> list[Shard]:
+    """As many shards as the configuration says, each with a detector and memory of its own."""
+    one_thread()
+    config = site.config
+    city = apply_modes(site.pack.city, config.alerts.direct_classes)
+    spacing_s = RING_REACH * config.vision.dwell_s / config.alerts.before_ring
+    views = LiveViews(registry)
+    return [
+        Shard(
+            Tools(
+                detector=VisionDetector(config.vision, views),
+                decider=Decider(city, config.alerts),
+                ring=BeforeRing(config.alerts.before_ring, spacing_s),
+                evidence=EvidenceFolder(site.evidence_dir),
+                store=incidents,
+                snapshots=SnapshotFolder(site.snapshot_dir, every_s=config.engine.snapshot_s, monotonic_s=monotonic),
+                views=views,
+                meter=meter,
+            )
+        )
+        for _ in range(config.engine.shards)
+    ]
+
+
+def make_engine(site: Site, shards: list[Shard]) -> LocalEngine[Shard]:
+    """Return the engine; few frames wait in it, so that the newest-wins slots are where frames wait."""
+    batch_max = site.config.engine.batch_max
+    return LocalEngine(shards, batch_max=batch_max, waiting_max=batch_max)
+
+
+def make_database(site: Site) -> AlertDatabase:
+    """Return the connection of the incident store."""
+    return AlertDatabase(site.endpoints.database_url)
+
+
+def make_incidents(site: Site, database: AlertDatabase) -> IncidentStore:
+    """Return the incident store."""
+    knobs = site.config.alerts
+    return IncidentStore(database, merge_m=knobs.merge_m, merge_iou=knobs.merge_iou)
+
+
+def make_store(site: Site) -> IntakeStore:
+    """Return an intake store, on a connection of its own, made when first used."""
+    return IntakeStore(site.endpoints.database_url, payload_bytes=site.config.intake.dead_letter_payload_bytes)
+
+
+def make_queue(site: Site) -> JobQueue:
+    """Return the queue's client."""
+    return JobQueue(site.endpoints.redis_url, claim_idle_s=site.config.dispatch.claim_idle_s)
+
+
+class RelayThread:
+    """The one relay in a thread, on a database connection of its own, which holds its lock."""
+
+    def __init__(self, site: Site, queue: JobQueue, meter: Meter) -> None:
+        self._database = AlertDatabase(site.endpoints.database_url)
+        self._ending = threading.Event()
+        jobs = JobStore(self._database, lease_s=site.config.dispatch.lease_s)
+        relay = Relay(jobs, queue, meter)
+        self._thread = threading.Thread(
+            target=relay.run, args=(self._ending, site.config.dispatch.relay_poll_s), name="relay", daemon=True
+        )
+
+    def start(self) -> None:
+        """Begin to relay."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """End after the present round; jobs that still wait are relayed by the next start."""
+        self._ending.set()
+        if self._thread.is_alive():
+            self._thread.join()
+        self._database.close()
+
+
+def position_session(site: Site) -> tuple[SessionPlan, str]:
+    """Session of the positions and its password: kept by the broker while we are away."""
+    scheme, knobs = site.scheme, site.config.intake
+    topics = (
+        (scheme.wildcard("vehicle", "position"), False),
+        (scheme.wildcard("vehicle", "status"), True),
+        (VERSION_TOPIC, True),
+        (DROPPED_TOPIC, True),
+    )
+    return _session(site, "positions", topics, window=knobs.positions_window, expiry_s=knobs.session_expiry_s)
+
+
+def frame_session(site: Site) -> tuple[SessionPlan, str]:
+    """Session of the frames: what the broker would hold while we are away nobody wants any more."""
+    scheme = site.scheme
+    topics = ((scheme.wildcard("camera", "frame"), False), (scheme.wildcard("camera", "status"), True))
+    return _session(site, "frames", topics, window=site.config.intake.frames_window, expiry_s=0)
+
+
+def _session(
+    site: Site, name: str, topics: tuple[tuple[str, bool], ...], *, window: int, expiry_s: int
+) -> tuple[SessionPlan, str]:
+    broker = site.config.broker
+    user = broker.positions_user if name == "positions" else broker.frames_user
+    plan = SessionPlan(
+        url=site.endpoints.broker_url,
+        client_id=f"{site.config.intake.client_id}-{name}",
+        user=user,
+        window=window,
+        expiry_s=expiry_s,
+        topics=topics,
+        keepalive_s=broker.keepalive_s,
+        reconnect_max_s=broker.reconnect_max_s,
+        ca_file=broker.ca_file,
+    )
+    return plan, site.endpoints.passwords.get(user, "")

@@ -1,0 +1,156 @@
+"""The road of a message, in order: start downstream first, stop upstream first.
+
+positions ─ MqttSession ─▶ PositionWriter ─▶ TimescaleDB ─▶ PUBACK ─▶ vehicle/{id}/ack
+frames ──── MqttSession ─▶ FrameIntake (gate, newest-wins slot, PUBACK) ─▶ LocalEngine ─▶ Shard (decode, detect,
+decide, evidence) ─▶ IncidentStore + outbox ─▶ Relay ─▶ Redis Streams ─▶ crews
+"""
+
+import asyncio
+import contextlib
+import time
+from collections.abc import Iterable
+
+import structlog
+
+from curbwatch import build
+from curbwatch.api.health import Checks, HealthServer
+from curbwatch.devices import LiveRegistry
+from curbwatch.shard import Shard
+from curbwatch.telemetry import Telemetry
+from ingest.cameras import FrameIntake, FrameOutlets, LetterWriter
+from ingest.ledger import Ticket
+from ingest.mqtt import MqttSession
+from ingest.positions import Outlets, PositionWriter
+from ingest.presence import Presence
+from ingest.slots import FrameSlots
+from schemas.errors import FeedError
+from schemas.position import RawMessage
+
+log = structlog.get_logger()
+
+TAKE = 8  # frames drawn at once: few, so that the newest-wins slot and not the engine's queue is where frames wait
+
+
+class Pipeline:
+    """The running system. ``start``, then ``watch`` until it is to end, then ``stop``, each once."""
+
+    def __init__(self, site: build.Site, telemetry: Telemetry) -> None:
+        self._site = site
+        self._meter = telemetry
+        self._database = build.make_database(site)
+        self._queue = build.make_queue(site)
+        self._relay = build.RelayThread(site, self._queue, telemetry)
+        self._registry = LiveRegistry(site.endpoints.database_url, self._views_changed)
+        self._shards = build.make_shards(site, self._registry, build.make_incidents(site, self._database), telemetry)
+        self._engine = build.make_engine(site, self._shards)
+        self._slots = FrameSlots(wait_max_s=site.config.intake.frame_wait_max_s, period_s=self._period_s)
+        self._frames = FrameIntake(site.config.intake, site.scheme, self._slots, self._registry, telemetry)
+        self._letters = LetterWriter(self._frames, build.make_store(site), telemetry)
+        self._positions = PositionWriter(
+            site.config.intake, site.scheme, build.make_store(site), self._registry, telemetry
+        )
+        self._presence = Presence(site.scheme, telemetry)
+        self._frame_session = MqttSession(*build.frame_session(site), telemetry, self._frame_came)
+        self._position_session = MqttSession(
+            *build.position_session(site), telemetry, self._position_came, self._ask_again
+        )
+        self.health = HealthServer(site.config.http, telemetry, self._checks())
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._pump_task: asyncio.Task[None] | None = None
+        self._pumping = True
+
+    async def start(self) -> None:
+        """Bring everything up, downstream first. Raises CurbwatchError with the remedy."""
+        self._loop = asyncio.get_running_loop()
+        self.health.start()
+        self._relay.start()
+        await asyncio.to_thread(self._registry.start)
+        await self._engine.start()
+        self._pump_task = asyncio.create_task(self._pump(), name="pump")
+        self._letters.start()
+        session = self._position_session
+        self._positions.start(Outlets(session.finish, session.drop, session.publish, lambda: session.generation))
+        self._frames.connect(FrameOutlets(self._frame_session.finish, self._frame_session.publish))
+        await asyncio.to_thread(self._frame_session.start)
+        await asyncio.to_thread(self._position_session.start)
+        log.info("ready", health=self.health.url, timescaledb=self._site.edition.value)
+
+    async def watch(self, ending: asyncio.Event) -> None:
+        """Wait until ``ending`` is set. Raises FeedError where the broker is given up for good."""
+        while not ending.is_set():
+            refusal = self._frame_session.refusal or self._position_session.refusal
+            if refusal:
+                raise FeedError(refusal)
+            await self._engine.each(Shard.retry)
+            self._gauges()
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(ending.wait(), 1.0)
+
+    async def stop(self) -> None:
+        """Drain, upstream first: nothing new comes in, what came is finished, what must survive is written."""
+        log.info("draining")
+        self._position_session.pause()
+        self._frame_session.pause()
+        await asyncio.to_thread(self._positions.stop)
+        await asyncio.to_thread(self._position_session.stop)
+        self._pumping = False
+        if self._pump_task is not None:
+            await self._pump_task
+            await self._engine.drain()
+        self._frames.shed_waiting("shutdown")
+        await asyncio.to_thread(self._frame_session.stop)
+        await asyncio.to_thread(self._letters.stop)
+        await asyncio.to_thread(self._relay.stop)
+        await asyncio.to_thread(self._registry.stop)
+        self._database.close()
+        self._queue.close()
+        self.health.stop()
+        log.info("stopped")
+
+    async def _pump(self) -> None:
+        """Frames from their slots to the engine, in turn; waits while the engine is full."""
+        while self._pumping:
+            if not await asyncio.to_thread(self._slots.wait, 0.1):
+                continue
+            for delivery in self._frames.take(TAKE, time.time_ns()):
+                await self._engine.submit(delivery.payload.camera_id, [delivery])
+
+    def _position_came(self, message: RawMessage, ticket: Ticket | None) -> None:
+        if not self._presence.put(message):
+            self._positions.put(message, ticket)
+        elif ticket is not None:
+            self._position_session.finish([ticket])
+
+    def _frame_came(self, message: RawMessage, ticket: Ticket | None) -> None:
+        if not self._presence.put(message):
+            self._frames.put(message, ticket)
+        elif ticket is not None:
+            self._frame_session.finish([ticket])
+
+    def _ask_again(self) -> None:
+        """The broker lost our session: vehicles send again what they were not told is kept."""
+        for device_id, rule in self._registry.rules.items():
+            if rule.kind == "vehicle":
+                self._position_session.publish(self._site.scheme.of("vehicle", device_id, "resync"), b"{}")
+
+    def _views_changed(self, camera_ids: Iterable[str]) -> None:
+        """Cameras with other zones or calibration are learned anew, in their shards' own threads."""
+        changed = tuple(camera_ids)
+        if self._loop is not None:
+            asyncio.run_coroutine_threadsafe(self._engine.each(lambda shard: shard.forget(changed)), self._loop)
+
+    def _period_s(self, camera_id: str) -> float:
+        knobs = self._site.config.vision
+        rising = any(shard.maturing(camera_id) for shard in self._shards)
+        return knobs.maturing_period_s if rising else knobs.analyse_period_s
+
+    def _checks(self) -> Checks:
+        def connected() -> bool:
+            return self._frame_session.connected and self._position_session.connected
+
+        return {"broker": connected, "database": build.make_store(self._site).alive, "queue": self._queue.alive}
+
+    def _gauges(self) -> None:
+        self._meter.set("positions_waiting", self._positions.waiting)
+        self._meter.set("frames_waiting", len(self._slots))
+        self._meter.set("oldest_unacked_seconds", self._position_session.oldest_age_s())

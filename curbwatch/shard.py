@@ -1,0 +1,228 @@
+"""A shard: decodes, detects, decides and stores for the cameras it owns, from one thread at a time."""
+
+import time
+import zlib
+from collections import OrderedDict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import structlog
+from numpy.typing import NDArray
+
+from alerts.before import BeforeRing
+from alerts.decide import Decider, FrameTimes
+from alerts.evidence import EvidenceFolder
+from alerts.incidents import IncidentStore
+from curbwatch.snapshots import SnapshotFolder
+from detectors.base import Detector
+from ingest.decode import decode_grid
+from ingest.delivery import Delivery, Outcome
+from schemas.detections import Detections, Phase, SceneState
+from schemas.errors import FrameError, SinkError
+from schemas.frame import Frame, FrameBatch
+from schemas.incident import Departure, EvidenceRecord, Opened, Sighting
+from schemas.meter import Meter
+from schemas.place import CameraView
+
+log = structlog.get_logger()
+
+WAITING_MAX = 256  # decisions that wait for the database; beyond it the oldest sighting is left to its next frame
+
+
+@dataclass(frozen=True, slots=True)
+class Tools:
+    """What a shard works with; the store is shared by all shards, everything else is its own."""
+
+    detector: Detector
+    decider: Decider
+    ring: BeforeRing
+    evidence: EvidenceFolder
+    store: IncidentStore
+    snapshots: SnapshotFolder
+    views: Mapping[str, CameraView]
+    meter: Meter
+
+
+@dataclass(frozen=True, slots=True)
+class _Claim:
+    """A sighting whose evidence is on disk and whose incident is not in the database yet."""
+
+    sighting: Sighting
+    before: EvidenceRecord | None
+    opening: EvidenceRecord
+
+
+class Shard:
+    """Implements ``curbwatch.engine.base.ShardLike``."""
+
+    def __init__(self, tools: Tools) -> None:
+        self._tools = tools
+        self._known: set[str] = set()
+        self._maturing: set[str] = set()
+        self._waiting: OrderedDict[tuple[str, int, bool], _Claim | Departure] = OrderedDict()
+
+    def handle(self, deliveries: list[Delivery[Frame]]) -> None:
+        """Process and settle every delivery; frames of one camera come in order, one a step."""
+        self.retry()
+        rest = list(deliveries)
+        while rest:
+            # A batch holds at most one frame per camera.
+            first: dict[str, Delivery[Frame]] = {}
+            later: list[Delivery[Frame]] = []
+            for delivery in rest:
+                camera_id = delivery.payload.camera_id
+                later.append(delivery) if camera_id in first else first.setdefault(camera_id, delivery)
+            self._step(list(first.values()))
+            rest = later
+
+    def maturing(self, camera_id: str) -> bool:
+        """Whether something new is coming to stand there, so that its frames are worth more. From any thread."""
+        return camera_id in self._maturing
+
+    def forget(self, camera_ids: Iterable[str]) -> None:
+        """Drop what is known of cameras whose zones or calibration changed."""
+        for camera_id in camera_ids:
+            self._tools.detector.forget(camera_id)
+
+    def retry(self) -> None:
+        """Store decisions that the database did not take before; it may still be away."""
+        while self._waiting:
+            key, waiting = next(iter(self._waiting.items()))
+            try:
+                self._store(waiting)
+            except SinkError as error:
+                log.warning("decisions_wait", error=str(error), waiting=len(self._waiting))
+                return
+            self._waiting.pop(key, None)
+
+    def close(self) -> None:
+        """Keep every camera's state; decisions that still wait are said again by the next start's frames."""
+        self.retry()
+        for camera_id in sorted(self._known):
+            self._tools.snapshots.keep(self._tools.detector, camera_id, at_once=True)
+
+    def _step(self, deliveries: Sequence[Delivery[Frame]]) -> None:
+        by_shape: dict[tuple[int, int], list[tuple[Delivery[Frame], NDArray[np.uint8]]]] = {}
+        for delivery in deliveries:
+            frame = delivery.payload
+            started_s = time.perf_counter()
+            try:
+                grid = decode_grid(frame.jpeg, frame.width, frame.height)
+            except FrameError as error:
+                delivery.settle(Outcome.REJECT, error.reason)
+                continue
+            self._tools.meter.observe("decode", time.perf_counter() - started_s)
+            by_shape.setdefault((grid.shape[0], grid.shape[1]), []).append((delivery, grid))
+        for pairs in by_shape.values():
+            self._batch([delivery for delivery, _ in pairs], np.stack([grid for _, grid in pairs]))
+
+    def _batch(self, deliveries: Sequence[Delivery[Frame]], pixels: NDArray[np.uint8]) -> None:
+        tools = self._tools
+        frames = [delivery.payload for delivery in deliveries]
+        for frame in frames:
+            if frame.camera_id not in self._known:
+                self._known.add(frame.camera_id)
+                tools.snapshots.restore(tools.detector, frame.camera_id)
+        batch = FrameBatch(
+            camera_ids=tuple(frame.camera_id for frame in frames),
+            captured_ns=np.asarray([frame.captured_ns for frame in frames], np.int64),
+            pixels=pixels,
+            native_px=np.asarray([(frame.width, frame.height) for frame in frames], np.int32),
+            crc32=np.asarray([zlib.crc32(frame.jpeg) for frame in frames], np.uint32),
+        )
+        started_s = time.perf_counter()
+        detections = tools.detector.step(batch)
+        tools.meter.observe("detect", (time.perf_counter() - started_s) / len(frames))
+        opened = self._decide(detections, batch, frames)
+        for index, delivery in enumerate(deliveries):
+            state = SceneState(int(detections.scene[index]))
+            if state is not SceneState.OK:
+                tools.meter.add("frames_unfit", state=state.name.lower())
+            if state in {SceneState.OK, SceneState.WARMING}:
+                tools.ring.add(delivery.payload)
+            delivery.settle(Outcome.DONE)
+            camera_id = delivery.payload.camera_id
+            tools.snapshots.keep(tools.detector, camera_id, at_once=camera_id in opened)
+
+    def _decide(self, detections: Detections, batch: FrameBatch, frames: Sequence[Frame]) -> set[str]:
+        """Store what a step means; the cameras at which something opened."""
+        tools = self._tools
+        rising = detections.frame[detections.phase == Phase.MATURING]
+        self._maturing -= set(batch.camera_ids)
+        self._maturing |= {batch.camera_ids[int(index)] for index in rising}
+        times = FrameTimes(batch.camera_ids, batch.captured_ns, batch.native_px)
+        decisions = tools.decider.decide(detections, times, tools.views)
+        for reason, count in decisions.passed_over.items():
+            tools.meter.add("tracks_passed_over", count, reason=reason)
+        by_camera = {frame.camera_id: frame for frame in frames}
+        opened = set()
+        for sighting in decisions.sightings:
+            told = self._say(sighting, by_camera[sighting.camera_id])
+            if told is not None and told.opened:
+                opened.add(sighting.camera_id)
+        for departure in decisions.departures:
+            self._leave(departure)
+        return opened
+
+    def _say(self, sighting: Sighting, frame: Frame) -> Opened | None:
+        """Evidence on disk first, then the incident; what cannot be stored now waits in memory and is tried again."""
+        tools = self._tools
+        before = tools.ring.before(sighting.camera_id, sighting.appeared_ns)
+        try:
+            opening = tools.evidence.keep(frame)
+            claim = _Claim(sighting, tools.evidence.keep(before) if before is not None else None, opening)
+        except SinkError as error:
+            # Not noted as stored: the camera's next frame says it again.
+            log.error("evidence_not_kept", camera=sighting.camera_id, error=str(error))  # noqa: TRY400
+            tools.meter.add("evidence_failures")
+            return None
+        try:
+            return self._store(claim)
+        except SinkError as error:
+            log.warning("incident_waits", camera=sighting.camera_id, error=str(error))
+            tools.meter.add("incident_write_failures")
+            self._wait((sighting.camera_id, sighting.track_id, True), claim)
+            tools.decider.stored(sighting)
+            return None
+
+    def _leave(self, departure: Departure) -> None:
+        key = (departure.camera_id, departure.track_id, False)
+        if (departure.camera_id, departure.track_id, True) in self._waiting:
+            self._wait(key, departure)  # its opening waits too: in order
+            return
+        try:
+            self._store(departure)
+        except SinkError as error:
+            log.warning("departure_waits", camera=departure.camera_id, error=str(error))
+            self._wait(key, departure)
+
+    def _store(self, what: _Claim | Departure) -> Opened | None:
+        tools = self._tools
+        if isinstance(what, Departure):
+            incident_id = tools.store.depart(what)
+            if incident_id is not None:
+                tools.meter.add("incidents_departed")
+                log.info("incident_left", incident=incident_id, camera=what.camera_id)
+            return None
+        told = tools.store.open_or_refresh(what.sighting, what.before, what.opening)
+        tools.decider.stored(what.sighting)
+        if told.opened:
+            tools.meter.add("incidents_opened", kind=what.sighting.family)
+            log.info(
+                "incident_opened",
+                incident=told.incident_id,
+                camera=what.sighting.camera_id,
+                kind=what.sighting.family,
+                code=what.sighting.class_code,
+                dwell_s=round(what.sighting.dwell_s),
+                confidence=round(what.sighting.confidence, 2),
+            )
+        return told
+
+    def _wait(self, key: tuple[str, int, bool], what: _Claim | Departure) -> None:
+        self._waiting.setdefault(key, what)
+        while len(self._waiting) > WAITING_MAX:
+            (camera_id, _, _), _ = self._waiting.popitem(last=False)
+            self._tools.meter.add("decisions_dropped")
+            log.error("decision_dropped", camera=camera_id, remedy="bring the database back")

@@ -1,0 +1,323 @@
+"""One persistent MQTT 5 session with manual, ordered acknowledgement: the only file that knows paho.
+
+paho's own network thread reads; a supervisor thread connects it, again and again, with jitter. A message is
+acknowledged when its ticket is finished, never before, and never on another connection than the one it came on.
+"""
+
+import random
+import ssl
+import threading
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+import paho.mqtt.client as paho
+import structlog
+from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
+from paho.mqtt.packettypes import PacketTypes
+from paho.mqtt.properties import Properties
+from paho.mqtt.reasoncodes import ReasonCode
+from paho.mqtt.subscribeoptions import SubscribeOptions
+
+from ingest.broker_version import trustworthy
+from ingest.ledger import Ledger, Ticket
+from schemas.errors import FeedError
+from schemas.meter import Meter
+from schemas.position import RawMessage
+
+log = structlog.get_logger()
+
+VERSION_TOPIC = "$SYS/broker/version"
+DROPPED_TOPIC = "$SYS/broker/publish/messages/dropped"
+# Reason codes of CONNACK that waiting does not cure: bad client id, bad user or password, not authorised, banned.
+REFUSALS = frozenset({0x85, 0x86, 0x87, 0x8A})
+VERSION_WAIT_S = 1.0  # brokers that tell their version do so with the answer to the subscription
+DEFAULT_PORTS = {"mqtt": 1883, "mqtts": 8883}
+
+OnMessage = Callable[[RawMessage, "Ticket | None"], None]
+
+
+@dataclass(frozen=True, slots=True)
+class SessionPlan:
+    """How to hold one session.
+
+    Attributes:
+        url: mqtt:// or mqtts://host:port.
+        client_id: fixed, so that the broker knows the session again.
+        window: Receive Maximum: messages un-acknowledged at once, 1..65535.
+        expiry_s: how long the broker keeps the session without us; 0: not at all.
+        topics: (filter, whether retained messages are wanted at every subscription).
+    """
+
+    url: str
+    client_id: str
+    user: str
+    window: int
+    expiry_s: int
+    topics: tuple[tuple[str, bool], ...]
+    keepalive_s: int = 15
+    reconnect_max_s: float = 30.0
+    ca_file: str = ""
+
+
+class MqttSession:
+    """Connects, reconnects, hands messages over, acknowledges in order. Start and stop it once.
+
+    ``on_message(message, ticket)`` is called in the network thread; the ticket is None for QoS 0, which needs no
+    acknowledgement. ``on_lost()`` is called there too when the broker no longer had the session.
+    """
+
+    def __init__(
+        self,
+        plan: SessionPlan,
+        password: str,
+        meter: Meter,
+        on_message: OnMessage,
+        on_lost: Callable[[], None] | None = None,
+    ) -> None:
+        self._plan = plan
+        self._password = password
+        self._meter = meter
+        self._on_message = on_message
+        self._on_lost = on_lost
+        self._ledger = Ledger()
+        self._lock = threading.Lock()
+        self._client = self._made()
+        self._judged = threading.Event()  # the broker has said what it is
+        self._settled = threading.Event()  # the first attempt ended, one way or the other
+        self._ended = threading.Event()  # the current connection is over
+        self._stopping = threading.Event()
+        self._refusal = ""
+        self._had_session = False
+        self._connected = False
+        self._paused = False
+        self._thread = threading.Thread(target=self._supervise, name=f"mqtt-{plan.client_id}", daemon=True)
+
+    @property
+    def connected(self) -> bool:
+        """Whether the broker has accepted us and our subscriptions on the present connection."""
+        return self._connected
+
+    @property
+    def generation(self) -> int:
+        """Number of the present connection; tickets of earlier ones are void."""
+        return self._ledger.generation
+
+    @property
+    def refusal(self) -> str:
+        """Why this broker is given up for good; empty while it is not."""
+        return self._refusal
+
+    def oldest_age_s(self) -> float:
+        """Seconds that the oldest un-acknowledged message waits; 0 where none does."""
+        with self._lock:
+            return self._ledger.oldest_age_s(time.monotonic_ns())
+
+    def start(self, wait_s: float = 10.0) -> None:
+        """Begin to connect; return when connected, or after ``wait_s``: a broker that is away is waited for.
+
+        Raises FeedError where the broker refuses us, or cannot keep the promise.
+        """
+        self._thread.start()
+        self._settled.wait(wait_s)
+        if self._connected and any(topic == VERSION_TOPIC for topic, _ in self._plan.topics):
+            self._judged.wait(VERSION_WAIT_S)
+        if self._refusal:
+            self.stop()
+            raise FeedError(self._refusal)
+
+    def pause(self) -> None:
+        """Take no more messages: what still arrives stays un-acknowledged, so the broker keeps it."""
+        self._paused = True
+
+    def stop(self) -> None:
+        """Send the acknowledgements that are due, disconnect, end the threads; the broker keeps the session."""
+        self._stopping.set()
+        self._ended.set()
+        if self._thread.is_alive() and threading.current_thread() is not self._thread:
+            self._thread.join()
+
+    def finish(self, tickets: Iterable[Ticket]) -> None:
+        """Acknowledge what may be acknowledged now that these messages are dealt with; from any thread."""
+        with self._lock:
+            for ticket in tickets:
+                for mid in self._ledger.finish(ticket):
+                    self._client.ack(mid, 1)
+
+    def publish(self, topic: str, payload: bytes) -> None:
+        """Send at QoS 0, as acknowledgements to devices are; lost where there is no connection. From any thread."""
+        if self._connected:
+            self._client.publish(topic, payload, qos=0)
+
+    def drop(self, reason: str) -> None:
+        """End the connection on purpose, so that the broker sends again what is not acknowledged."""
+        log.warning("connection_dropped", client=self._plan.client_id, reason=reason)
+        self._meter.add("connections_dropped", client=self._plan.client_id, reason=reason)
+        self._ended.set()
+
+    def _made(self) -> paho.Client:
+        client = paho.Client(
+            CallbackAPIVersion.VERSION2,
+            client_id=self._plan.client_id,
+            protocol=MQTTProtocolVersion.MQTTv5,
+            manual_ack=True,
+            reconnect_on_failure=False,
+        )
+        if self._password:
+            client.username_pw_set(self._plan.user, self._password)
+        if urlsplit(self._plan.url).scheme == "mqtts":
+            client.tls_set(ca_certs=self._plan.ca_file or None, tls_version=ssl.PROTOCOL_TLS_CLIENT)
+        client.on_connect = self._connect_answered
+        client.on_disconnect = self._disconnected
+        client.on_subscribe = self._subscribed
+        client.on_message = self._message
+        return client
+
+    def _supervise(self) -> None:
+        delay_s = 1.0
+        while not self._stopping.is_set():
+            self._ended.clear()
+            if self._stopping.is_set():  # between the two lines above
+                break
+            started_s = time.monotonic()
+            if self._open():
+                self._ended.wait()
+                self._close()
+            if self._stopping.is_set() or self._refusal:
+                break
+            # Full jitter: after a broker's restart not everybody comes back in the same second.
+            delay_s = 1.0 if time.monotonic() - started_s > 60 else min(self._plan.reconnect_max_s, delay_s * 2)
+            self._stopping.wait(random.uniform(0, delay_s))  # noqa: S311  # jitter, no secret
+        self._settled.set()
+
+    def _open(self) -> bool:
+        address = urlsplit(self._plan.url)
+        with self._lock:
+            # From here on every ticket of the last connection is void: packet ids begin again with a lost session,
+            # and a late acknowledgement would delete a message that nobody has seen.
+            self._ledger.connected()
+        properties = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call]
+        properties.SessionExpiryInterval = self._plan.expiry_s
+        properties.ReceiveMaximum = self._plan.window
+        try:
+            # clean_start=False always: the default would wipe the session at every start of this process.
+            self._client.connect(
+                address.hostname or "127.0.0.1",
+                address.port or DEFAULT_PORTS[address.scheme],
+                self._plan.keepalive_s,
+                clean_start=False,
+                properties=properties,
+            )
+        except (OSError, ValueError) as error:
+            log.warning("broker_away", client=self._plan.client_id, error=str(error))
+            self._meter.add("connect_failures", client=self._plan.client_id)
+            self._settled.set()
+            return False
+        self._client.loop_start()
+        return True
+
+    def _close(self) -> None:
+        self._connected = False
+        self._client.disconnect()
+        self._client.loop_stop()
+
+    def _connect_answered(
+        self, client: paho.Client, _userdata: object, flags: paho.ConnectFlags, code: ReasonCode, _properties: object
+    ) -> None:
+        if code.is_failure:
+            if code.value in REFUSALS:
+                self._refuse(
+                    f"broker {_shown(self._plan.url)} refuses {self._plan.client_id} as user {self._plan.user}: {code};"
+                    " check broker.*_user and broker.*_password_file"
+                )
+            self._ended.set()
+            self._settled.set()
+            return
+        self._meter.add("connections", client=self._plan.client_id)
+        log.info("broker_connected", client=self._plan.client_id, session_present=flags.session_present)
+        lost = self._had_session and self._plan.expiry_s > 0 and not flags.session_present
+        if lost:
+            log.warning("session_lost", client=self._plan.client_id, remedy="devices are asked to send again")
+            self._meter.add("sessions_lost", client=self._plan.client_id)
+        self._had_session = True
+        client.subscribe([(topic, _options(retained=retained)) for topic, retained in self._plan.topics])
+        if not flags.session_present and self._on_lost is not None:
+            self._on_lost()
+
+    def _subscribed(
+        self, _client: paho.Client, _userdata: object, _mid: int, codes: list[ReasonCode], _properties: object
+    ) -> None:
+        refused = [topic for (topic, _), code in zip(self._plan.topics, codes, strict=False) if code.is_failure]
+        if refused:
+            self._refuse(f"broker {_shown(self._plan.url)} does not let {self._plan.user} read {', '.join(refused)}")
+        self._connected = not refused
+        self._settled.set()
+
+    def _disconnected(
+        self, _client: paho.Client, _userdata: object, _flags: object, code: ReasonCode, _properties: object
+    ) -> None:
+        if self._connected:
+            log.warning("broker_gone", client=self._plan.client_id, code=str(code))
+        self._connected = False
+        self._ended.set()
+
+    def _message(self, _client: paho.Client, _userdata: object, message: paho.MQTTMessage) -> None:
+        if self._paused:
+            return
+        received_ns = time.time_ns()
+        ticket: Ticket | None = None
+        if message.qos:
+            with self._lock:
+                ticket = self._ledger.add(message.mid, time.monotonic_ns())
+        try:
+            topic = message.topic
+        except UnicodeDecodeError:
+            topic = ""
+        properties = tuple(getattr(message.properties, "UserProperty", ()))
+        raw = RawMessage(topic, bytes(message.payload), received_ns, properties, message.qos, bool(message.retain))
+        try:
+            if topic.startswith("$SYS/"):
+                self._broker_told(raw)
+                self._done(ticket)
+            else:
+                self._on_message(raw, ticket)
+        except Exception:
+            # A defect of ours must not end the network thread, nor hold the window for ever.
+            log.exception("message_failed", topic=topic)
+            self._meter.add("messages_failed", client=self._plan.client_id)
+            self._done(ticket)
+
+    def _done(self, ticket: Ticket | None) -> None:
+        if ticket is not None:
+            self.finish([ticket])
+
+    def _broker_told(self, message: RawMessage) -> None:
+        text = message.payload.decode("ascii", "replace")
+        if message.topic == DROPPED_TOPIC:
+            self._meter.set("broker_messages_dropped", float(text) if text.isdigit() else 0.0)
+        elif message.topic == VERSION_TOPIC and not trustworthy(text):
+            self._refuse(
+                f"broker {_shown(self._plan.url)} is {text}: it sends beyond the window (Receive Maximum), so nothing"
+                " can be promised with it. Use Mosquitto >= 2.0.21, or the private one: curbwatch parts up"
+            )
+        if message.topic == VERSION_TOPIC:
+            self._judged.set()
+
+    def _refuse(self, why: str) -> None:
+        """Give up for good: waiting would not help."""
+        log.error("broker_refused", client=self._plan.client_id, why=why)
+        self._refusal = why
+        self._ended.set()
+        self._settled.set()
+
+
+def _options(*, retained: bool) -> SubscribeOptions:
+    """QoS 1; old retained messages at each subscription, or never."""
+    handling = SubscribeOptions.RETAIN_SEND_ON_SUBSCRIBE if retained else SubscribeOptions.RETAIN_DO_NOT_SEND
+    return SubscribeOptions(qos=1, retainHandling=handling)
+
+
+def _shown(url: str) -> str:
+    address = urlsplit(url)
+    return f"{address.scheme}://{address.hostname}:{address.port or DEFAULT_PORTS.get(address.scheme, '')}"

@@ -1,0 +1,230 @@
+"""The intake's PostgreSQL: positions, dead letters and marks of one batch in one transaction."""
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields
+
+import psycopg
+
+from ingest.marks import Key, Standing
+from schemas.errors import SinkError
+from schemas.position import DeadLetter, PositionRows
+from schemas.units import utc
+
+# Columns of the staging table in the order of PositionRows; times travel as whole microseconds, because COPY of
+# integers costs a fraction of COPY of datetimes.
+STAGED = {
+    "device_id": "text",
+    "ts_us": "int8",
+    "boot": "text",
+    "seq": "int8",
+    "item_hash": "int8",
+    "received_us": "int8",
+    "lon": "float8",
+    "lat": "float8",
+    "raw_lon": "float8",
+    "raw_lat": "float8",
+    "crs": "text",
+    "speed_mps": "float4",
+    "heading_deg": "float4",
+    "alt_m": "float4",
+    "acc_m": "float4",
+    "sat": "int2",
+    "ignition": "bool",
+    "lift": "bool",
+    "cover": "bool",
+    "load": "float4",
+    "alarms": "text[]",
+    "flags": "int4",
+}
+STAGE = "create temp table position_in ({}) on commit delete rows".format(
+    ", ".join(f"{name} {kind}" for name, kind in STAGED.items())
+)
+COPY = f"copy position_in ({', '.join(STAGED)}) from stdin (format binary)"
+UPSERT = """
+insert into position (device_id, ts, boot, seq, item_hash, received_at, lon, lat, raw_lon, raw_lat, crs, speed_mps,
+                      heading_deg, alt_m, acc_m, sat, ignition, lift, cover, load, alarms, flags)
+select device_id, timestamptz 'epoch' + ts_us * interval '1 microsecond', boot, seq, item_hash,
+       timestamptz 'epoch' + received_us * interval '1 microsecond', lon, lat, raw_lon, raw_lat, crs, speed_mps,
+       heading_deg, alt_m, acc_m, sat, ignition, lift, cover, load, alarms, flags
+from position_in
+on conflict do nothing
+"""
+MARK = """
+insert into device_mark (device_id, boot, mark) values (%s, %s, %s)
+on conflict (device_id, boot) do update set mark = greatest(device_mark.mark, excluded.mark), updated_at = now()
+"""
+LETTER = """
+insert into dead_letter (received_at, topic, device_id, reason, detail, size_bytes, payload_sha256, payload)
+values (%s, %s, %s, %s, %s, %s, %s, %s)
+"""
+DETAIL_MAX = 400  # characters kept of a topic and of a detail
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """What became of a batch's rows: new ones, ones known before, and ones the database would not have."""
+
+    inserted: int = 0
+    duplicate: int = 0
+    refused: int = 0
+
+
+class IntakeStore:
+    """One connection that comes back; used from one thread at a time.
+
+    Every method is one transaction, durable when it returns, and raises SinkError when it did not happen: retryable
+    where the server went away.
+    """
+
+    def __init__(self, url: str, *, payload_bytes: int) -> None:
+        self._url = url
+        self._payload_bytes = payload_bytes
+        self._conn: psycopg.Connection | None = None
+
+    def write(
+        self, rows: PositionRows, letters: Sequence[DeadLetter], marks: Mapping[Key, Standing] | None = None
+    ) -> Stored:
+        """Store a batch. Rows that are known already (a redelivery) change nothing; empty batches neither.
+
+        A row that the database refuses (it should not exist: the codec checks) costs itself, as a dead letter of
+        reason ``store``, and never its neighbours.
+        """
+        try:
+            return self._once(rows, letters, marks or {})
+        except SinkError as error:
+            if error.retryable:
+                raise
+        if len(rows) == 0:
+            raise SinkError("database refuses dead letters or marks", retryable=True, wait_s=5.0)
+        return self._apart(rows, letters, marks or {})
+
+    def marks_of(self, keys: Sequence[Key]) -> dict[Key, int]:
+        """Return stored marks of these (device, boot) pairs; pairs without one are left out."""
+        if not keys:
+            return {}
+        devices, boots = zip(*keys, strict=True)
+        query = (
+            "select m.device_id, m.boot, m.mark from device_mark m"
+            " join unnest(%s::text[], %s::text[]) as k (device_id, boot) using (device_id, boot)"
+        )
+        try:
+            found = self._connected().execute(query, (list(devices), list(boots))).fetchall()
+        except psycopg.Error as error:
+            raise self._failed(error) from error
+        return {(device_id, boot): mark for device_id, boot, mark in found}
+
+    def alive(self) -> bool:
+        """Whether the server answers on a connection of its own."""
+        try:
+            with psycopg.connect(self._url, connect_timeout=2) as conn:
+                conn.execute("select 1")
+        except psycopg.Error:
+            return False
+        return True
+
+    def close(self) -> None:
+        """Close the connection; a later call opens a new one."""
+        if self._conn is not None:
+            self._conn.close()
+            self._conn = None
+
+    def _once(self, rows: PositionRows, letters: Sequence[DeadLetter], marks: Mapping[Key, Standing]) -> Stored:
+        inserted = 0
+        try:
+            conn = self._connected()
+            with conn.transaction(), conn.cursor() as cursor:
+                if len(rows):
+                    with cursor.copy(COPY) as copy:
+                        copy.set_types(list(STAGED.values()))
+                        for row in _staged(rows):
+                            copy.write_row(row)
+                    cursor.execute(UPSERT)
+                    inserted = cursor.rowcount
+                if letters:
+                    cursor.executemany(LETTER, [self._letter(letter) for letter in letters])
+                moved = [(device_id, boot, at.mark) for (device_id, boot), at in marks.items() if at.mark >= 0]
+                if moved:
+                    cursor.executemany(MARK, sorted(moved))
+        except psycopg.Error as error:
+            raise self._failed(error) from error
+        return Stored(inserted, len(rows) - inserted)
+
+    def _apart(self, rows: PositionRows, letters: Sequence[DeadLetter], marks: Mapping[Key, Standing]) -> Stored:
+        """Store row by row what a batch would not take; dead letters and marks follow, so that a crash repeats it."""
+        inserted, refused = 0, list(letters)
+        for index in range(len(rows)):
+            one = PositionRows(**{f.name: [getattr(rows, f.name)[index]] for f in fields(rows)})
+            try:
+                inserted += self._once(one, (), {}).inserted
+            except SinkError as error:
+                if error.retryable:
+                    raise
+                told = {f.name: getattr(one, f.name)[0] for f in fields(one)}
+                payload = json.dumps(told, ensure_ascii=True, default=str).encode()
+                refused.append(
+                    DeadLetter(one.received_ns[0], "", one.device_id[0], "store", str(error)[:DETAIL_MAX], payload)
+                )
+        self._once(PositionRows(), refused, marks)
+        count = len(refused) - len(letters)
+        return Stored(inserted, len(rows) - inserted - count, count)
+
+    def _letter(self, letter: DeadLetter) -> tuple[object, ...]:
+        # PostgreSQL text holds no NUL; a device may have sent one.
+        texts = (letter.topic[:DETAIL_MAX], letter.device_id, letter.reason, letter.detail[:DETAIL_MAX])
+        topic, device_id, reason, detail = (text.replace("\0", "\\0") for text in texts)
+        digest = hashlib.sha256(letter.payload).digest()
+        size = len(letter.payload)
+        received_at = utc(letter.received_ns)
+        return received_at, topic, device_id, reason, detail, size, digest, letter.payload[: self._payload_bytes]
+
+    def _connected(self) -> psycopg.Connection:
+        if self._conn is None or self._conn.closed:
+            conn = psycopg.connect(
+                self._url,
+                autocommit=True,
+                connect_timeout=10,
+                application_name="curbwatch-intake",
+                # Acknowledged means: survives a power loss.
+                options="-c synchronous_commit=on",
+            )
+            conn.execute(STAGE)
+            self._conn = conn
+        return self._conn
+
+    def _failed(self, error: psycopg.Error) -> SinkError:
+        said = next(iter(str(error).strip().splitlines()), type(error).__name__)
+        away = isinstance(error, psycopg.OperationalError | psycopg.InterfaceError)
+        if away or self._conn is None or self._conn.closed:
+            self.close()
+            return SinkError(f"database: {said}", retryable=True, wait_s=0.5)
+        return SinkError(f"database refused: {said}", retryable=isinstance(error, psycopg.errors.UndefinedTable))
+
+
+def _staged(rows: PositionRows) -> "zip[tuple[object, ...]]":
+    return zip(
+        rows.device_id,
+        [ns // 1000 for ns in rows.ts_ns],
+        rows.boot,
+        rows.seq,
+        rows.item_hash,
+        [ns // 1000 for ns in rows.received_ns],
+        rows.lon,
+        rows.lat,
+        rows.raw_lon,
+        rows.raw_lat,
+        rows.crs,
+        rows.speed_mps,
+        rows.heading_deg,
+        rows.alt_m,
+        rows.acc_m,
+        rows.sat,
+        rows.ignition,
+        rows.lift,
+        rows.cover,
+        rows.load,
+        map(list, rows.alarms),
+        rows.flags,
+        strict=True,
+    )

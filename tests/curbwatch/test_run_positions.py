@@ -1,0 +1,143 @@
+"""``curbwatch run`` keeps what vehicles send, on the real broker and database."""
+
+import json
+import time
+from pathlib import Path
+
+import pytest
+
+import curbwatch.database as db
+from curbwatch.parts.paths import write_private
+from curbwatch.registry import register_vehicle
+from tests.devices import Devices
+from tests.fix_service import Service, wait_until
+
+CAR = "yj-car-01"
+
+
+def now_ms() -> int:
+    return time.time_ns() // 1_000_000
+
+
+def count(service: Service, query: str) -> int:
+    with db.connect(service.database_url) as conn:
+        row = conn.execute(query).fetchone()
+    assert row is not None
+    return int(row[0])
+
+
+def stored(service: Service) -> int:
+    return count(service, "select count(*) from position")
+
+
+@pytest.mark.servers
+def test_a_position_is_stored_and_its_device_is_told(service: Service) -> None:
+    service.start()
+    with Devices(service.servers, service.site) as devices:
+        devices.position(CAR, 0, now_ms(), speed_kmh=36.0)
+        wait_until("the acknowledgement", lambda: devices.ack(CAR) == {"boot": "b1", "seq": 0})
+    assert count(service, "select count(*) from position where speed_mps = 10 and device_id = 'yj-car-01'") == 1
+    assert service.metric("curbwatch_positions_stored_total") == 1
+    status, body = service.get("/readyz")
+    assert (status, json.loads(body)) == (200, {"broker": True, "database": True, "queue": True})
+    assert service.get("/healthz")[0] == 200
+    assert service.stop() == 0
+
+
+@pytest.mark.servers
+def test_each_bad_message_costs_one_dead_letter_and_the_good_ones_pass(service: Service) -> None:
+    service.start()
+    with Devices(service.servers, service.site) as devices:
+        devices.send(f"vehicle/{CAR}/position", b"{not json")
+        devices.send(f"vehicle/{CAR}/position", b"")
+        devices.send("vehicle/nobody/position", b'{"lon": 1, "lat": 2}')
+        devices.send(
+            f"vehicle/{CAR}/position", json.dumps([{"lon": 999, "lat": 0}, {"lon": 104.6, "lat": 30.1}]).encode()
+        )
+        devices.send(f"vehicle/{CAR}/position", b"x" * 1_100_000)
+        devices.position(CAR, 0, now_ms())
+        wait_until("the good ones", lambda: stored(service) == 2)
+        wait_until("the counters", lambda: service.metric("curbwatch_positions_received_total") == 7)
+    with db.connect(service.database_url) as conn:
+        reasons = sorted(row[0] for row in conn.execute("select reason from dead_letter"))
+    assert reasons == ["empty", "json", "range", "size", "unknown_device"]
+    received = service.metric("curbwatch_positions_received_total")
+    kept = service.metric("curbwatch_positions_stored_total") + service.metric("curbwatch_positions_duplicate_total")
+    assert received == kept + service.metric("curbwatch_positions_rejected_total")
+
+
+@pytest.mark.servers
+def test_retained_messages_are_no_positions(service: Service) -> None:
+    with Devices(service.servers, service.site) as devices:
+        body = json.dumps({"ts": now_ms(), "lon": 104.6, "lat": 30.1}).encode()
+        devices.send(f"vehicle/{CAR}/position", body, retain=True)
+        assert devices.settled()
+        service.start()
+        devices.position(CAR, 0, now_ms())
+        wait_until("the fresh one", lambda: stored(service) == 1)
+        devices.send(f"vehicle/{CAR}/position", b"", retain=True)
+        assert devices.settled()
+
+
+@pytest.mark.servers
+def test_a_device_registered_while_it_runs_is_known_at_its_first_message(service: Service) -> None:
+    service.start()
+    with Devices(service.servers, service.site) as devices, db.connect(service.database_url) as conn:
+        for number in range(5):
+            register_vehicle(conn, f"late-{number}")
+            conn.commit()
+            devices.position(f"late-{number}", 0, now_ms())
+        wait_until("all five", lambda: stored(service) == 5)
+    assert count(service, "select count(*) from dead_letter") == 0
+
+
+@pytest.mark.servers
+def test_what_was_sent_while_it_was_away_is_stored_when_it_is_back(service: Service) -> None:
+    service.start()
+    assert service.stop() == 0
+    with Devices(service.servers, service.site) as devices:
+        for seq in range(50):
+            devices.position(CAR, seq, now_ms())
+        assert devices.settled()
+        service.start()
+        wait_until("the mark", lambda: devices.ack(CAR).get("seq") == 49)
+    assert stored(service) == 50
+
+
+@pytest.mark.servers
+@pytest.mark.timeout(180)
+def test_ten_kills_during_twenty_thousand_positions_lose_none_and_double_none(service: Service) -> None:
+    total, kills = 20_000, 10
+    service.start()
+    with db.connect(service.database_url) as conn:
+        for device_id in ("kill-0", "kill-1"):
+            register_vehicle(conn, device_id)
+    with Devices(service.servers, service.site) as devices:
+        start_ms = now_ms() - total
+        for seq in range(total):
+            devices.position(f"kill-{seq % 2}", seq // 2, start_ms + seq)
+            if seq % (total // (kills + 1)) == total // (kills + 1) - 1 and service.starts <= kills:
+                before = stored(service)
+                wait_until("it to work again", lambda floor=before: stored(service) > floor)  # type: ignore[misc]
+                service.kill()
+                service.start()
+        assert devices.settled()
+        assert devices.pubacked == total
+        wait_until("everything to be stored", lambda: stored(service) >= total)
+        for device_id in ("kill-0", "kill-1"):
+            wait_until("its mark", lambda one=device_id: devices.ack(one).get("seq") == total // 2 - 1)  # type: ignore[misc]
+    assert service.starts == kills + 1
+    assert stored(service) == total
+    assert count(service, "select count(distinct (device_id, boot, seq)) from position") == total
+
+
+@pytest.mark.servers
+def test_a_wrong_password_ends_as_one_clean_line(service: Service, tmp_path: Path) -> None:
+    wrong = write_private(tmp_path / "wrong", "wrong\n")
+    service.configure(broker={"positions_password_file": str(wrong)})
+    with pytest.raises(AssertionError, match="refuses intake-t"):
+        service.start()
+    assert service.process is not None
+    assert service.process.returncode == 4
+    text = (service.folder / "run-1.log").read_text()
+    assert "Traceback" not in text
