@@ -145,7 +145,7 @@ def read_barefoot(text: str) -> Parsed:
             try:
                 lon, lat = _point(entry.get("point"))
                 ts_ns = stamp_ns(entry["time"])
-            except (ValueError, TypeError, StampError) as error:
+            except (ValueError, TypeError, OverflowError, StampError) as error:
                 parsed.faults.append(f"{where}: {error}")
                 continue
             _keep(parsed, str(entry.get("id", "")) if len(names) > 1 else "", Fix(ts_ns, lon, lat), where)
