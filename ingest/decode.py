@@ -4,6 +4,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from ingest.jpeg import check_size
 from schemas.errors import FrameError
 
 GRID_MIN_PX = 320  # least width of a grid (vision.md 3: the smallest object is 18 px there)
@@ -29,11 +30,10 @@ def one_thread() -> None:
 def reduction(width: int, height: int) -> int:
     """Reduction 8, 4, 2 or 1 at which a JPEG of ``width`` x ``height`` px is decoded for the grid.
 
-    The strongest one that leaves at least 320 px of width; 1 where none does. Raises FrameError for a size
-    below 16 x 16 px, of which no grid can be made.
+    The strongest one that leaves at least 320 px of width; 1 where none does. Raises FrameError ``pixels`` for a
+    size of which no grid can be made.
     """
-    if width < 16 or height < 16:
-        raise FrameError("too_small", f"{width}x{height}")
+    check_size(width, height)
     return next((factor for factor in (8, 4, 2) if width >= factor * GRID_MIN_PX), 1)
 
 
