@@ -1,8 +1,8 @@
 """Newest wins: one waiting frame per camera, taken in turn. Pure but for its lock."""
 
 import threading
-from collections import OrderedDict
 from collections.abc import Callable
+from heapq import heappop, heappush
 
 from schemas.frame import Frame
 
@@ -20,31 +20,47 @@ class FrameSlots:
     def __init__(self, *, wait_max_s: float, period_s: Callable[[str], float]) -> None:
         self._wait_max_ns = int(wait_max_s * 1e9)
         self._period_s = period_s
-        self._waiting: OrderedDict[str, Frame] = OrderedDict()
+        self._waiting: dict[str, Frame] = {}
+        # Waiting cameras: the one whose last turn is longest ago comes first, then the one that came first. A camera
+        # that sends faster refills its slot sooner and must not get more turns for it.
+        self._queue: list[tuple[int, int, str]] = []
+        self._last_turn: dict[str, int] = {}
+        self._count = 0
         self._analysed: dict[str, Frame] = {}  # camera -> last taken, without its bytes
         self._lock = threading.Lock()
         self._filled = threading.Condition(self._lock)
 
     def put(self, frame: Frame) -> list[Shed]:
-        """Let a frame wait; returns what is shed for it: itself (``decimated``) or the one it replaces."""
+        """Let a frame wait; returns what is shed for it: itself (``decimated``), or the older of the two.
+
+        Older is by the clock of the camera until it starts anew: a frame that was overtaken costs no newer one.
+        """
         with self._lock:
             if self._too_soon(frame):
                 return [(frame, "decimated")]
             replaced = self._waiting.get(frame.camera_id)
-            self._waiting[frame.camera_id] = frame  # keeps the camera's place in the turn
+            if replaced is not None and replaced.boot == frame.boot and replaced.captured_ns > frame.captured_ns:
+                return [(frame, "newer_frame")]
+            self._waiting[frame.camera_id] = frame
+            if replaced is None:
+                self._count += 1
+                heappush(self._queue, (self._last_turn.get(frame.camera_id, 0), self._count, frame.camera_id))
             self._filled.notify()
             return [] if replaced is None else [(replaced, "newer_frame")]
 
     def take(self, count: int, now_ns: int) -> tuple[list[Frame], list[Shed]]:
-        """Take up to ``count`` frames, the camera that waits longest first; and what waited too long is shed."""
+        """Take up to ``count`` frames, the camera whose turn is longest ago first; what waited too long is shed."""
         taken: list[Frame] = []
         shed: list[Shed] = []
         with self._lock:
             while self._waiting and len(taken) < count:
-                camera_id, frame = self._waiting.popitem(last=False)
+                camera_id = heappop(self._queue)[2]
+                frame = self._waiting.pop(camera_id)
                 if now_ns - frame.received_ns > self._wait_max_ns:
                     shed.append((frame, "waited"))
                     continue
+                self._count += 1
+                self._last_turn[camera_id] = self._count
                 self._analysed[camera_id] = Frame(
                     camera_id, frame.captured_ns, frame.received_ns, b"", frame.width, frame.height, boot=frame.boot
                 )
