@@ -22,13 +22,15 @@ def to_wgs84(lon: Degrees, lat: Degrees, crs: Crs) -> tuple[Degrees, Degrees]:
     """Convert (N,) degrees in ``crs`` to WGS-84 degrees; GCJ-02 and BD-09 to better than 1 mm.
 
     CGCS2000 differs from WGS-84 by centimetres and is taken as it is, and so is "from_message" (the caller has
-    resolved it). Empty arrays give empty arrays.
+    resolved it). Outside the box of GCJ-02 both are taken as they are: there the maps that speak them show WGS-84.
+    Empty arrays give empty arrays.
     """
-    if crs == "bd09":
-        lon, lat = _invert(lon, lat, _gcj02_to_bd09)
-    if crs in ("gcj02", "bd09"):
-        return _invert(lon, lat, wgs84_to_gcj02)
-    return lon, lat
+    if crs not in ("gcj02", "bd09"):
+        return lon, lat
+    within = _within(lon, lat)
+    found_lon, found_lat = _invert(lon, lat, gcj02_to_bd09) if crs == "bd09" else (lon, lat)
+    found_lon, found_lat = _invert(found_lon, found_lat, wgs84_to_gcj02)
+    return np.where(within, found_lon, lon), np.where(within, found_lat, lat)
 
 
 def wgs84_to_gcj02(lon: Degrees, lat: Degrees) -> tuple[Degrees, Degrees]:
@@ -45,14 +47,19 @@ def wgs84_to_gcj02(lon: Degrees, lat: Degrees) -> tuple[Degrees, Degrees]:
     magic = 1 - EE * np.sin(rad) ** 2
     d_lat = north * 180.0 / (A * (1 - EE) / (magic * np.sqrt(magic)) * np.pi)
     d_lon = east * 180.0 / (A / np.sqrt(magic) * np.cos(rad) * np.pi)
-    within = (lon >= LON_RANGE[0]) & (lon <= LON_RANGE[1]) & (lat >= LAT_RANGE[0]) & (lat <= LAT_RANGE[1])
+    within = _within(lon, lat)
     return np.where(within, lon + d_lon, lon), np.where(within, lat + d_lat, lat)
 
 
-def _gcj02_to_bd09(lon: Degrees, lat: Degrees) -> tuple[Degrees, Degrees]:
+def gcj02_to_bd09(lon: Degrees, lat: Degrees) -> tuple[Degrees, Degrees]:
+    """Apply what BD-09 adds to GCJ-02. (N,) degrees, within the box of GCJ-02."""
     z = np.hypot(lon, lat) + 0.00002 * np.sin(lat * BD_PI)
     theta = np.arctan2(lat, lon) + 0.000003 * np.cos(lon * BD_PI)
     return z * np.cos(theta) + 0.0065, z * np.sin(theta) + 0.006
+
+
+def _within(lon: Degrees, lat: Degrees) -> NDArray[np.bool_]:
+    return (lon >= LON_RANGE[0]) & (lon <= LON_RANGE[1]) & (lat >= LAT_RANGE[0]) & (lat <= LAT_RANGE[1])
 
 
 def _invert(lon: Degrees, lat: Degrees, forward: Forward) -> tuple[Degrees, Degrees]:
