@@ -17,7 +17,8 @@ class TokenBuckets:
             return True
         burst = max(1.0, rate_per_s * BURST_S)
         tokens, then_s = self._tokens.get(device_id, (burst, now_s))
-        tokens = min(burst, tokens + max(0.0, now_s - then_s) * rate_per_s)
+        now_s = max(now_s, then_s)
+        tokens = min(burst, tokens + (now_s - then_s) * rate_per_s)
         passed = tokens >= 1.0
         self._tokens[device_id] = (tokens - 1.0 if passed else tokens, now_s)
         return passed
