@@ -36,5 +36,5 @@ class IntakeKnobs(Knobs):
     frame_wait_max_s: float = Field(default=30.0, gt=0)  # waiting since received_ns, never since captured_ns
     retry_s: float = Field(default=30.0, gt=0)  # design 13.4: then the connection is dropped on purpose
     future_limit_s: float = Field(default=300.0, ge=0)
-    past_limit_s: float = Field(default=604_800.0, gt=0)  # a device's own max_age_s wins over it
+    past_limit_s: float = Field(default=604_800.0, gt=0)  # where the city pack gives a device no max_age_s
     dead_letter_payload_bytes: int = Field(default=4096, ge=0, le=4096)

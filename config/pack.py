@@ -19,7 +19,10 @@ SHIPPED = Path(__file__).parent / "packs"
 
 @dataclass(frozen=True, slots=True)
 class PackCamera:
-    """One camera of the pack: where it looks, and where it stands (degrees WGS-84). Sizes in native px."""
+    """One camera of the pack: where it looks, and where it stands (degrees WGS-84). Sizes in native px.
+
+    ``max_age_s`` None: the pack leaves it to ``intake.past_limit_s``.
+    """
 
     view: CameraView
     name: str
@@ -27,19 +30,22 @@ class PackCamera:
     height: int
     lon: float
     lat: float
-    max_age_s: float
+    max_age_s: float | None
 
 
 @dataclass(frozen=True, slots=True)
 class PackVehicle:
-    """One vehicle terminal: ``crs`` is what it sends, ``rate_per_s`` its sustained messages per second."""
+    """One vehicle terminal: ``crs`` is what it sends, ``rate_per_s`` its sustained messages per second.
+
+    ``max_age_s`` None: the pack leaves it to ``intake.past_limit_s``.
+    """
 
     device_id: str
     name: str
     kind: Literal["enforcement", "sanitation", "muck"]
     unit_id: str
     crs: Crs
-    max_age_s: float
+    max_age_s: float | None
     rate_per_s: float
 
 

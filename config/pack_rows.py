@@ -141,7 +141,7 @@ class CameraRow(Row):
     shop_front: bool = False
     width: int = Field(ge=64, le=16_384)
     height: int = Field(ge=64, le=16_384)
-    max_age_s: float = Field(default=WEEK_S, gt=0, allow_inf_nan=False)
+    max_age_s: float | None = Field(default=None, gt=0, allow_inf_nan=False)
     calibration: CalibrationRow | None = None
     zones: tuple[ZoneRow, ...] = Field(default=(), max_length=64, alias="zone")
 
@@ -154,7 +154,7 @@ class VehicleRow(Row):
     kind: Literal["enforcement", "sanitation", "muck"]
     unit: str = ""
     crs: Crs = "wgs84"
-    max_age_s: float = Field(default=WEEK_S, gt=0, allow_inf_nan=False)
+    max_age_s: float | None = Field(default=None, gt=0, allow_inf_nan=False)
     rate_per_s: float = Field(default=20.0, gt=0, le=10_000, allow_inf_nan=False)
 
 

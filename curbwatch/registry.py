@@ -46,20 +46,23 @@ class Registry:
     names: dict[str, str]
 
 
-def sync_pack(conn: Connection, pack: Pack) -> None:
+def sync_pack(conn: Connection, pack: Pack, *, past_limit_s: float) -> None:
     """Make the registry say what the pack says, in one transaction.
 
     Devices and zones of the pack are entered or replaced, also where ``publish`` had entered the same id; devices an
-    earlier pack entered and this one does not name are removed. Others that ``publish`` entered stay.
+    earlier pack entered and this one does not name are removed. Others that ``publish`` entered stay. A device to
+    which the pack gives no age limit gets ``past_limit_s``: only what ``publish`` entered may be of any age.
     """
     with conn.transaction():
         names = [*pack.cameras, *pack.vehicles]
         conn.execute("delete from device where source = 'pack' and not device_id = any(%s)", (names,))
         for camera in pack.cameras.values():
-            _write_camera(conn, camera.view, name=camera.name, max_age_s=camera.max_age_s, source="pack")
+            age_s = past_limit_s if camera.max_age_s is None else camera.max_age_s
+            _write_camera(conn, camera.view, name=camera.name, max_age_s=age_s, source="pack")
         for vehicle in pack.vehicles.values():
             row = BLANK | {"device_id": vehicle.device_id, "kind": "vehicle", "name": vehicle.name, "crs": vehicle.crs}
-            row |= {"unit_id": vehicle.unit_id, "max_age_s": vehicle.max_age_s, "rate_per_s": vehicle.rate_per_s}
+            age_s = past_limit_s if vehicle.max_age_s is None else vehicle.max_age_s
+            row |= {"unit_id": vehicle.unit_id, "max_age_s": age_s, "rate_per_s": vehicle.rate_per_s}
             _write(conn, row | {"source": "pack"}, ())
 
 

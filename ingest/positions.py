@@ -10,7 +10,7 @@ from queue import Empty, SimpleQueue
 import structlog
 
 from config.intake import IntakeKnobs
-from ingest.codecs.native import AgeLimits, Decoded, NativeCodec
+from ingest.codecs.native import Decoded, NativeCodec
 from ingest.delivery import Delivery, Outcome
 from ingest.devices import KnownDevices
 from ingest.ledger import Ticket
@@ -58,7 +58,7 @@ class PositionWriter:
         self._store = store
         self._devices = devices
         self._meter = meter
-        self._codec = NativeCodec(scheme, AgeLimits(knobs.past_limit_s, knobs.future_limit_s))
+        self._codec = NativeCodec(scheme, future_s=knobs.future_limit_s)
         self._rates = TokenBuckets()
         self._marks = Marks()
         self._buffer: SimpleQueue[tuple[RawMessage, Ticket | None]] = SimpleQueue()

@@ -54,14 +54,6 @@ class Item(msgspec.Struct, forbid_unknown_fields=False):
     alarms: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class AgeLimits:
-    """Accepted device times around the receive time, seconds; a device's own ``max_age_s`` wins over the past one."""
-
-    past_s: float
-    future_s: float
-
-
 @dataclass(slots=True)
 class Decoded:
     """Rows, dead letters, and which (device, boot, seq, oldest seq still held) they cover."""
@@ -79,11 +71,14 @@ class _Refused(Exception):  # noqa: N818  # a control-flow signal inside this fi
 
 
 class NativeCodec:
-    """Decodes batches of messages. Holds decoders only, no state between messages."""
+    """Decodes batches of messages. Holds decoders only, no state between messages.
 
-    def __init__(self, scheme: TopicScheme, limits: AgeLimits) -> None:
+    ``future_s``: how far a device's clock may be ahead of ours. How old its messages may be is its rule's to say.
+    """
+
+    def __init__(self, scheme: TopicScheme, *, future_s: float) -> None:
         self._scheme = scheme
-        self._limits = limits
+        self._future_s = future_s
         self._one = msgspec.json.Decoder(Item)
         self._many = msgspec.json.Decoder(list[Item])
         self._raw = msgspec.json.Decoder(list[msgspec.Raw])
@@ -210,7 +205,7 @@ class NativeCodec:
         if item.ts is None:
             return message.received_ns, NO_TIME
         try:
-            return timely_ns(item.ts, message.received_ns, past_s=rule.max_age_s, future_s=self._limits.future_s), 0
+            return timely_ns(item.ts, message.received_ns, past_s=rule.max_age_s, future_s=self._future_s), 0
         except StampError as error:
             raise _Refused(error.reason, error.detail) from None
 

@@ -56,7 +56,7 @@ def test_over_midnight_is_two_entries_of_hours() -> None:
 def test_a_vehicle_says_its_own_coordinate_system() -> None:
     vehicles = load_pack(Path("yanjiang")).vehicles
     assert [name for name, row in vehicles.items() if row.crs == "gcj02"] == ["yj-muck-03"]
-    assert vehicles["yj-car-01"].max_age_s == 604_800
+    assert vehicles["yj-car-01"].max_age_s is None
     assert vehicles["yj-muck-04"].rate_per_s == 50
 
 

@@ -14,6 +14,7 @@ from tests.config.small_pack import PackFolder
 
 pytestmark = pytest.mark.servers
 
+WEEK_S = 604_800.0
 WHOLE = CameraView("seq-x-01", (ImageZone("all", ()),), None, "512002001001001", "u-1")
 
 
@@ -35,8 +36,8 @@ def test_an_empty_registry(conn: Connection) -> None:
 
 def test_a_pack_comes_back_as_it_was(conn: Connection) -> None:
     pack = load_pack(Path("yanjiang"))
-    sync_pack(conn, pack)
-    sync_pack(conn, pack)
+    sync_pack(conn, pack, past_limit_s=WEEK_S)
+    sync_pack(conn, pack, past_limit_s=WEEK_S)
     registry = load_registry(conn)
     assert registry.views == {name: camera.view for name, camera in pack.cameras.items()}
     assert set(registry.rules) == {*pack.cameras, *pack.vehicles}
@@ -45,16 +46,25 @@ def test_a_pack_comes_back_as_it_was(conn: Connection) -> None:
     assert registry.names["yj-cam-08"] == "书台广场"
 
 
+def test_a_device_to_which_the_pack_gives_no_age_limit_gets_the_intakes(conn: Connection, tmp_path: Path) -> None:
+    folder = PackFolder(tmp_path)
+    folder.edit("vehicles.csv", "crs\ncar-1,enforcement,u-1,gcj02\n", "max_age_s\ncar-1,muck,,\ncar-2,muck,,5e6\n")
+    folder.edit("cameras.toml", 'id = "cam-2"', 'id = "cam-2"\nmax_age_s = 3600')
+    sync_pack(conn, folder.load(), past_limit_s=60.0)
+    ages_s = {name: rule.max_age_s for name, rule in load_registry(conn).rules.items()}
+    assert ages_s == {"car-1": 60.0, "car-2": 5e6, "cam-1": 60.0, "cam-2": 3600.0}
+
+
 def test_what_the_pack_no_longer_names_goes_and_what_was_published_stays(conn: Connection, pack: Pack) -> None:
-    sync_pack(conn, load_pack(Path("yanjiang")))
+    sync_pack(conn, load_pack(Path("yanjiang")), past_limit_s=WEEK_S)
     register_camera(conn, WHOLE, name="clip")
-    sync_pack(conn, pack)
+    sync_pack(conn, pack, past_limit_s=WEEK_S)
     assert set(load_registry(conn).rules) == {"cam-1", "cam-2", "car-1", "seq-x-01"}
 
 
 def test_the_pack_wins_over_a_published_device_of_the_same_id(conn: Connection, pack: Pack) -> None:
     register_camera(conn, CameraView("cam-1", (ImageZone("mine", ((0, 0), (9, 0), (9, 9))),)))
-    sync_pack(conn, pack)
+    sync_pack(conn, pack, past_limit_s=WEEK_S)
     assert load_registry(conn).views["cam-1"] == pack.cameras["cam-1"].view
 
 
@@ -75,6 +85,6 @@ def test_a_running_intake_hears_of_a_change(conn: Connection, database_url: str,
     with connect(database_url) as listener:
         listener.execute("listen curbwatch_registry")
         listener.commit()
-        sync_pack(conn, pack)
+        sync_pack(conn, pack, past_limit_s=WEEK_S)
         heard = list(listener.notifies(timeout=10, stop_after=1))
     assert [notice.channel for notice in heard] == ["curbwatch_registry"]

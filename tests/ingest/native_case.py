@@ -3,7 +3,7 @@
 import json
 from typing import Any
 
-from ingest.codecs.native import AgeLimits, Decoded, NativeCodec
+from ingest.codecs.native import Decoded, NativeCodec
 from ingest.topics import TopicScheme
 from schemas.device import DeviceRule
 from schemas.position import PositionRows, RawMessage
@@ -22,7 +22,7 @@ RULES = {
     "c-1": DeviceRule("c-1", "camera"),
 }
 GOOD: dict[str, Any] = {"ts": NOW_MS, "lon": 104.6427, "lat": 30.1218, "seq": 7, "boot": "b"}
-CODEC = NativeCodec(SCHEME, AgeLimits(WEEK_S, 300.0))
+CODEC = NativeCodec(SCHEME, future_s=300.0)
 
 
 def body(**change: object) -> bytes:
