@@ -1,6 +1,8 @@
 """Small true things: a city, a camera's view, rows of detections, sightings, pictures."""
 
 import hashlib
+import threading
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, date, datetime
 from typing import Any
@@ -122,3 +124,22 @@ def sighting(at_s: float = 0.0, **changes: Any) -> Sighting:  # noqa: ANN401
         rule_version="v1",
     )
     return replace(whole, **changes)
+
+
+def together(count: int, work: Callable[[int], object]) -> None:
+    """Run ``work(0)`` … ``work(count - 1)`` in threads that start at one moment; their errors come through."""
+    gate, faults = threading.Barrier(count), list[BaseException]()
+
+    def run(index: int) -> None:
+        try:
+            gate.wait()
+            work(index)
+        except BaseException as fault:  # noqa: BLE001  # handed to the test's own thread
+            faults.append(fault)
+
+    threads = [threading.Thread(target=run, args=(index,)) for index in range(count)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert faults == []

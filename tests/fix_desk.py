@@ -1,0 +1,75 @@
+"""A migrated database for the desk's tests, made once for the run and emptied before each test."""
+
+import uuid
+from collections.abc import Iterator
+
+import pytest
+
+import curbwatch.database as db
+from alerts.dispatch import JobQueue
+from alerts.incidents import IncidentStore
+from alerts.jobs import JobStore
+from alerts.store import AlertDatabase
+from curbwatch.parts import Servers
+
+# Everybody but us; TimescaleDB's own workers are nobody's to end.
+DISCONNECT = """
+select pg_terminate_backend(pid) from pg_stat_activity
+where datname = current_database() and pid <> pg_backend_pid() and backend_type = 'client backend';
+"""
+EMPTY = """
+truncate site, evidence, incident, incident_event, sighting, job, outbox, device, zone;
+update relay_state set next_seq = 1, epoch = '', epoch_first_seq = 1;
+"""
+
+
+def disconnect(url: str) -> None:
+    """End every client's connection to a database, as a restart of its server does."""
+    with db.connect(url, autocommit=True) as conn:
+        conn.execute(DISCONNECT)
+
+
+@pytest.fixture(scope="session")
+def desk_database(servers: Servers) -> Iterator[str]:
+    """Address of the database."""
+    name = f"desk_{uuid.uuid4().hex[:12]}"
+    url = db.fresh_database(servers.database_url, name)
+    db.migrate(url)
+    yield url
+    with db.connect(servers.database_url, autocommit=True) as conn:
+        db.drop_database(conn, name)
+
+
+@pytest.fixture
+def desk_url(desk_database: str) -> str:
+    """The same, with nothing in it and nobody else connected."""
+    disconnect(desk_database)
+    with db.connect(desk_database, autocommit=True) as conn:
+        conn.execute(EMPTY)
+    return desk_database
+
+
+@pytest.fixture
+def database(desk_url: str) -> Iterator[AlertDatabase]:
+    """The stores' connection."""
+    found = AlertDatabase(desk_url)
+    yield found
+    found.close()
+
+
+@pytest.fixture
+def incidents(database: AlertDatabase) -> IncidentStore:
+    return IncidentStore(database, merge_m=3.0, merge_iou=0.3)
+
+
+@pytest.fixture
+def jobs(database: AlertDatabase) -> JobStore:
+    return JobStore(database, lease_s=60.0)
+
+
+@pytest.fixture
+def queue(redis_url: str) -> Iterator[JobQueue]:
+    """An empty queue whose idle entries go on at once, so that no test waits a minute."""
+    found = JobQueue(redis_url, claim_idle_s=0.0)
+    yield found
+    found.close()
