@@ -32,7 +32,7 @@ max_inflight_messages 0
 # Oversize senders are disconnected; without a limit on v3.1.1 a dropped message is acknowledged.
 max_packet_size 2200000
 message_size_limit 2100000
-max_keepalive 120
+# No max_keepalive: with it Mosquitto 2.0.21 disconnects clients at random, some at once (its issues 3226 and 3286).
 persistent_client_expiration 7d
 memory_limit 4294967296
 
