@@ -32,12 +32,12 @@ FOREIGN = {
 # A foreign client is imported in these places only: docs/architecture.md has the same table.
 IMPORTERS = {
     # Played devices need its objects for MQTT 5 properties, which aiomqtt hands through.
-    "paho": ("ingest/mqtt.py", "curbwatch/player.py"),
+    "paho": ("ingest/mqtt.py", "curbwatch/bench/*", "curbwatch/player.py"),
     "redis": ("alerts/dispatch.py",),
     "psycopg": ("ingest/store.py", "alerts/store.py", "curbwatch/database.py"),
     "psycopg_pool": ("ingest/store.py", "alerts/store.py", "curbwatch/database.py"),
     "aiomqtt": ("curbwatch/player.py",),
-    "cv2": ("ingest/decode.py", "detectors/vision/*", "curbwatch/simulate/*", "curbwatch/tuning/*"),
+    "cv2": ("ingest/decode.py", "detectors/vision/*", "curbwatch/bench/*", "curbwatch/simulate/*", "curbwatch/tuning/*"),
     "pydantic": ("config/*",),
     "prometheus_client": ("curbwatch/telemetry.py",),
     "starlette": ("curbwatch/api/*",),
@@ -45,7 +45,7 @@ IMPORTERS = {
 }
 # cv2 computes in several rooms; pictures are decoded in one file, and where test pictures are made.
 DECODERS = {"imdecode", "imread", "imdecodemulti", "imdecodeWithMetadata", "imreadmulti"}
-MAY_DECODE = ("ingest/decode.py", "curbwatch/simulate/*", "curbwatch/tuning/*")
+MAY_DECODE = ("ingest/decode.py", "curbwatch/bench/*", "curbwatch/simulate/*", "curbwatch/tuning/*")
 # Loaded by the interpreter before any script starts, so the folder hides nothing from anybody.
 HARMLESS = {"codecs"}
 

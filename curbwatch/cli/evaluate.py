@@ -22,6 +22,7 @@ from curbwatch.tuning.composite import FIRST_FRAME, choices, waste_composite
 from curbwatch.tuning.evaluate import BASELINE, Bench, evaluate, report
 from curbwatch.tuning.recording import Recording, find_recordings
 from curbwatch.tuning.score import Result
+from curbwatch.tuning.suite import FRAMES, SUITES, build
 from ingest.decode import one_thread
 from schemas.errors import ConfigError, Fault, UsageError
 
@@ -32,8 +33,9 @@ PATHS = typer.Argument(help="Folders with recordings (recording/1), searched to 
 
 @app.command("evaluate")
 def evaluate_recordings(
-    paths: Annotated[list[Path], PATHS],
+    paths: Annotated[list[Path] | None, PATHS] = None,
     *,
+    suite: Annotated[str | None, typer.Option(help=f"Also a generated suite: {', '.join(SUITES)}.")] = None,
     time_scale: Annotated[
         float | None, typer.Option(min=0.001, help="Seconds between frames of clips without a time of their own.")
     ] = None,
@@ -42,34 +44,36 @@ def evaluate_recordings(
     composite: Annotated[
         bool, typer.Option("--composite", help="Also paste street waste into the parking clip of PATH, a data folder.")
     ] = False,
-    baseline: Annotated[bool, typer.Option(help="Also run two MOG2 models over the same frames.")] = True,
     json_path: Annotated[Path | None, typer.Option("--json", help="Also write the result to this file.")] = None,
 ) -> None:
     """Play recordings through the road's own code with a virtual clock and score what it would have opened."""
     one_thread()
-    bench = _bench(config, dwell, time_scale, baseline=baseline)
+    bench = _bench(config, dwell, time_scale)
     results: list[dict[str, Result]] = []
     with _progress() as progress:
-        for recording in _recordings(paths):
+        for recording in _recordings(paths or []):
             task = progress.add_task(recording.name, total=recording.count())
             results.append(evaluate(recording, bench, partial(progress.advance, task)))
             progress.remove_task(task)
         if composite:
-            results.extend(_composites(paths, bench, progress))
+            results.extend(_composites(paths or [], bench, progress))
+        if suite is not None:
+            results.extend(_suite(suite, bench, progress))
     if not results:
-        raise UsageError(f"{', '.join(map(str, paths))}: no recording.json there or below")
+        named = ", ".join(map(str, paths or ())) or "no PATH given"
+        raise UsageError(f"{named}: no recording.json there or below")
     found = report(results, bench)
     _show(found)
     if json_path is not None:
         _write(json_path, found)
 
 
-def _bench(path: Path | None, dwell_s: float | None, time_scale_s: float | None, *, baseline: bool) -> Bench:
+def _bench(path: Path | None, dwell_s: float | None, time_scale_s: float | None) -> Bench:
     config = load_config(path)
     if dwell_s is not None:
         config = _with_dwell(config, dwell_s)
     city = apply_modes(load_pack(Path(config.site.pack)).city, config.alerts.direct_classes)
-    return Bench(config, city, time_scale_s, baseline)
+    return Bench(config, city, time_scale_s)
 
 
 def _with_dwell(config: Config, dwell_s: float) -> Config:
@@ -96,6 +100,17 @@ def _composites(paths: list[Path], bench: Bench, progress: Progress) -> Iterator
             made = waste_composite(data, one.picture, one.box_index, one.width_px, one.place, FIRST_FRAME, place)
             yield evaluate(made, spread)
         progress.advance(task)
+
+
+def _suite(name: str, bench: Bench, progress: Progress) -> Iterator[dict[str, Result]]:
+    if name not in SUITES:
+        raise UsageError(f"--suite {name}: there are {', '.join(SUITES)}")
+    for city in SUITES[name]:
+        task = progress.add_task(city.name, total=2 * FRAMES)
+        with TemporaryDirectory(prefix="curbwatch-suite-") as folder:
+            made = build(city, Path(folder) / city.name, tick=partial(progress.advance, task))
+            yield evaluate(made, bench, partial(progress.advance, task))
+        progress.remove_task(task)
 
 
 @contextmanager

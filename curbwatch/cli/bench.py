@@ -1,0 +1,58 @@
+"""``curbwatch bench``: speed, each figure beside its baseline in one run."""
+
+import json
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn
+
+from curbwatch.bench import detector
+from curbwatch.cli.app import app
+from schemas.errors import UsageError
+
+bench = typer.Typer(name="bench", no_args_is_help=True, help="Speed, each figure beside its baseline in one run.")
+app.add_typer(bench)
+
+
+@bench.command("frames")
+@bench.command("detector", hidden=True)
+def frames(
+    *,
+    cameras: Annotated[int, typer.Option(min=1, max=1000, help="How many cameras take turns.")] = 64,
+    seconds: Annotated[float, typer.Option(min=0.0, help="How long to measure, after drawing and warming up.")] = 20.0,
+    json_path: Annotated[Path | None, typer.Option("--json", help="Also write the result to this file.")] = None,
+) -> None:
+    """Decode and detect 720p frames of busy simulated scenes, beside the bare decode and MOG2."""
+    columns = (TextColumn("{task.description}"), BarColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
+        task = progress.add_task("drawing", total=detector.SCENES * detector.FRAMES)
+        reels = detector.draw(tick=lambda: progress.advance(task))
+        progress.update(task, description="measuring", total=None)
+        found = detector.measure(reels, cameras, seconds)
+    low, middle, high = found["jpeg_kib"]
+    typer.echo(
+        f"{cameras} cameras, {found['scenes']} distinct scenes at different moments, JPEG {low:.0f} to {high:.0f} KiB"
+        f" (median {middle:.0f}), {found['rounds']} rounds, processor time per frame:"
+    )
+    for label, key, ratio in (
+        ("decode gray 1/4", "decode_gray4_us", 1.0),
+        ("detector", "detector_us", found["detector_ratio"]),
+        ("decode + detector", "decode_detect_us", found["total_ratio"]),
+    ):
+        typer.echo(f"  {label:<18} {found[key]:7.0f} us  {ratio:5.2f}x")
+    for name, ratio in found["baselines"].items():
+        typer.echo(f"  {name:<18} {ratio * found['decode_gray4_us']:7.0f} us  {ratio:5.2f}x")
+    typer.echo(f"  {found['frames_per_s_core']:.0f} frames/s on one core, {found['bytes_per_camera']} bytes per camera")
+    write(json_path, found)
+
+
+def write(path: Path | None, found: dict[str, Any]) -> None:
+    """Write a result as JSON; None: nowhere. Raises UsageError where the file cannot be written."""
+    if path is None:
+        return
+    try:
+        path.write_text(json.dumps(found, ensure_ascii=False, indent=2) + "\n", encoding="utf-8")
+    except (OSError, ValueError) as error:
+        raise UsageError(f"--json {path}: cannot be written: {getattr(error, 'strerror', None) or error}") from None
