@@ -8,8 +8,13 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn
 
+from config.load import load_config
+from config.service import LogKnobs
 from curbwatch.bench import detector
+from curbwatch.bench.positions import bench_positions
 from curbwatch.cli.app import app
+from curbwatch.endpoints import resolve
+from curbwatch.telemetry import configure_logs
 from schemas.errors import UsageError
 
 bench = typer.Typer(name="bench", no_args_is_help=True, help="Speed, each figure beside its baseline in one run.")
@@ -45,6 +50,24 @@ def frames(
     for name, ratio in found["baselines"].items():
         typer.echo(f"  {name:<18} {ratio * found['decode_gray4_us']:7.0f} us  {ratio:5.2f}x")
     typer.echo(f"  {found['frames_per_s_core']:.0f} frames/s on one core, {found['bytes_per_camera']} bytes per camera")
+    write(json_path, found)
+
+
+@bench.command("positions")
+def positions(
+    *,
+    messages: Annotated[int, typer.Option(min=1000, help="Messages in each run.")] = 40_000,
+    rounds: Annotated[int, typer.Option(min=1, help="Runs of each side; medians are compared.")] = 3,
+    json_path: Annotated[Path | None, typer.Option("--json", help="Also write the result to this file.")] = None,
+) -> None:
+    """Store positions before they are acknowledged, beside a bare paho subscriber; arrays beside COPY."""
+    configure_logs(LogKnobs(level="warning"))
+    endpoints = resolve(load_config(None))
+    found = bench_positions(endpoints, messages=messages, rounds=rounds, say=lambda line: typer.echo(f"  {line}"))
+    typer.echo(f"one position per message: {found['curbwatch_msgs_per_s']:,} messages/s, stored before acknowledged")
+    typer.echo(f"  bare paho subscriber: {found['baseline_msgs_per_s']:,} messages/s: ratio {found['ratio']:.2f}x")
+    typer.echo(f"arrays of 100: {found['array_rows_per_s']:,} rows/s")
+    typer.echo(f"  COPY + INSERT ON CONFLICT: {found['copy_rows_per_s']:,} rows/s: ratio {found['array_ratio']:.2f}x")
     write(json_path, found)
 
 
