@@ -51,7 +51,7 @@ class Item(msgspec.Struct, forbid_unknown_fields=False):
     lift: bool | None = None
     cover: bool | None = None
     load: float | None = None
-    alarms: tuple[str, ...] = ()
+    alarms: tuple[str, ...] | None = None
 
 
 @dataclass(slots=True)
@@ -197,7 +197,7 @@ class NativeCodec:
         rows.lift.append(item.lift)
         rows.cover.append(item.cover)
         rows.load.append(item.load)
-        rows.alarms.append(item.alarms)
+        rows.alarms.append(item.alarms or ())
         rows.flags.append(flags)
 
     def _time(self, item: Item, message: RawMessage, rule: DeviceRule) -> tuple[int, int]:
@@ -229,8 +229,9 @@ def _check(item: Item, boot: str, seq: int | None) -> None:
             raise _Refused("range", f"{name} {value}")
     if item.sat is not None and not 0 <= item.sat <= 1000:
         raise _Refused("range", f"sat {item.sat}")
-    texts = (boot, *item.alarms)
-    if len(item.alarms) > 64 or any(len(text) > 64 or "\0" in text for text in texts):
+    alarms = item.alarms or ()
+    texts = (boot, *alarms)
+    if len(alarms) > 64 or any(len(text) > 64 or "\0" in text for text in texts):
         raise _Refused("text", "boot or an alarm is too long or holds a NUL")
 
 
