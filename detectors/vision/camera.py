@@ -21,6 +21,7 @@ from schemas.place import Calibration
 
 ZONE_SHARE = 0.3  # of a blob's area or of its foot that must lie inside the zones
 FOOT_SHARE = 0.25  # lower part of the box that is its foot
+SURE = 0.8  # of the votes a background may keep: what a place where people pass surely had, so that no dwell is early
 
 Adopt = Callable[[Verdict, Box], None]
 
@@ -186,7 +187,7 @@ def _consider(camera: Camera, frame: Plane, seed: Blob, reach: float, judge_by: 
     state = camera.arena.state[camera.slot]
     now_ns = int(state["last_ns"])
     track = _owner(camera, seed, reach)
-    if track is not None and not track.due(now_ns):
+    if track is not None and not track.due(now_ns, knobs.propose_s):
         return []
     faint = Levels(knobs.differs_grey / 2, knobs.differs_chroma / 2, int(knobs.static_s / knobs.quantum_s / 2))
     blob = grow(camera.planes(), seed, faint, camera.arena.shape)
@@ -241,7 +242,7 @@ def _appeared(camera: Camera, crop: Crop, knobs: VisionKnobs) -> int:
     """When the object came: its own votes ago, and before that the time it took to vote the background out."""
     cast = crop.votes[crop.mask > 0]
     state = camera.arena.state[camera.slot]
-    age_s = (float(np.percentile(cast, 75)) + _limit(knobs)) * knobs.quantum_s
+    age_s = (float(np.percentile(cast, 75)) + SURE * _limit(knobs)) * knobs.quantum_s
     slot = camera.slot
     marks_s, marks_ns = camera.arena.history_s[slot], camera.arena.history_ns[slot]
     return captured(int(state["last_ns"]), float(state["clock_s"]), age_s, marks_s, marks_ns)

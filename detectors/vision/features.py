@@ -6,17 +6,20 @@ from numpy.typing import NDArray
 
 from detectors.vision.grid import TILE_PX
 from detectors.vision.proposals import Blob, Crop
-from detectors.vision.verify import Look, gradient
+from detectors.vision.verify import Look, gradient, half_mask, moments
 
-CELLS = 3  # the crop's box is divided into 3 x 3 for layout features
+GREY_CELLS, BUSY_CELLS, COLOUR_CELLS = 5, 4, 3  # a box is divided into so many rows and columns for its layout
 NAMES = (
     *("log_height", "log_width", "log_area", "aspect", "fill", "foot", "height_by_foot"),
     *("grey_mean", "grey_change", "grey_std", "bright", "dark", "u_mean", "v_mean", "u_std", "v_std", "colourful"),
     *("u_change", "v_change", "colour_change", "busy_new", "busy_old", "upright", "edge_density"),
     *("ncc", "ratio", "spread", "ghost", "edge_candidate", "ring_background", "ring_candidate"),
     *("ring_activity", "row_activity", "unrest", "votes_spread"),
-    *(f"grey_{row}{column}" for row in range(CELLS) for column in range(CELLS)),
-    *(f"busy_{row}{column}" for row in range(CELLS) for column in range(CELLS)),
+    *(f"grey_{row}{column}" for row in range(GREY_CELLS) for column in range(GREY_CELLS)),
+    *(f"busy_{row}{column}" for row in range(BUSY_CELLS) for column in range(BUSY_CELLS)),
+    *(f"fill_{row}{column}" for row in range(BUSY_CELLS) for column in range(BUSY_CELLS)),
+    *(f"u_{row}{column}" for row in range(COLOUR_CELLS) for column in range(COLOUR_CELLS)),
+    *(f"v_{row}{column}" for row in range(COLOUR_CELLS) for column in range(COLOUR_CELLS)),
     *(f"angle_{bin_}" for bin_ in range(6)),
 )
 
@@ -28,29 +31,28 @@ def measure(
 
     ``activity`` is the camera's (TH, TW) share of recent time in which a place was busy.
     """
-    inside = crop.mask > 0
-    size = _size(blob, shape)
-    colour = _colour(crop, inside)
-    busy, across, down = _texture(crop)
+    across, down = cv2.spatialGradient(crop.candidate)
+    steep, tall = np.abs(across), np.abs(down)
+    busy = np.asarray(steep + tall, np.int16)
     texture = [
-        np.log1p(busy[inside].mean()),
-        np.log1p(gradient(crop.background)[inside].mean()),
-        np.log((np.abs(across[inside]).mean() + 2) / (np.abs(down[inside]).mean() + 2)),
-        float((busy[inside] > 120).mean()),
+        np.log1p(cv2.mean(busy, crop.mask)[0]),
+        np.log1p(cv2.mean(gradient(crop.background), crop.mask)[0]),
+        np.log((cv2.mean(steep, crop.mask)[0] + 2) / (cv2.mean(tall, crop.mask)[0] + 2)),
+        cv2.mean(cv2.threshold(busy, 120, 1, cv2.THRESH_BINARY)[1], crop.mask)[0],
     ]
     judged = [
         seen.ncc,
-        np.log(np.clip(seen.ratio, 0.1, 8.0)),
+        np.log(min(max(seen.ratio, 0.1), 8.0)),
         min(seen.spread, 2.0),
         seen.ghost,
         np.log1p(seen.edge_candidate),
         np.log1p(seen.ring_background),
         np.log1p(seen.ring_candidate),
     ]
-    around = [*_activity(blob, activity), *_unrest(crop, inside)]
-    layout = _layout(crop, blob, busy)
-    angles = _angles(across[inside].astype(np.float32), down[inside].astype(np.float32))
-    return np.asarray([*size, *colour, *texture, *judged, *around, *layout, *angles], np.float32)
+    plain = [*_size(blob, shape), *_colour(crop), *texture, *judged, *_activity(blob, activity), *_unrest(crop)]
+    inside = np.flatnonzero(crop.mask)
+    angles = _angles(across.take(inside).astype(np.float32), down.take(inside).astype(np.float32))
+    return np.concatenate([np.asarray(plain, np.float32), _layout(crop, blob, busy), angles])
 
 
 def _size(blob: Blob, shape: tuple[int, int]) -> list[float]:
@@ -68,39 +70,30 @@ def _size(blob: Blob, shape: tuple[int, int]) -> list[float]:
     ]
 
 
-def _colour(crop: Crop, inside: NDArray[np.bool_]) -> list[float]:
-    grey = crop.candidate[inside].astype(np.float32)
-    back = crop.background[inside].astype(np.float32)
-    half = inside[::2, ::2]
-    if not half.any():
-        half = np.ones_like(half)
-    new = crop.candidate_colour[:, half].astype(np.float32) - 128
-    old = crop.background_colour[:, half].astype(np.float32) - 128
-    means, spread, change = new.mean(axis=1), new.std(axis=1), (new - old).mean(axis=1)
+def _colour(crop: Crop) -> list[float]:
+    mask, half = crop.mask, half_mask(crop)
+    grey, spread = moments(crop.candidate, mask)
+    back = cv2.mean(crop.background, mask)[0]
+    new = [moments(plane, half) for plane in crop.candidate_colour]
+    old = [cv2.mean(plane, half)[0] for plane in crop.background_colour]
+    plain = np.full_like(half, 128)
+    colourful = sum(cv2.mean(cv2.absdiff(plane, plain), half)[0] for plane in crop.candidate_colour)
+    change = sum(cv2.mean(cv2.absdiff(*pair), half)[0] for pair in zip(*crop.colours(), strict=True))
     return [
-        float(grey.mean()) / 64,
-        float((grey - back).mean()) / 64,
-        float(grey.std()) / 32,
-        float((grey > 190).mean()),
-        float((grey < 60).mean()),
-        float(means[0]) / 16,
-        float(means[1]) / 16,
-        float(spread[0]) / 8,
-        float(spread[1]) / 8,
-        float(np.abs(new).sum(axis=0).mean()) / 16,
-        float(change[0]) / 16,
-        float(change[1]) / 16,
-        float(np.abs(new - old).sum(axis=0).mean()) / 16,
+        grey / 64,
+        (grey - back) / 64,
+        spread / 32,
+        cv2.mean(cv2.threshold(crop.candidate, 190, 1, cv2.THRESH_BINARY)[1], mask)[0],
+        cv2.mean(cv2.threshold(crop.candidate, 59, 1, cv2.THRESH_BINARY_INV)[1], mask)[0],
+        (new[0][0] - 128) / 16,
+        (new[1][0] - 128) / 16,
+        new[0][1] / 8,
+        new[1][1] / 8,
+        colourful / 16,
+        (new[0][0] - old[0]) / 16,
+        (new[1][0] - old[1]) / 16,
+        change / 16,
     ]
-
-
-def _texture(crop: Crop) -> tuple[NDArray[np.int16], NDArray[np.int16], NDArray[np.int16]]:
-    across, down = cv2.spatialGradient(crop.candidate)
-    return (
-        np.asarray(np.abs(across) + np.abs(down), np.int16),
-        np.asarray(across, np.int16),
-        np.asarray(down, np.int16),
-    )
 
 
 def _activity(blob: Blob, activity: NDArray[np.float32]) -> list[float]:
@@ -112,26 +105,34 @@ def _activity(blob: Blob, activity: NDArray[np.float32]) -> list[float]:
     return [float(near.mean()) if near.size else 0.0, float(rows.mean()) if rows.size else 0.0]
 
 
-def _unrest(crop: Crop, inside: NDArray[np.bool_]) -> list[float]:
+def _unrest(crop: Crop) -> list[float]:
     """How far the newest frame is from what has stood, and how unevenly that stood: much where traffic queues."""
-    away = cv2.absdiff(crop.frame, crop.candidate)[inside]
-    votes = crop.votes[inside].astype(np.float32)
-    return [float(np.log1p(away.mean())), float(votes.std() / (votes.mean() + 1))]
+    away = cv2.mean(cv2.absdiff(crop.frame, crop.candidate), crop.mask)[0]
+    mean, spread = moments(crop.votes, crop.mask)
+    return [float(np.log1p(away)), spread / (mean + 1)]
 
 
-def _layout(crop: Crop, blob: Blob, busy: NDArray[np.int16]) -> list[float]:
+def _layout(crop: Crop, blob: Blob, busy: NDArray[np.int16]) -> NDArray[np.float32]:
+    """What is where in the box: brightness against its mean, edges against theirs, the mask, both colours."""
     x, y, w, h = blob.box
     rows, columns = slice(y - crop.y, y - crop.y + h), slice(x - crop.x, x - crop.x + w)
-    cells = (CELLS, CELLS)
-    grey = np.asarray(cv2.resize(crop.candidate[rows, columns].astype(np.float32), cells, interpolation=cv2.INTER_AREA))
-    edges = np.asarray(cv2.resize(busy[rows, columns].astype(np.float32), cells, interpolation=cv2.INTER_AREA))
-    grey = (grey - grey.mean()) / 32
-    edges = edges / (edges.mean() + 8)
-    return [float(value) for value in (*grey.ravel(), *edges.ravel())]
+    half = (
+        slice((y - crop.y) // 2, max((y - crop.y) // 2 + 1, (y - crop.y + h) // 2)),
+        slice((x - crop.x) // 2, max((x - crop.x) // 2 + 1, (x - crop.x + w) // 2)),
+    )
+    grey = _cells(crop.candidate[rows, columns].astype(np.float32), GREY_CELLS)
+    edges = _cells(busy[rows, columns].astype(np.float32), BUSY_CELLS)
+    filled = _cells(crop.mask[rows, columns].astype(np.float32), BUSY_CELLS) / 255
+    colours = [_cells(plane[half].astype(np.float32) - 128, COLOUR_CELLS) / 16 for plane in crop.candidate_colour]
+    return np.concatenate([(grey - grey.mean()) / 32, edges / (edges.mean() + 8), filled, *colours])
 
 
-def _angles(across: NDArray[np.float32], down: NDArray[np.float32]) -> list[float]:
-    weight = np.hypot(across, down)
-    bins = np.asarray(np.mod(np.arctan2(down, across), np.pi) / np.pi * 6, np.int64).clip(0, 5)
-    histogram = np.bincount(bins, weights=weight, minlength=6)
-    return [float(value) for value in histogram / (histogram.sum() + 1)]
+def _cells(part: NDArray[np.float32], count: int) -> NDArray[np.float32]:
+    return np.asarray(cv2.resize(part, (count, count), interpolation=cv2.INTER_AREA), np.float32).ravel()
+
+
+def _angles(across: NDArray[np.float32], down: NDArray[np.float32]) -> NDArray[np.float32]:
+    weight, angle = cv2.cartToPolar(across, down)
+    bins = np.asarray(angle.ravel() * np.float32(6 / np.pi), np.int64) % 6
+    histogram = np.bincount(bins, weights=weight.ravel(), minlength=6)
+    return np.asarray(histogram / (histogram.sum() + 1), np.float32)

@@ -56,6 +56,10 @@ class Crop:
     frame: Plane
     votes: Plane
 
+    def colours(self) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+        """Both colour planes of background and of candidate."""
+        return self.background_colour, self.candidate_colour
+
 
 def find_blobs(mask: Plane, area_min: float) -> list[Blob]:
     """Blobs of at least ``area_min`` px of a (H, W) mask, in the order of their outlines; changes the mask."""
@@ -84,26 +88,33 @@ def grow(planes: tuple[Plane, Plane, Plane], blob: Blob, least: Levels, shape: t
     left, top = max(0, x - reach) & ~1, max(0, y - reach) & ~1
     right, bottom = min(shape[1], (x + w + reach + 1) & ~1), min(shape[0], (y + h + reach + 1) & ~1)
     part, half = (slice(top, bottom), slice(left, right)), (slice(top // 2, bottom // 2), slice(left // 2, right // 2))
-    near = cv2.absdiff(luma(candidate, shape)[part], luma(background, shape)[part]) > least.grey
-    near &= luma(votes, shape)[part] >= least.votes
+    mask = _apart(luma(candidate, shape)[part], luma(background, shape)[part], luma(votes, shape)[part], least)
+    faint = Levels(least.colour, least.colour, least.votes)
     for old, new, cast in zip(chroma(background, shape), chroma(candidate, shape), chroma(votes, shape), strict=True):
-        coloured = (cv2.absdiff(new[half], old[half]) > least.colour) & (cast[half] >= least.votes)
-        near |= coloured.repeat(2, axis=0).repeat(2, axis=1)
-    mask = near.astype(np.uint8) * np.uint8(255)
+        coloured = _apart(new[half], old[half], cast[half], faint)
+        if cv2.countNonZero(coloured):
+            wide = cv2.resize(coloured, (mask.shape[1], mask.shape[0]), interpolation=cv2.INTER_NEAREST)
+            cv2.bitwise_or(mask, wide, dst=mask)
     cv2.morphologyEx(mask, cv2.MORPH_OPEN, OPEN, dst=mask)
     seed = np.zeros_like(mask)
     cv2.drawContours(seed, blob.outlines, -1, (255,), cv2.FILLED, offset=(-left, -top))
     cv2.bitwise_or(mask, seed, dst=mask)
     cv2.morphologyEx(mask, cv2.MORPH_CLOSE, CLOSE, dst=mask)
-    if np.count_nonzero(mask) > FULL * mask.size:
+    if cv2.countNonZero(mask) > FULL * mask.size:
         return blob
-    found, _ = cv2.findContours(mask, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
-    kept = []
-    for outline in found:
-        one = cv2.drawContours(np.zeros_like(mask), [outline], -1, (255,), cv2.FILLED)
-        if cv2.countNonZero(cv2.bitwise_and(one, seed)):
-            kept.append(np.asarray(outline + np.array([left, top]), np.int32))
-    return _of(tuple(kept)) if kept else blob
+    count, labels = cv2.connectedComponents(mask, ltype=cv2.CV_16U)
+    joined = np.zeros(count, np.uint8)
+    joined[labels[seed > 0]] = 255
+    joined[0] = 0
+    found, _ = cv2.findContours(joined[labels], cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE, offset=(left, top))
+    return _of(tuple(np.asarray(outline, np.int32) for outline in found)) if found else blob
+
+
+def _apart(new: Plane, old: Plane, votes: Plane, least: Levels) -> Plane:
+    """255 where two pictures differ by more than ``least.grey`` and at least ``least.votes`` were cast."""
+    differs = cv2.threshold(cv2.absdiff(new, old), least.grey, 255, cv2.THRESH_BINARY)[1]
+    cast = cv2.threshold(votes, least.votes - 1, 255, cv2.THRESH_BINARY)[1]
+    return np.asarray(cv2.bitwise_and(differs, cast), np.uint8)
 
 
 def _of(outlines: tuple[NDArray[np.int32], ...]) -> Blob:

@@ -12,7 +12,8 @@ from detectors.vision.grid import HISTORY, Plane, chroma, luma
 from detectors.vision.proposals import Blob, Box
 from schemas.detections import CLASSES, Phase
 
-LOOKS = 12  # looks at an object at every proposal pass; afterwards once in LOOK_S
+QUICK = 4  # looks at an object at every proposal pass
+LOOKS = 12  # looks once in ``propose_s``; afterwards once in LOOK_S
 LOOK_S = 60.0
 FADE = 0.9  # weight of the older looks at each new one
 OVERLAP = 0.3  # of the smaller box: the same object (vision.md 7)
@@ -75,9 +76,10 @@ class Track:
     logs: NDArray[np.float64] = field(default_factory=lambda: np.zeros(len(CLASSES)))
     features: NDArray[np.float32] = field(default_factory=lambda: np.zeros(len(NAMES), np.float32))
 
-    def due(self, now_ns: int) -> bool:
-        """Whether another look is worth its time."""
-        return self.looks < LOOKS or now_ns - self.look_ns >= LOOK_S * 1e9
+    def due(self, now_ns: int, spacing_s: float) -> bool:
+        """Whether another look is worth its time: at once, then ``spacing_s`` apart, then once a minute."""
+        wait_s = 0.0 if self.looks < QUICK else spacing_s if self.looks < LOOKS else LOOK_S
+        return now_ns - self.look_ns >= wait_s * 1e9
 
     def add(self, features: NDArray[np.float32], log_posterior: NDArray[np.float64], now_ns: int) -> None:
         """Count one look's (F,) features and their (6,) log probabilities."""

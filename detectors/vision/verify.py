@@ -59,31 +59,39 @@ class Look:
 
 def look(crop: Crop) -> Look:
     """Measure one crop, whose mask must not be empty."""
-    inside = crop.mask > 0
-    half = inside[::2, ::2]
-    if not half.any():
-        half = np.asarray(cv2.dilate(crop.mask, BAND)[::2, ::2] > 0)
+    inside = np.flatnonzero(crop.mask)
+    half = half_mask(crop)
     back, cand = crop.background.astype(np.float32), crop.candidate.astype(np.float32)
-    high_back, high_cand = (back - cv2.blur(back, (7, 7)))[inside], (cand - cv2.blur(cand, (7, 7)))[inside]
+    high_back, high_cand = (picture - cv2.blur(picture, (7, 7)) for picture in (back, cand))
+    high_back, high_cand = high_back.take(inside), high_cand.take(inside)
     power_back, power_cand = float(high_back @ high_back), float(high_cand @ high_cand)
-    count = len(high_back)
-    ratios = (cand[inside] - BLACK) / np.maximum(back[inside] - BLACK, 4)
-    ratio = float(np.median(ratios))
-    back_colour, cand_colour = crop.background_colour.astype(np.float32), crop.candidate_colour.astype(np.float32)
-    band = cv2.dilate(crop.mask, BAND) != cv2.erode(crop.mask, BAND)
-    outside = (cv2.dilate(crop.mask, RING) > 0) & (cv2.dilate(crop.mask, BAND) == 0)
+    count = len(inside)
+    ratios = (cand.take(inside) - BLACK) / np.maximum(back.take(inside) - BLACK, 4)
+    ratio = float(np.partition(ratios, count // 2)[count // 2])
+    near = cv2.dilate(crop.mask, BAND)
+    band = cv2.subtract(near, cv2.erode(crop.mask, BAND))
+    outside = np.asarray(cv2.subtract(cv2.dilate(crop.mask, RING), near), np.uint8)
+    change = [cv2.mean(cv2.absdiff(*pair), half)[0] for pair in zip(*crop.colours(), strict=True)]
     return Look(
         ncc=float(high_back @ high_cand) / (np.sqrt(power_back * power_cand) + 1e-3),
         texture_background=float(np.sqrt(power_back / count)),
         texture_candidate=float(np.sqrt(power_cand / count)),
         ratio=ratio,
-        spread=float(np.mean(np.abs(ratios - ratio))) / max(ratio, 0.05),
-        colour=float(np.abs(cand_colour - back_colour)[:, half].mean()),
-        edge_background=float(gradient(crop.background)[band].mean()),
-        edge_candidate=float(gradient(crop.candidate)[band].mean()),
-        ring_background=_contrast(back, back_colour, inside, outside, half),
-        ring_candidate=_contrast(cand, cand_colour, inside, outside, half),
+        spread=float(np.abs(ratios - ratio).sum()) / count / max(ratio, 0.05),
+        colour=sum(change) / 2,
+        edge_background=cv2.mean(gradient(crop.background), band)[0],
+        edge_candidate=cv2.mean(gradient(crop.candidate), band)[0],
+        ring_background=_contrast(crop.background, crop.background_colour, (crop.mask, outside), half),
+        ring_candidate=_contrast(crop.candidate, crop.candidate_colour, (crop.mask, outside), half),
     )
+
+
+def half_mask(crop: Crop) -> NDArray[np.uint8]:
+    """(h/2, w/2) uint8: the mask on the colour planes, never empty."""
+    half = np.ascontiguousarray(crop.mask[::2, ::2])
+    if cv2.countNonZero(half):
+        return half
+    return np.ascontiguousarray(cv2.dilate(crop.mask, BAND)[::2, ::2])
 
 
 def judge(seen: Look, *, ncc_light: float, ghost_margin: float) -> Verdict:
@@ -109,18 +117,24 @@ def _plausible(ratio: float) -> bool:
 
 
 def _contrast(
-    picture: NDArray[np.float32],
-    colour: NDArray[np.float32],
-    inside: NDArray[np.bool_],
-    outside: NDArray[np.bool_],
-    half: NDArray[np.bool_],
+    picture: NDArray[np.uint8],
+    colour: NDArray[np.uint8],
+    masks: tuple[NDArray[np.uint8], NDArray[np.uint8]],
+    half: NDArray[np.uint8],
 ) -> float:
-    if not outside.any():
+    """How far the inside is from the surroundings, the second of the masks; 0 where there are none."""
+    inside, outside = masks
+    if not cv2.countNonZero(outside):
         return 0.0
-    values, around = picture[inside], picture[outside]
-    grey = abs(float(values.mean()) - float(around.mean())) + abs(float(values.std()) - float(around.std()))
-    half_outside = outside[::2, ::2]
-    if not half_outside.any():
+    (mean, spread), (mean_around, spread_around) = moments(picture, inside), moments(picture, outside)
+    grey = abs(mean - mean_around) + abs(spread - spread_around)
+    half_outside = np.ascontiguousarray(outside[::2, ::2])
+    if not cv2.countNonZero(half_outside):
         return grey
-    shift = np.abs(colour[:, half].mean(axis=1) - colour[:, half_outside].mean(axis=1))
-    return grey + 2 * float(shift.sum())
+    return grey + 2 * sum(abs(cv2.mean(plane, half)[0] - cv2.mean(plane, half_outside)[0]) for plane in colour)
+
+
+def moments(picture: NDArray[np.uint8], mask: NDArray[np.uint8]) -> tuple[float, float]:
+    """Mean and standard deviation inside a mask."""
+    mean, spread = cv2.meanStdDev(picture, mask=mask)
+    return float(mean[0, 0]), float(spread[0, 0])

@@ -16,6 +16,9 @@ from ingest.decode import one_thread
 from schemas.detections import CLASSES
 from schemas.errors import CurbwatchError
 
+SPLITS = ("kept", "held")
+ARRAYS = ("features", "labels", "groups", "sources")
+
 
 def main() -> int:
     """Collect, fit on the kept split, print held-out figures, fit on everything, write. Returns the exit code."""
@@ -23,12 +26,15 @@ def main() -> int:
     parser.add_argument("--data", type=Path, required=True, help="folder of the development data (shared/data)")
     parser.add_argument("--out", type=Path, default=Path(detectors.vision.__file__).with_name(WEIGHTS))
     parser.add_argument("--looks", type=Path, help="keep the collected looks here, and take them from here if they are")
+    parser.add_argument("--without", default="", help="leave out sources whose name holds this: a place never seen")
     given = parser.parse_args()
     try:
         kept, held = _collect(given.data, given.looks)
     except CurbwatchError as error:
         sys.stderr.write(f"train: {error}\n")
         return error.exit_code
+    if given.without:
+        kept, held = (_but(looks, given.without) for looks in (kept, held))
     sys.stdout.write(f"{len(kept)} looks to learn from, {len(held)} held out\n")
     tried = fit.train(kept, fit.Plan())
     sys.stdout.write("held-out tracks, rows true, columns found:\n" + _table(fit.confusion(tried, held)))
@@ -38,13 +44,15 @@ def main() -> int:
     return 0
 
 
+def _but(looks: Looks, name: str) -> Looks:
+    rows = np.char.find(looks.sources, name) < 0
+    return Looks(looks.features[rows], looks.labels[rows], looks.groups[rows], looks.sources[rows])
+
+
 def _collect(data: Path, file: Path | None) -> tuple[Looks, Looks]:
     if file is not None and file.exists():
         with np.load(file) as arrays:
-            kept, held = (
-                Looks(arrays[f"{name}_features"], arrays[f"{name}_labels"], arrays[f"{name}_groups"])
-                for name in ("kept", "held")
-            )
+            kept, held = (Looks(*(arrays[f"{split}_{name}"] for name in ARRAYS)) for split in SPLITS)
         return kept, held
     splits = []
     for held_out in (False, True):
@@ -55,14 +63,12 @@ def _collect(data: Path, file: Path | None) -> tuple[Looks, Looks]:
             sys.stdout.flush()
         splits.append(stack(parts))
     if file is not None:
-        arrays = {}
-        for name, split in zip(("kept", "held"), splits, strict=True):
-            arrays |= {
-                f"{name}_features": split.features,
-                f"{name}_labels": split.labels,
-                f"{name}_groups": split.groups,
-            }
-        np.savez_compressed(file, allow_pickle=False, **arrays)
+        every = {
+            f"{name}_{array}": getattr(looks, array)
+            for name, looks in zip(SPLITS, splits, strict=True)
+            for array in ARRAYS
+        }
+        np.savez_compressed(file, allow_pickle=False, **every)
     return splits[0], splits[1]
 
 

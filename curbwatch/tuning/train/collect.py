@@ -25,11 +25,12 @@ Known = tuple[Box, int]  # where a labelled thing stands, native px, and its cla
 
 @dataclass(frozen=True, slots=True)
 class Looks:
-    """Labelled looks: (L, F) float32 features, (L,) int64 classes, (L,) int64 group (one per track)."""
+    """Labelled looks: (L, F) float32 features, (L,) int64 classes, (L,) int64 group (one per track), (L,) source."""
 
     features: NDArray[np.float32]
     labels: NDArray[np.int64]
     groups: NDArray[np.int64]
+    sources: NDArray[np.str_]
 
     def __len__(self) -> int:
         """Number of looks L."""
@@ -39,11 +40,14 @@ class Looks:
 def stack(parts: Sequence[Looks]) -> Looks:
     """Join looks of several runs; groups stay apart. No parts: no looks."""
     offsets = np.cumsum([0, *(int(part.groups.max(initial=-1)) + 1 for part in parts)])
-    empty = Looks(np.zeros((0, len(NAMES)), np.float32), np.zeros(0, np.int64), np.zeros(0, np.int64))
+    empty = Looks(
+        np.zeros((0, len(NAMES)), np.float32), np.zeros(0, np.int64), np.zeros(0, np.int64), np.zeros(0, "U1")
+    )
     return Looks(
         np.concatenate([empty.features, *(part.features for part in parts)]),
         np.concatenate([empty.labels, *(part.labels for part in parts)]),
         np.concatenate([empty.groups, *(part.groups + o for part, o in zip(parts, offsets, strict=False))]),
+        np.concatenate([empty.sources, *(part.sources for part in parts)]),
     )
 
 
@@ -107,7 +111,8 @@ def watch(clip: Clip, pastes: Sequence[Paste], known: Sequence[Known], unlabelle
                 classes.append(label)
                 groups.append(list(seen).index(track_id))
     table = np.stack(rows) if rows else np.zeros((0, len(NAMES)), np.float32)
-    return Looks(table, np.asarray(classes, np.int64), np.asarray(groups, np.int64))
+    source = np.full(len(rows), clip.name)
+    return Looks(table, np.asarray(classes, np.int64), np.asarray(groups, np.int64), source)
 
 
 def _label(box: Box, known: Sequence[Known], unlabelled: str) -> int | None:

@@ -10,7 +10,12 @@ import cv2
 import numpy as np
 
 from config.vision import VisionKnobs
-from curbwatch.simulate.clips import clip as simulated
+from curbwatch.simulate.clips import CLIP_SIZE, RANDOM_VIEW
+from curbwatch.simulate.plan import plan_view
+from curbwatch.simulate.render import Camera
+from curbwatch.simulate.script import random_script
+from curbwatch.simulate.truth import happenings
+from curbwatch.simulate.weather import WEATHERS
 from curbwatch.tuning.recording import START_NS, encode, find_recordings
 from curbwatch.tuning.train.clips import Clip, read_clip
 from curbwatch.tuning.train.collect import Looks, composite, event_free, watch
@@ -31,10 +36,11 @@ Item = TypeVar("Item")
 CLIP_SCALE_S = 4.0  # clips count this far apart: the analysis period
 SKIPPED = ("seq-nyc-2017-956",)  # a dead camera
 STILL_SIZE = (640, 360)
-STILL_FRAMES = 44
+STILL_FRAMES = 36
 STILL_SCALE_S = 4.0
 CITY = {"stall": "stall", "waste": "waste", "car": "vehicle", "bike": "bike", "group": "crowd"}
-CITY_S, CITY_PERIOD_S = 400.0, 2.0
+CITY_S, CITY_PERIOD_S = 320.0, 2.0
+CITY_PER_HOUR = 160.0  # four times as busy as ``clip``: more to learn from each picture that is drawn
 CITY_DWELL_S = 20.0  # as in the demo
 MOVERS = {
     "seq-cdnet-highway": "vehicle",
@@ -58,10 +64,10 @@ class Amounts:
         cuts: cut-outs pasted into one piece.
     """
 
-    per_clip: int = 14
-    stills: int = 360
-    cities: int = 56
-    cuts: int = 4
+    per_clip: int = 16
+    stills: int = 900
+    cities: int = 80
+    cuts: int = 7
 
 
 Source = tuple[str, Callable[[], Looks]]
@@ -113,22 +119,26 @@ def _on_photograph(file: Path, cuts: Sequence[CutOut], rng: Rng) -> Looks:
 
 
 def city(seed: int) -> Looks:
-    """Looks at a clip of the simulated city, labelled by its truth; what is not in it is ``other``."""
-    made = simulated(seed, seconds=CITY_S, period_s=CITY_PERIOD_S)
-    frames = list(made.jpegs())
-    lens = made.camera.plan.lens
+    """Looks at a busy clip of the simulated city, labelled by its truth; what is not in it is ``other``.
+
+    Half of the clips show a camera of the example pack, the others one laid out at random.
+    """
+    plan = plan_view(seed, seed % 8 if seed % 2 else RANDOM_VIEW, CLIP_SIZE)
+    weather = WEATHERS[plan.rng(13).integers(len(WEATHERS))]
+    script = random_script(plan, CITY_S, per_hour=CITY_PER_HOUR, stay_s=(60, 160))
+    name = f"city-{seed}"
+    camera = Camera(plan, script, weather, name)
+    frames = [(k * CITY_PERIOD_S, camera.jpeg(k * CITY_PERIOD_S)) for k in range(int(CITY_S / CITY_PERIOD_S))]
     clip = Clip(
-        f"city-{seed}",
+        name,
         tuple(jpeg for _, jpeg in frames),
         tuple(START_NS + round(t * 1e9) for t, _ in frames),
-        (lens.width, lens.height),
-        CameraView(f"city-{seed}"),
+        CLIP_SIZE,
+        CameraView(name),
         (),
     )
-    known = [*made.truth.events, *made.truth.distractors]
-    boxes = [thing.bbox for thing in known]
-    labels = [CLASSES.index(CITY[thing.kind]) for thing in known]
-    return watch(clip, (), list(zip(boxes, labels, strict=True)), "other", VisionKnobs(dwell_s=CITY_DWELL_S))
+    known = [(thing.bbox, CLASSES.index(CITY[thing.kind])) for thing in happenings(name, plan, script)]
+    return watch(clip, (), known, "other", VisionKnobs(dwell_s=CITY_DWELL_S))
 
 
 def still(file: Path, rng: Rng) -> Clip:
