@@ -155,6 +155,17 @@ class JobStore:
             rows = conn.execute(OF_UNIT, (unit_id, limit)).fetchall()
         return [job_row(row) for row in rows]
 
+    def stranded(self, unit_id: str, *, older_s: float) -> list[Job]:
+        """A unit's queued jobs that were made ``older_s`` ago or earlier, urgent first, then oldest first."""
+        with self._database.transaction() as conn:
+            rows = conn.execute(
+                JOB
+                + " where j.unit_id = %s and j.state = 'queued' and j.created_at <= now() - make_interval(secs => %s)"
+                " order by j.urgency desc, j.created_at, j.job_id limit 100",
+                (unit_id, older_s),
+            ).fetchall()
+        return [job_row(row) for row in rows]
+
     def follow(self, unit_id: str, known: Collection[str], *, limit: int = 100) -> list[Job]:
         """As ``of_unit``, and behind them those of the ``known`` job ids that have ended since."""
         with self._database.transaction() as conn:

@@ -23,15 +23,17 @@ STATES = {
 EVENTS = {
     "queued": ("新任务", "new job"),
     "taken": ("已领取", "taken"),
-    "held": ("已被他人领取", "somebody else has it"),
+    "not_taken": ("未能领取", "not taken"),
     "returned": ("退回待领取", "back in the queue"),
     "rejected": ("已退回", "given back"),
     "done": ("处置完毕", "done"),
     "withdrawn": ("已撤回,目标已消失", "withdrawn: the object is gone"),
     "lost": ("领取已超时,任务已退回队列", "your lease ran out: the job went back to the queue"),
+    "confirmed": ("已核实,任务已发出", "confirmed: its job goes out"),
     "none": ("暂无任务", "nothing waits"),
     "trouble": ("连接中断,自动重试", "connection lost, trying again"),
     "back": ("连接恢复", "connected again"),
+    "stopped": ("已停止", "stopped"),
 }
 
 

@@ -1,0 +1,202 @@
+"""``curbwatch dispatch watch|take|done|reject``: a crew's terminal."""
+
+import json
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from threading import Event
+from time import monotonic
+from typing import Annotated, Any
+from zoneinfo import ZoneInfo
+
+import typer
+
+from alerts.messages import Lang, event_line, job_lines, state_name
+from alerts.wire import instant
+from curbwatch.cli.app import app
+from curbwatch.crew import Crew, Taken, Watch
+from curbwatch.desk import Desk, open_desk, person_of
+from schemas.errors import SinkError
+from schemas.incident import Job
+
+dispatch_app = typer.Typer(no_args_is_help=True, help="A crew's terminal: see, take, finish or give back jobs.")
+app.add_typer(dispatch_app, name="dispatch")
+
+LOOK_S = 1.0  # between two looks of `watch` at the database
+DRAW_S = 0.5  # between two tries of `take --wait`
+
+ConfigFile = Annotated[Path | None, typer.Option("--config", help="TOML file; without one the defaults hold.")]
+Language = Annotated[Lang | None, typer.Option("--lang", help="Names and sentences; default: the configuration's.")]
+Json = Annotated[bool, typer.Option("--json", help="One JSON object per event and line on standard output.")]
+JobId = Annotated[str, typer.Argument(metavar="JOB", help="The job's id.")]
+Person = Annotated[str, typer.Option("--as", metavar="PERSON", help="Who decides: it goes into the record.")]
+Unit = Annotated[str, typer.Option("--unit", help="Whose jobs; may be left out where there is one unit only.")]
+
+
+@dataclass(frozen=True, slots=True)
+class Teller:
+    """Says what happened, to a person or to a program."""
+
+    desk: Desk
+    as_json: bool
+
+    def job(self, event: str, job: Job, **more: Any) -> None:  # noqa: ANN401  # plain JSON values
+        """Say what happened to a job."""
+        now = datetime.now(UTC)
+        if self.as_json:
+            _line(self.desk.job_event(event, job, now) | more)
+            return
+        state = f" ({state_name(job.state, self.desk.lang)})" if event == "not_taken" else ""
+        holder = f" @{job.holder}" if job.holder else ""
+        typer.echo(f"{self._clock(now)} {event_line(event, self.desk.lang)}{state}{holder}")
+        for line in job_lines(self.desk.site.pack.city, self.desk.names, job, self.desk.lang, now):
+            typer.echo(line)
+
+    def plain(self, event: str, **more: Any) -> None:  # noqa: ANN401  # plain JSON values
+        """Say something that is about no job."""
+        now = datetime.now(UTC)
+        if self.as_json:
+            _line({"event": event, "at": instant(now)} | more)
+        else:
+            detail = f": {more['message']}" if "message" in more else ""
+            typer.echo(f"{self._clock(now)} {event_line(event, self.desk.lang)}{detail}")
+
+    def _clock(self, now: datetime) -> str:
+        return now.astimezone(ZoneInfo(self.desk.site.pack.city.timezone)).strftime("%H:%M:%S")
+
+
+@dispatch_app.command("take")
+def dispatch_take(
+    job: Annotated[str, typer.Argument(metavar="JOB", help="This job; without it the next one of the unit.")] = "",
+    *,
+    person: Person,
+    unit: Unit = "",
+    wait_s: Annotated[float, typer.Option("--wait", min=0, help="Seconds to wait for a job.")] = 0.0,
+    config: ConfigFile = None,
+    lang: Language = None,
+    as_json: Json = False,
+) -> None:
+    """Take a job for PERSON: the next of the unit, urgent first, or the named one. Ends with 1 where none is had."""
+    person = person_of(person)
+    with open_desk(config, lang) as desk:
+        teller = Teller(desk, as_json)
+        if job:
+            taken = desk.jobs.take(job, person)
+            found = None if taken is None else Taken(taken)
+        else:
+            found = _next(desk, desk.unit(unit), person, wait_s)
+        if found is not None:
+            teller.job("taken", found.job, again=found.again)
+            # Told after it was printed: a terminal that died in between gets the job again.
+            desk.jobs.shown(found.job.job_id, person)
+            return
+        if job:
+            teller.job("not_taken", desk.jobs.find(job))
+        else:
+            teller.plain("none")
+    raise typer.Exit(1)
+
+
+@dispatch_app.command("watch")
+def dispatch_watch(
+    *,
+    person: Annotated[str, typer.Option("--as", metavar="PERSON", help="Whose leases to renew while it runs.")] = "",
+    unit: Unit = "",
+    seconds: Annotated[float | None, typer.Option("--seconds", min=0, help="End by itself after so long.")] = None,
+    config: ConfigFile = None,
+    lang: Language = None,
+    as_json: Json = False,
+) -> None:
+    """Show the unit's jobs as they come and go, take none; keep the leases of PERSON alive. Ends on Ctrl-C, SIGTERM."""
+    person = person_of(person) if person else ""
+    with stopping() as stop, open_desk(config, lang) as desk:
+        teller = Teller(desk, as_json)
+        watch = Watch(desk.jobs, desk.unit(unit), person, monotonic_s=monotonic)
+        ends_s = None if seconds is None else monotonic() + seconds
+        away = False
+        while not stop.is_set():
+            away = _look(watch, teller, away=away)
+            left_s = LOOK_S if ends_s is None else min(LOOK_S, ends_s - monotonic())
+            if left_s <= 0:
+                break
+            stop.wait(left_s)
+        teller.plain("stopped")
+
+
+@dispatch_app.command("done")
+def dispatch_done(
+    job: JobId,
+    *,
+    person: Person,
+    note: Annotated[str, typer.Option("--note", help="What was done; goes into the record.")] = "",
+    config: ConfigFile = None,
+    lang: Language = None,
+    as_json: Json = False,
+) -> None:
+    """Say that the job which PERSON holds is dealt with: it and its incident end."""
+    person = person_of(person)
+    with open_desk(config, lang) as desk:
+        Teller(desk, as_json).job("done", desk.jobs.done(job, person, note))
+
+
+@dispatch_app.command("reject")
+def dispatch_reject(
+    job: JobId,
+    *,
+    person: Person,
+    reason: Annotated[str, typer.Option("--reason", help="Why; goes into the record.")],
+    config: ConfigFile = None,
+    lang: Language = None,
+    as_json: Json = False,
+) -> None:
+    """Give the job which PERSON holds back to the unit's queue, with a reason."""
+    person = person_of(person)
+    with open_desk(config, lang) as desk:
+        Teller(desk, as_json).job("rejected", desk.jobs.reject(job, person, reason), reason=reason)
+
+
+@contextmanager
+def stopping() -> Iterator[Event]:
+    """Lend an event that SIGINT and SIGTERM set, instead of ending the process in the middle of something."""
+    stop = Event()
+    numbers = (signal.SIGINT, signal.SIGTERM)
+    before = {number: signal.signal(number, lambda _number, _frame: stop.set()) for number in numbers}
+    try:
+        yield stop
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _next(desk: Desk, unit_id: str, person: str, wait_s: float) -> Taken | None:
+    resend_s = desk.site.config.dispatch.claim_idle_s
+    crew = Crew(desk.jobs, desk.queue, unit_id, person, resend_s=resend_s)
+    ends_s = monotonic() + wait_s
+    with stopping() as stop:
+        while True:
+            found = crew.take_next()
+            left_s = ends_s - monotonic()
+            if found is not None or left_s <= 0 or stop.wait(min(DRAW_S, left_s)):
+                return found
+
+
+def _look(watch: Watch, teller: Teller, *, away: bool) -> bool:
+    """Look once; whether the database is away."""
+    try:
+        found = watch.look()
+    except SinkError as error:
+        if not away:
+            teller.plain("trouble", message=str(error))
+        return True
+    if away:
+        teller.plain("back")
+    for change in found:
+        teller.job(change.event, change.job)
+    return False
+
+
+def _line(event: dict[str, Any]) -> None:
+    typer.echo(json.dumps(event, ensure_ascii=False))

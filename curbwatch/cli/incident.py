@@ -1,0 +1,134 @@
+"""``curbwatch incident list|show|confirm``: what was seen, what is known of it, and a person's word."""
+
+import json
+from dataclasses import asdict
+from datetime import UTC, datetime
+from typing import Annotated, Any, Literal
+from zoneinfo import ZoneInfo
+
+import typer
+
+from alerts.evidence import EvidenceFolder
+from alerts.messages import headline, state_name
+from alerts.wire import incident_state, instant, job_state
+from curbwatch.cli.app import app
+from curbwatch.cli.dispatch import ConfigFile, Json, Language, Person, Teller
+from curbwatch.desk import Desk, open_desk, person_of
+from schemas.incident import EvidenceRecord, IncidentEvent, IncidentRow
+from schemas.units import utc
+
+incident_app = typer.Typer(no_args_is_help=True, help="Incidents: list, look at one, confirm one.")
+app.add_typer(incident_app, name="incident")
+
+State = Literal["verify", "confirmed", "dispatched", "done", "gone", "void"]
+IncidentId = Annotated[str, typer.Argument(metavar="ID", help="The incident's id.")]
+
+
+@incident_app.command("list")
+def incident_list(
+    *,
+    state: Annotated[State | None, typer.Option("--state", help="Only those in this state.")] = None,
+    limit: Annotated[int, typer.Option("--limit", min=1, max=100_000, help="So many, newest first.")] = 50,
+    config: ConfigFile = None,
+    lang: Language = None,
+    as_json: Json = False,
+) -> None:
+    """List incidents, newest first: when opened, state, id, what and where."""
+    with open_desk(config, lang) as desk:
+        now = datetime.now(UTC)
+        for row in desk.incidents.recent(limit, state=state or ""):
+            if as_json:
+                typer.echo(json.dumps(_stated(desk, row, now), ensure_ascii=False))
+            else:
+                typer.echo(f"{_clock(desk, row.opened_at)}  {row.incident_id}  {_titled(desk, row, now)}")
+
+
+@incident_app.command("show")
+def incident_show(
+    incident_id: IncidentId, *, config: ConfigFile = None, lang: Language = None, as_json: Json = False
+) -> None:
+    """Show everything that is known of one incident: facts, job, pictures with their digests, every step."""
+    with open_desk(config, lang) as desk:
+        now = datetime.now(UTC)
+        row = desk.incidents.show(incident_id)
+        job = desk.jobs.of_incident(incident_id)
+        pictures = [_picture(desk, row, record) for record in desk.incidents.evidence(incident_id)]
+        events = [_step(event) for event in desk.incidents.events(incident_id)]
+        if as_json:
+            known = {"incident": _stated(desk, row, now), "job": None if job is None else job_state(job)}
+            typer.echo(json.dumps(known | {"evidence": pictures, "events": events}, ensure_ascii=False))
+            return
+        typer.echo(_titled(desk, row, now))
+        for key, value in asdict(row).items():
+            shown = _clock(desk, value) if isinstance(value, datetime) else "-" if value in {None, ""} else value
+            typer.echo(f"  {key:15} {shown}")
+        if job is not None:
+            typer.echo(f"job             {job.job_id}  {state_name(job.state, desk.lang)} {job.urgency} {job.holder}")
+        for picture in pictures:
+            whole = "intact" if picture["intact"] else "NOT INTACT OR MISSING"
+            typer.echo(f"{picture['role']:15} sha256 {picture['sha256']}  {picture['size_bytes']} bytes  {whole}")
+            typer.echo(f"{'':15} {picture['path']}  captured {picture['captured_at']}")
+        for event in events:
+            typer.echo(f"{event['at']}  {event['actor']:12} {event['what']:14} {_detail(event['detail'])}")
+
+
+@incident_app.command("confirm")
+def incident_confirm(
+    incident_id: IncidentId,
+    *,
+    person: Person,
+    urgent: Annotated[bool, typer.Option("--urgent", help="Put its job before the others.")] = False,
+    config: ConfigFile = None,
+    lang: Language = None,
+    as_json: Json = False,
+) -> None:
+    """Say that a waiting incident is real: its job goes out. The name goes into the record."""
+    person = person_of(person)
+    with open_desk(config, lang) as desk:
+        code = desk.incidents.show(incident_id).class_code
+        case = desk.site.pack.city.classes.get(code)
+        desk.incidents.confirm(incident_id, person, urgent=urgent or (case is not None and case.urgent))
+        job = desk.jobs.of_incident(incident_id)
+        if job is not None:
+            Teller(desk, as_json).job("confirmed", job)
+
+
+def _stated(desk: Desk, row: IncidentRow, now: datetime) -> dict[str, Any]:
+    return incident_state(row) | {
+        "decided_by": row.decided_by,
+        "sightings": row.sightings,
+        "headline": headline(desk.site.pack.city, desk.names, row, desk.lang, now),
+    }
+
+
+def _titled(desk: Desk, row: IncidentRow, now: datetime) -> str:
+    told = headline(desk.site.pack.city, desk.names, row, desk.lang, now)
+    return f"[{state_name(row.state, desk.lang)}] {told}"
+
+
+def _clock(desk: Desk, when: datetime) -> str:
+    return when.astimezone(ZoneInfo(desk.site.pack.city.timezone)).strftime("%Y-%m-%d %H:%M:%S")
+
+
+def _picture(desk: Desk, row: IncidentRow, record: EvidenceRecord) -> dict[str, Any]:
+    """One picture: what the record says, where its bytes are, and whether they are still the same."""
+    folder = desk.site.evidence_dir
+    kept = EvidenceFolder(folder) if folder.is_dir() else None
+    return {
+        "role": "opening" if record.sha256 == row.opening_sha256 else "before",
+        "sha256": record.sha256,
+        "size_bytes": record.size_bytes,
+        "camera_id": record.camera_id,
+        "captured_at": instant(utc(record.captured_ns)),
+        "received_at": instant(utc(record.received_ns)),
+        "path": None if kept is None else str(kept.path(record.sha256)),
+        "intact": kept is not None and kept.intact(record.sha256),
+    }
+
+
+def _step(event: IncidentEvent) -> dict[str, Any]:
+    return {"at": instant(event.at), "actor": event.actor, "what": event.what, "detail": dict(event.detail)}
+
+
+def _detail(detail: dict[str, Any]) -> str:
+    return " ".join(f"{key}={value}" for key, value in detail.items())

@@ -1,0 +1,95 @@
+"""What the verbs ``dispatch`` and ``incident`` work with, made out of a configuration."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import curbwatch.database as db
+from alerts.dispatch import JobQueue
+from alerts.incidents import IncidentStore
+from alerts.jobs import JobStore
+from alerts.messages import Lang, class_name, headline, unit_name
+from alerts.store import AlertDatabase
+from alerts.wire import instant, job_state
+from config.faults import nearest
+from config.load import load_config
+from config.pack import load_pack
+from curbwatch.build import Site, make_incidents, make_queue
+from curbwatch.endpoints import resolve
+from curbwatch.registry import load_registry
+from curbwatch.telemetry import configure_logs
+from schemas.errors import UsageError
+from schemas.incident import Job
+
+
+@dataclass(frozen=True, slots=True)
+class Desk:
+    """Stores and names of one city. ``names`` maps a camera to what a person calls it."""
+
+    site: Site
+    names: dict[str, str]
+    units: frozenset[str]
+    incidents: IncidentStore
+    jobs: JobStore
+    queue: JobQueue
+    lang: Lang
+
+    def unit(self, asked: str) -> str:
+        """The unit that was asked for, or the only one there is. Raises UsageError, naming those there are."""
+        if asked in self.units:
+            return asked
+        if not asked and len(self.units) == 1:
+            return next(iter(self.units))
+        listed = ", ".join(sorted(self.units))
+        if asked:
+            raise UsageError(f"no unit {asked!r}{nearest(asked, sorted(self.units))}; there are: {listed}")
+        raise UsageError(f"whose jobs? --unit U, one of: {listed}")
+
+    def job_event(self, event: str, job: Job, now: datetime) -> dict[str, Any]:
+        """A job's event as one JSON object, with the names a person reads."""
+        city, incident = self.site.pack.city, job.incident
+        return {
+            "event": event,
+            "at": instant(now),
+            **job_state(job),
+            "headline": headline(city, self.names, incident, self.lang, now),
+            "class_name": class_name(city, incident.class_code, self.lang),
+            "camera_name": self.names.get(incident.camera_id) or incident.camera_id,
+            "unit_name": unit_name(city, job.unit_id, self.lang),
+        }
+
+
+@contextmanager
+def open_desk(path: Path | None, lang: Lang | None = None) -> Iterator[Desk]:
+    """Open the desk of a configuration. Raises CurbwatchError: configuration, servers, or a database without tables."""
+    config = load_config(path)
+    configure_logs(config.log)  # on standard error: standard output is for events
+    pack = load_pack(Path(config.site.pack))
+    endpoints = resolve(config)
+    database = AlertDatabase(endpoints.database_url)
+    try:
+        jobs = JobStore(database, lease_s=config.dispatch.lease_s)
+        jobs.epoch()  # a database without tables is told here, with its remedy
+        with db.connect(endpoints.database_url) as conn:
+            site = Site(config, pack, endpoints, db.edition(conn))
+            registry = load_registry(conn)
+        units = frozenset(pack.city.units) | {view.unit_id for view in registry.views.values() if view.unit_id}
+        incidents = make_incidents(site, database)
+        queue = make_queue(site)
+        try:
+            yield Desk(site, registry.names, units, incidents, jobs, queue, lang or config.site.lang)
+        finally:
+            queue.close()
+    finally:
+        database.close()
+
+
+def person_of(text: str) -> str:
+    """A person's name as it goes into the record. Raises UsageError for nothing, control characters, over 64."""
+    name = text.strip()
+    if not name or len(name) > 64 or not name.isprintable():
+        raise UsageError(f"--as {text!r}: say who you are, in 1 to 64 printable characters")
+    return name
