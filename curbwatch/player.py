@@ -3,7 +3,9 @@
 import asyncio
 import hashlib
 import random
+import secrets
 import ssl
+import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -69,6 +71,11 @@ class _CameraAck(msgspec.Struct):
 class _VehicleAck(msgspec.Struct):
     boot: str
     seq: int
+
+
+def new_boot() -> str:
+    """Return what a device calls its new start."""
+    return f"p{int(time.time()):x}-{secrets.token_hex(2)}"
 
 
 def frame_message(topic: str, jpeg: bytes, *, at_s: float, ts_ns: int, boot: str, seq: int) -> Outgoing:

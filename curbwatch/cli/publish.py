@@ -17,9 +17,9 @@ from config.pack import Pack, load_pack
 from curbwatch.cli.app import app
 from curbwatch.database import connect, migrate
 from curbwatch.endpoints import Endpoints, resolve
-from curbwatch.player import Broker, Player
+from curbwatch.player import Broker, Player, new_boot
 from curbwatch.registry import register_camera, register_vehicle
-from curbwatch.tuning.publish import Pace, Summary, new_boot, publish
+from curbwatch.tuning.publish import Pace, Summary, publish
 from curbwatch.tuning.publish_plan import Plan, make_plan
 from ingest.topics import TopicScheme
 from schemas.errors import UsageError

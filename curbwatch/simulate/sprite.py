@@ -34,8 +34,10 @@ def shade(colour: Colour, factor: float) -> Colour:
 
 def vary(rng: Rng, colour: Colour, spread: float = 12.0) -> Colour:
     """Return ``colour`` with its brightness and tint moved at random by about ``spread`` grey levels."""
-    both = rng.normal(0, spread)
-    blue, green, red = (int(np.clip(part + both + rng.normal(0, spread / 3), 0, 255)) for part in colour)
+    both, *each = (rng.standard_normal(4) * spread).tolist()
+    blue, green, red = (
+        int(min(255.0, max(0.0, part + both + own / 3))) for part, own in zip(colour, each, strict=True)
+    )
     return blue, green, red
 
 

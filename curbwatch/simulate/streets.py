@@ -95,7 +95,7 @@ def lay_streets(cells: Iterable[GridCell]) -> Streets:
                 joined.setdefault(other, set()).add(one)
     if not joined:
         raise UsageError("the city pack has no cells, so a simulated city has no streets: leave its vehicles out")
-    kept = sorted(max(_parts(joined), key=lambda part: (len(part), sorted(part))))
+    kept = sorted(max(_parts(joined), key=_size))
     number = {node: k for k, node in enumerate(kept)}
     ways = tuple(tuple((number[there], distance_m(node, there)) for there in sorted(joined[node])) for node in kept)
     return Streets(tuple(kept), ways)
@@ -134,11 +134,18 @@ def off_m(point: LonLat, edge: tuple[LonLat, LonLat]) -> float:
     return math.hypot(x0 + share * dx, y0 + share * dy)
 
 
+def _size(part: set[LonLat]) -> tuple[int, list[LonLat]]:
+    """What the largest part is largest by; the second breaks a tie the same way each time."""
+    return len(part), sorted(part)
+
+
 def _parts(joined: dict[LonLat, set[LonLat]]) -> list[set[LonLat]]:
     """Return the parts of a network that do not hang together."""
-    left, parts = set(joined), []
+    left = set(joined)
+    parts: list[set[LonLat]] = []
     while left:
-        part, queue = set(), [min(left)]
+        part: set[LonLat] = set()
+        queue = [min(left)]
         while queue:
             node = queue.pop()
             if node not in part:

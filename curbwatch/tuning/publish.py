@@ -1,7 +1,6 @@
 """Plays recordings and tracks to a broker, as the devices themselves would."""
 
 import asyncio
-import secrets
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -57,11 +56,6 @@ class Summary:
             "broker": self.broker,
             "took_s": round(self.took_s, 3),
         }
-
-
-def new_boot() -> str:
-    """Return what a device calls its new start."""
-    return f"p{int(time.time()):x}-{secrets.token_hex(2)}"
 
 
 async def publish(
