@@ -54,6 +54,14 @@ class Item(msgspec.Struct, forbid_unknown_fields=False):
     alarms: tuple[str, ...] | None = None
 
 
+class Counters(msgspec.Struct):
+    """What an acknowledgement needs of a position that is refused for another key."""
+
+    seq: int | None = None
+    boot: str | None = None
+    oldest: int | None = None
+
+
 @dataclass(slots=True)
 class Decoded:
     """Rows, dead letters, and which (device, boot, seq, oldest seq still held) they cover."""
@@ -82,6 +90,7 @@ class NativeCodec:
         self._one = msgspec.json.Decoder(Item)
         self._many = msgspec.json.Decoder(list[Item])
         self._raw = msgspec.json.Decoder(list[msgspec.Raw])
+        self._counters = msgspec.json.Decoder(Counters)
 
     def decode(self, messages: Sequence[RawMessage], rules: Mapping[str, DeviceRule]) -> Decoded:
         """Decode messages of registered vehicles; nothing a device sends raises.
@@ -124,7 +133,7 @@ class NativeCodec:
             raw = b"" if raws is None else bytes(raws[index])
             try:
                 if doubtful:
-                    _check_once(raw)
+                    _check_once(found, rule, item, raw, properties)
                 self._item(found, message, rule, item, raw, properties)
             except _Refused as refused:
                 if raws is None:
@@ -137,20 +146,31 @@ class NativeCodec:
             raws = self._raw.decode(body) if body[:1] == b"[" else []
         except UNREADABLE as fault:
             raws, error = [], fault
+        properties = dict(message.properties)
         if not raws:
+            self._cover_refused(found, rule, body, properties)
             _reject(found, message, rule.device_id, _unread(error))
             return
-        properties = dict(message.properties)
         for raw in map(bytes, raws):
             try:
                 item = self._one.decode(raw)
                 if _maybe_twice(raw, 1):
-                    _check_once(raw)
+                    _check_once(found, rule, item, raw, properties)
                 self._item(found, message, rule, item, raw, properties)
             except UNREADABLE as fault:
+                self._cover_refused(found, rule, raw, properties)
                 _reject(found, message, rule.device_id, _unread(fault), raw)
             except _Refused as refused:
                 _reject(found, message, rule.device_id, refused, raw)
+
+    def _cover_refused(self, found: Decoded, rule: DeviceRule, raw: bytes, properties: dict[str, str]) -> None:
+        """Cover a position that cannot be read: without it the device would send it again for ever."""
+        try:
+            counters = self._counters.decode(raw)
+        except UNREADABLE:
+            counters = Counters()
+        if counters.seq is not None or raw[:1] != b"[":  # the property of an array is its highest, not its only one
+            _cover(found, rule, counters, properties)
 
     def _item(
         self,
@@ -161,12 +181,7 @@ class NativeCodec:
         raw: bytes,
         properties: dict[str, str],
     ) -> None:
-        boot = item.boot if item.boot is not None else properties.get("boot", "")
-        seq = item.seq if item.seq is not None else _counter(properties, "seq")
-        if seq is not None and 0 <= seq <= SEQ_MAX and len(boot) <= 64 and "\0" not in boot:
-            # Covered either way: a dead letter is kept too, so the device need not send it again.
-            held = item.oldest if item.oldest is not None else _counter(properties, "oldest")
-            found.marks.append((rule.device_id, boot, seq, held if held is not None and held <= seq else -1))
+        boot, seq = _cover(found, rule, item, properties)
         ts_ns, flags = self._time(item, message, rule)
         _check(item, boot, seq)
         crs = rule.crs if rule.crs != "from_message" else (item.crs or "wgs84")
@@ -208,6 +223,18 @@ class NativeCodec:
             return timely_ns(item.ts, message.received_ns, past_s=rule.max_age_s, future_s=self._future_s), 0
         except StampError as error:
             raise _Refused(error.reason, error.detail) from None
+
+
+def _cover(
+    found: Decoded, rule: DeviceRule, item: Item | Counters, properties: dict[str, str]
+) -> tuple[str, int | None]:
+    """Note what an acknowledgement may cover, row or dead letter: both are kept. Returns boot and seq."""
+    boot = item.boot if item.boot is not None else properties.get("boot", "")
+    seq = item.seq if item.seq is not None else _counter(properties, "seq")
+    if seq is not None and 0 <= seq <= SEQ_MAX and len(boot) <= 64 and "\0" not in boot:
+        held = item.oldest if item.oldest is not None else _counter(properties, "oldest")
+        found.marks.append((rule.device_id, boot, seq, held if held is not None and held <= seq else -1))
+    return boot, seq
 
 
 def item_hash(raw: bytes) -> int:
@@ -254,7 +281,7 @@ def _maybe_twice(body: bytes, items: int) -> bool:
     )
 
 
-def _check_once(raw: bytes) -> None:
+def _check_once(found: Decoded, rule: DeviceRule, item: Item, raw: bytes, properties: dict[str, str]) -> None:
     """Refuse an item in which one of KEYS_ONCE stands twice; ``raw`` is JSON that was read already."""
     try:
         # Every option makes it as forgiving as msgspec: digits stay text, bad UTF-8 and control characters pass.
@@ -262,9 +289,12 @@ def _check_once(raw: bytes) -> None:
         keys = json.loads(text, strict=False, parse_int=str, parse_float=str, object_pairs_hook=_keys)
     except (ValueError, RecursionError) as error:
         raise _unread(error) from None
-    for key in KEYS_ONCE:
-        if keys.count(key) > 1:
-            raise _Refused("dup_key", f"{key} stands {keys.count(key)} times")
+    twice = [key for key in KEYS_ONCE if keys.count(key) > 1]
+    if not twice:
+        return
+    if "seq" not in twice and "boot" not in twice:
+        _cover(found, rule, item, properties)
+    raise _Refused("dup_key", f"{', '.join(twice)} more than once")
 
 
 def _keys(pairs: list[tuple[str, object]]) -> list[str]:

@@ -306,3 +306,34 @@ def test_rows_differ_by_seq_boot_time_or_else_by_their_bytes() -> None:
     )
     assert len(set(identities(found.rows))) == 6
     assert identities(decoded(message(body(lon=104.7))).rows) == identities(decoded(message(body())).rows)
+
+
+@pytest.mark.parametrize(
+    ("payload", "properties", "covered"),
+    [
+        (body(), {}, [("v-1", "b", 7, -1)]),
+        (body(oldest=3), {}, [("v-1", "b", 7, 3)]),
+        (body(oldest=8), {}, [("v-1", "b", 7, -1)]),
+        (body(seq=..., boot=...), {"seq": "9", "boot": "m", "oldest": "2"}, [("v-1", "m", 9, 2)]),
+        (body(seq=...), {}, []),
+        (body(lat=91), {}, [("v-1", "b", 7, -1)]),
+        (body(lat="30.1"), {}, [("v-1", "b", 7, -1)]),
+        (body(lat=..., oldest=3), {}, [("v-1", "b", 7, 3)]),
+        (item(rest=b'"lat":1,"seq":7,"boot":"b"'), {}, [("v-1", "b", 7, -1)]),
+        (item(rest=b'"seq":6,"seq":7,"boot":"b"'), {}, []),  # which of the two is not known
+        (body(seq="7"), {}, []),
+        (body(seq=-7), {}, []),
+        (body(seq=SEQ_MAX + 1), {}, []),
+        (body(boot="\0"), {}, []),
+        (b"not json", {"seq": "9", "boot": "m"}, [("v-1", "m", 9, -1)]),
+        (b"[not json", {"seq": "9", "boot": "m"}, []),
+        (array(body(lat="x", seq=5), b"3", body(seq=6)), {}, [("v-1", "b", 5, -1), ("v-1", "b", 6, -1)]),
+        (array(body(lat=91, seq=5), body(seq=6)), {}, [("v-1", "b", 5, -1), ("v-1", "b", 6, -1)]),
+    ],
+    ids=lambda value: value[:60].decode("ascii", "replace") if isinstance(value, bytes) else None,
+)
+def test_what_is_kept_is_covered_be_it_row_or_dead_letter(
+    payload: bytes, properties: dict[str, str], covered: list[tuple[str, str, int, int]]
+) -> None:
+    sent = RawMessage(TOPIC, payload, NOW_NS, tuple(properties.items()))
+    assert decoded(sent).marks == covered
