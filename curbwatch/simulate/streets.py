@@ -95,7 +95,8 @@ def lay_streets(cells: Iterable[GridCell]) -> Streets:
                 joined.setdefault(other, set()).add(one)
     if not joined:
         raise UsageError("the city pack has no cells, so a simulated city has no streets: leave its vehicles out")
-    kept = sorted(max(_parts(joined), key=_size))
+    # of two equally large parts always the same one
+    kept = sorted(min(_parts(joined), key=lambda part: (-len(part), min(part))))
     number = {node: k for k, node in enumerate(kept)}
     ways = tuple(tuple((number[there], distance_m(node, there)) for there in sorted(joined[node])) for node in kept)
     return Streets(tuple(kept), ways)
@@ -132,11 +133,6 @@ def off_m(point: LonLat, edge: tuple[LonLat, LonLat]) -> float:
     dx, dy = x1 - x0, y1 - y0
     share = min(1.0, max(0.0, -(x0 * dx + y0 * dy) / (dx * dx + dy * dy)))
     return math.hypot(x0 + share * dx, y0 + share * dy)
-
-
-def _size(part: set[LonLat]) -> tuple[int, list[LonLat]]:
-    """What the largest part is largest by; the second breaks a tie the same way each time."""
-    return len(part), sorted(part)
 
 
 def _parts(joined: dict[LonLat, set[LonLat]]) -> list[set[LonLat]]:
