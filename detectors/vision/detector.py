@@ -13,9 +13,9 @@ from detectors.vision import classify, exposure, grid, memory, snapshot, tracks
 from detectors.vision.camera import Camera
 from detectors.vision.grid import Arena
 from detectors.vision.proposals import Box
-from detectors.vision.tracks import Track
+from detectors.vision.tracks import QUICK, Track
 from detectors.vision.verify import Verdict
-from schemas.detections import CLASSES, Detections, Phase, SceneState
+from schemas.detections import CLASSES, Detections, SceneState
 from schemas.frame import FrameBatch
 from schemas.place import CameraView
 
@@ -164,21 +164,23 @@ class VisionDetector:
         left: list[Track] = []
         if voted:
             left = single.watch(camera, plane, dt_s, self._knobs)
-            if self._due(camera):
-                state["slow_ns"] = state["last_ns"]
+            settle = _elapsed(camera, "slow_ns", self._knobs.propose_s)
+            if settle or self._wanted(camera):
 
                 def adopt(reason: Verdict, box: Box) -> None:
                     where = _native(box, camera)
                     self.adoptions.append(Adoption(camera_id, int(state["last_ns"]), reason.name.lower(), where))
 
-                left += single.propose(camera, plane, self._knobs, self._classifier, work, adopt)
+                judge = single.Judge(self._knobs, self._classifier, adopt)
+                if settle:
+                    single.settle(camera, plane, self._knobs, work)
+                left += single.propose(camera, plane, judge, work)
         return camera.tracks + left
 
-    def _due(self, camera: Camera) -> bool:
-        state = camera.arena.state[camera.slot]
-        maturing = any(track.phase is Phase.MATURING for track in camera.tracks)
-        period_s = self._knobs.propose_s / (4 if maturing else 1)
-        return bool(int(state["last_ns"]) - int(state["slow_ns"]) >= period_s * 1e9)
+    def _wanted(self, camera: Camera) -> bool:
+        """Whether something new waits for its first looks, which come sooner than the next pass."""
+        new = any(track.looks < QUICK for track in camera.tracks)
+        return new and _elapsed(camera, "look_ns", self._knobs.propose_s / 4)
 
     def _camera(self, camera_id: str, shape: tuple[int, int], native_px: NDArray[np.int32]) -> Camera:
         size = (int(native_px[0]), int(native_px[1]))
@@ -240,6 +242,15 @@ def _follow(
     busy = np.minimum(np.abs(level - known), np.abs(level - stood)) > exposure.DISAGREE_GREY
     weight = (1 - np.exp(-elapsed_s[fits] / ACTIVITY_S)).astype(np.float32)[:, None, None]
     arena.activity[chosen] += weight * (busy - arena.activity[chosen])
+
+
+def _elapsed(camera: Camera, mark: str, period_s: float) -> bool:
+    """Whether ``period_s`` captured seconds have passed since a mark of the camera's state; sets it where so."""
+    state = camera.arena.state[camera.slot]
+    if int(state["last_ns"]) - int(state[mark]) < period_s * 1e9:
+        return False
+    state[mark] = state["last_ns"]
+    return True
 
 
 def _native(box: Box, camera: Camera) -> tuple[float, float, float, float]:

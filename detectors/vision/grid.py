@@ -15,7 +15,8 @@ HISTORY = 48  # marks that turn time in votes back into captured time
 STATE = np.dtype(
     [
         ("last_ns", "i8"),  # capture time of the newest frame
-        ("slow_ns", "i8"),  # of the last proposal pass
+        ("slow_ns", "i8"),  # of the last pass in which the models drifted
+        ("look_ns", "i8"),  # of the last pass that looked for what is new
         ("mark_ns", "i8"),  # of the last mark in the history
         ("changed_ns", "i8"),  # of the first frame in a row that does not fit the background; 0: fits
         ("crc", "u4"),

@@ -53,10 +53,7 @@ def drift(frame: Plane, model: Plane, grey: int, work: Scratch) -> None:
 
 
 def cap_background(background: Plane, candidate: Plane, votes: Plane, limit: int, grey: int, work: Scratch) -> None:
-    """Cap the votes of pixels that look like their background, so that a new object wins quickly; in place.
-
-    Leaves |candidate - background| in ``work.differs``.
-    """
+    """Cap the votes of pixels that look like their background, so that a new object wins quickly; in place."""
     cv2.absdiff(candidate, background, dst=work.differs)
     cv2.threshold(work.differs, grey, 255 - limit, cv2.THRESH_BINARY, dst=work.step)
     cv2.add(work.step, np.full(1, limit, np.float64), dst=work.step)
@@ -66,7 +63,8 @@ def cap_background(background: Plane, candidate: Plane, votes: Plane, limit: int
 def standing_mask(votes: Plane, static: int, grey: int, colour_levels: int, work: Scratch) -> NDArray[np.uint8] | None:
     """(H, W) uint8, 255 where something else than the background has stood; None where nothing has.
 
-    Reads ``work.differs`` as ``cap_background`` left it. ``static`` is the number of votes (1..255) asked for.
+    Reads |candidate - background| from ``work.differs``, and spoils it. ``static`` is the number of votes (1..255)
+    asked for.
     """
     shape = work.shape
     cv2.threshold(votes, static - 1, 255, cv2.THRESH_BINARY, dst=work.mask)
