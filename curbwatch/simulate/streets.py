@@ -96,7 +96,8 @@ def lay_streets(cells: Iterable[GridCell]) -> Streets:
     if not joined:
         raise UsageError("the city pack has no cells, so a simulated city has no streets: leave its vehicles out")
     # of two equally large parts always the same one
-    kept = sorted(min(_parts(joined), key=lambda part: (-len(part), min(part))))
+    largest = min(_parts(joined), key=lambda part: (-len(part), min(part)))
+    kept = sorted(largest)
     number = {node: k for k, node in enumerate(kept)}
     ways = tuple(tuple((number[there], distance_m(node, there)) for there in sorted(joined[node])) for node in kept)
     return Streets(tuple(kept), ways)
