@@ -1,0 +1,147 @@
+"""What a tired dispatcher reads at 3 a.m., and what a program reads."""
+
+import json
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from importlib import resources
+
+import jsonschema
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from alerts.messages import (
+    EVENTS,
+    STATES,
+    Lang,
+    class_name,
+    duration,
+    event_line,
+    headline,
+    job_lines,
+    state_name,
+    unit_name,
+)
+from alerts.wire import incident_state, instant, job_state
+from schemas.incident import IncidentRow, Job
+from tests.alerts.makers import CELL, city
+
+CAME = datetime(2026, 5, 4, 0, 28, tzinfo=UTC)  # 08:28 in Shanghai
+NOW = CAME + timedelta(minutes=40)
+NAMES = {"cam-1": "滨河路沱江桥头"}
+INCIDENT = IncidentRow(
+    incident_id="7d4f0c7e-2f5e-4c1b-9a55-0c3d3c1f2a10",
+    family="waste",
+    class_code="06010",
+    state="dispatched",
+    camera_id="cam-1",
+    zone="bins",
+    cell_id=CELL,
+    unit_id="u-2",
+    lon=104.6405,
+    lat=30.1205,
+    box_px=(410.123, 380.0, 64.0, 48.0),
+    appeared_at=CAME,
+    opened_at=CAME + timedelta(seconds=90),
+    last_seen_at=NOW,
+    closed_at=None,
+    sightings=3,
+    confidence=0.8199999928474426,
+    before_sha256=None,
+    opening_sha256="a" * 64,
+    rule_version="v1",
+    decided_by="",
+)
+JOB = Job("0c7d1a52-5d1c-5d0e-9a53-6e2f0b7f6c11", "u-2", "urgent", "taken", "李雷", NOW, INCIDENT)
+
+
+@pytest.mark.parametrize(
+    ("lang", "lines"),
+    [
+        (
+            "zh",
+            [
+                "【紧急】滨河路沱江桥头 暴露垃圾,08:28出现,已停留40分钟",
+                "  网格 第1网格 512002001001001   责任单位 环卫所   104.640500, 30.120500 (WGS-84)",
+                f"  任务号 {JOB.job_id}",
+                f"  处置完毕: curbwatch dispatch done {JOB.job_id} --as 李雷",
+            ],
+        ),
+        (
+            "en",
+            [
+                "[URGENT] 滨河路沱江桥头: Exposed waste, there since 08:28 (40 min)",
+                "  cell 第1网格 512002001001001   unit Sanitation   104.640500, 30.120500 (WGS-84)",
+                f"  job {JOB.job_id}",
+                f"  done: curbwatch dispatch done {JOB.job_id} --as 李雷",
+            ],
+        ),
+    ],
+)
+def test_a_job_says_what_and_where_then_how_to_find_and_to_end_it(lang: Lang, lines: list[str]) -> None:
+    told = job_lines(city(), NAMES, JOB, lang, NOW)
+    # A shell quotes what is not plain letters; both forms can be pasted.
+    assert [line.replace("'李雷'", "李雷") for line in told] == lines
+
+
+def test_a_job_with_nothing_known_is_still_a_message() -> None:
+    bare = replace(
+        JOB,
+        unit_id="u-9",
+        urgency="normal",
+        state="queued",
+        holder="",
+        incident=replace(INCIDENT, class_code="99999", cell_id="", lon=None, lat=None),
+    )
+    assert job_lines(city(), {"cam-1": ""}, bare, "en", NOW) == [
+        "cam-1: 99999, there since 08:28 (40 min)",
+        "  unit u-9",
+        f"  job {JOB.job_id}",
+    ]
+
+
+def test_a_thing_of_another_day_says_which() -> None:
+    assert headline(city(), NAMES, INCIDENT, "en", NOW + timedelta(hours=30)).endswith("there since 05-04 08:28 (31 h)")
+
+
+def test_a_closed_incident_does_not_grow_older() -> None:
+    closed = replace(INCIDENT, closed_at=CAME + timedelta(minutes=10))
+    assert headline(city(), NAMES, closed, "zh", NOW).endswith("已停留10分钟")
+
+
+@pytest.mark.parametrize(
+    ("seconds", "zh", "en"),
+    [(-5, "0秒", "0 s"), (0, "0秒", "0 s"), (119, "119秒", "119 s"), (120, "2分钟", "2 min"), (7200, "2小时", "2 h")],
+)
+def test_durations_are_short(seconds: float, zh: str, en: str) -> None:
+    assert (duration(seconds, "zh"), duration(seconds, "en")) == (zh, en)
+
+
+@given(st.floats(0, 1e9), st.sampled_from(["zh", "en"]))
+def test_a_duration_is_right_to_half_its_unit(seconds: float, lang: Lang) -> None:
+    told = duration(seconds, lang)
+    unit_s = {"秒": 1, "s": 1, "分钟": 60, "min": 60, "小时": 3600, "h": 3600}[told.strip("0123456789 ")]
+    assert abs(int(told.rstrip("秒分钟小时smin h")) * unit_s - seconds) <= unit_s / 2
+
+
+def test_unknown_codes_stay_as_they_are() -> None:
+    assert state_name("odd", "zh") == event_line("odd", "en") == class_name(city(), "odd", "zh") == "odd"
+    assert unit_name(city(), "odd", "en") == "odd"
+
+
+@pytest.mark.parametrize("table", [STATES, EVENTS])
+def test_every_word_has_both_languages(table: dict[str, tuple[str, str]]) -> None:
+    assert all(zh and en and zh != en for zh, en in table.values())
+
+
+def test_an_incident_on_the_wire_is_as_its_schema_says() -> None:
+    schema = json.loads((resources.files("schemas.wire") / "incident.v1.json").read_text("utf-8"))
+    for row in (INCIDENT, replace(INCIDENT, closed_at=NOW, before_sha256="b" * 64, lon=None, lat=None, cell_id="")):
+        jsonschema.validate(json.loads(json.dumps(incident_state(row))), schema)
+    assert incident_state(INCIDENT)["confidence"] == 0.82
+
+
+def test_moments_on_the_wire_are_utc() -> None:
+    assert instant(None) is None
+    assert instant(datetime.fromisoformat("2026-05-04T08:28:00.5+08:00")) == "2026-05-04T00:28:00.500000Z"
+    assert job_state(JOB)["lease_until"] == "2026-05-04T01:08:00Z"
