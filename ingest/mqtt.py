@@ -195,8 +195,10 @@ class MqttSession:
         address = urlsplit(self._plan.url)
         with self._lock:
             # From here on every ticket of the last connection is void: packet ids begin again with a lost session,
-            # and a late acknowledgement would delete a message that nobody has seen.
+            # and a late acknowledgement would delete a message that nobody has seen. A fresh client also forgets
+            # what the old one had not sent yet, and gives its sockets back.
             self._ledger.connected()
+            self._client = self._made()
         properties = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call]
         properties.SessionExpiryInterval = self._plan.expiry_s
         properties.ReceiveMaximum = self._plan.window

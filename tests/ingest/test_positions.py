@@ -1,0 +1,202 @@
+"""The position writer: what it promises when the database does not."""
+
+import json
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+import pytest
+
+from config.intake import IntakeKnobs
+from ingest.ledger import Ticket
+from ingest.marks import Key, Standing
+from ingest.positions import Outlets, PositionWriter
+from ingest.store import Stored
+from ingest.topics import TopicScheme
+from schemas.device import DeviceRule
+from schemas.errors import SinkError
+from schemas.meter import NullMeter
+from schemas.position import DeadLetter, PositionRows, RawMessage
+
+SCHEME = TopicScheme("city/v1", "test")
+
+
+@dataclass
+class FakeStore:
+    """Fails ``failures`` times, then keeps; only the database's absence is a fault of our own making here."""
+
+    failures: int = 0
+    seqs: list[int] = field(default_factory=list)
+    letters: list[DeadLetter] = field(default_factory=list)
+    known: dict[Key, int] = field(default_factory=dict)
+
+    def write(
+        self, rows: PositionRows, letters: Sequence[DeadLetter], marks: Mapping[Key, Standing] | None = None
+    ) -> Stored:
+        if self.failures:
+            self.failures -= 1
+            raise SinkError("away", retryable=True)
+        self.seqs += rows.seq
+        self.letters += letters
+        return Stored(len(rows))
+
+    def marks_of(self, keys: Sequence[Key]) -> dict[Key, int]:
+        return {key: self.known[key] for key in keys if key in self.known}
+
+    def close(self) -> None:
+        pass
+
+
+@dataclass
+class Registry:
+    rules: Mapping[str, DeviceRule]
+    later: Mapping[str, DeviceRule] = field(default_factory=dict)
+
+    def refresh(self) -> bool:
+        news = bool(self.later)
+        self.rules = {**self.rules, **self.later}
+        self.later = {}
+        return news
+
+
+@dataclass
+class Session:
+    """Notes what the writer does to its session."""
+
+    generation: int = 1
+    finished: list[Ticket] = field(default_factory=list)
+    dropped: list[str] = field(default_factory=list)
+    told: list[tuple[str, dict[str, object]]] = field(default_factory=list)
+    changed: threading.Condition = field(default_factory=threading.Condition)
+
+    def outlets(self) -> Outlets:
+        return Outlets(self._finish, self._drop, self._publish, lambda: self.generation)
+
+    def until(self, true: Callable[[], bool]) -> None:
+        with self.changed:
+            assert self.changed.wait_for(true, 10)
+
+    def _finish(self, tickets: Sequence[Ticket]) -> None:
+        with self.changed:
+            self.finished += tickets
+            self.changed.notify_all()
+
+    def _drop(self, reason: str) -> None:
+        with self.changed:
+            self.dropped.append(reason)
+            self.changed.notify_all()
+
+    def _publish(self, topic: str, payload: bytes) -> None:
+        with self.changed:
+            self.told.append((topic, json.loads(payload)))
+            self.changed.notify_all()
+
+
+def message(seq: int, device: str = "car") -> RawMessage:
+    body = json.dumps({"ts": time.time_ns() // 1_000_000, "lon": 104.6, "lat": 30.1, "seq": seq, "boot": "b"})
+    return RawMessage(SCHEME.of("vehicle", device, "position"), body.encode(), time.time_ns())
+
+
+def writer_of(store: FakeStore, registry: Registry | None = None, **knobs: float) -> PositionWriter:
+    known = registry or Registry({"car": DeviceRule("car", "vehicle")})
+    settings = IntakeKnobs.model_validate({"positions_batch_wait_s": 0.01, "retry_s": 0.5, **knobs})
+    return PositionWriter(settings, SCHEME, store, known, NullMeter())  # type: ignore[arg-type]
+
+
+def test_nothing_put_ends_at_once() -> None:
+    writer = writer_of(FakeStore())
+    writer.start(Session().outlets())
+    writer.stop()
+
+
+def test_nothing_is_acknowledged_before_it_is_stored_and_everything_after() -> None:
+    store, session = FakeStore(failures=2), Session()
+    writer = writer_of(store)
+    writer.start(session.outlets())
+    for seq in range(5):
+        writer.put(message(seq), Ticket(1, seq + 1))
+    session.until(lambda: len(session.finished) == 5)
+    assert store.seqs == [0, 1, 2, 3, 4]
+    session.until(lambda: session.told[-1:] == [(SCHEME.of("vehicle", "car", "ack"), {"boot": "b", "seq": 4})])
+    writer.stop()
+
+
+def test_a_database_that_stays_away_drops_the_connection_and_acknowledges_nothing() -> None:
+    store, session = FakeStore(failures=1_000_000), Session()
+    writer = writer_of(store, retry_s=0.3)
+    writer.start(session.outlets())
+    writer.put(message(0), Ticket(1, 1))
+    session.until(lambda: session.dropped == ["database_away"])
+    assert session.finished == []
+    assert session.told == []
+    writer.stop()
+
+
+def test_what_came_on_an_older_connection_is_left_to_its_redelivery() -> None:
+    store, session = FakeStore(), Session(generation=2)
+    writer = writer_of(store)
+    writer.start(session.outlets())
+    writer.put(message(0), Ticket(1, 1))
+    writer.put(message(1), Ticket(2, 1))
+    session.until(lambda: session.finished == [Ticket(2, 1)])
+    assert store.seqs == [1]
+    writer.stop()
+
+
+def test_a_gap_holds_the_mark_and_a_restart_goes_on_from_the_stored_one() -> None:
+    store, session = FakeStore(known={("car", "b"): 6}), Session()
+    writer = writer_of(store)
+    writer.start(session.outlets())
+    writer.put(message(9), Ticket(1, 1))
+    session.until(lambda: session.told == [(SCHEME.of("vehicle", "car", "ack"), {"boot": "b", "seq": 6})])
+    writer.put(message(8), Ticket(1, 2))
+    writer.put(message(7), Ticket(1, 3))
+    session.until(lambda: session.told[-1][1] == {"boot": "b", "seq": 9})
+    writer.stop()
+
+
+def test_a_device_entered_a_moment_ago_is_found_before_it_is_called_unknown() -> None:
+    store, session = FakeStore(), Session()
+    writer = writer_of(store, Registry({}, later={"car": DeviceRule("car", "vehicle")}))
+    writer.start(session.outlets())
+    writer.put(message(0), Ticket(1, 1))
+    session.until(lambda: len(session.finished) == 1)
+    assert (store.seqs, store.letters) == ([0], [])
+    writer.stop()
+
+
+def test_a_device_above_its_rate_goes_to_the_dead_letters_and_others_pass() -> None:
+    rules = {"fast": DeviceRule("fast", "vehicle", rate_per_s=0.1), "car": DeviceRule("car", "vehicle")}
+    store, session = FakeStore(), Session()
+    writer = writer_of(store, Registry(rules))
+    writer.start(session.outlets())
+    for seq in range(10):
+        writer.put(message(seq, "fast"), Ticket(1, 2 * seq + 1))
+        writer.put(message(seq), Ticket(1, 2 * seq + 2))
+    session.until(lambda: len(session.finished) == 20)
+    assert {letter.reason for letter in store.letters} == {"rate"}
+    assert len(store.letters) + len(store.seqs) == 20
+    assert store.seqs.count(9) == 1
+    writer.stop()
+
+
+@pytest.mark.parametrize("size", [101, 5000])
+def test_an_oversize_message_is_one_dead_letter(size: int) -> None:
+    store, session = FakeStore(), Session()
+    writer = writer_of(store, positions_max_bytes=1000)
+    writer.start(session.outlets())
+    writer.put(RawMessage(SCHEME.of("vehicle", "car", "position"), b"x" * size, 1), Ticket(1, 1))
+    session.until(lambda: len(session.finished) == 1)
+    assert [letter.reason for letter in store.letters] == ["json" if size < 1000 else "size"]
+    writer.stop()
+
+
+def test_unacknowledged_sending_cannot_fill_the_memory() -> None:
+    writer = writer_of(FakeStore(), positions_window=10)
+    for seq in range(100):
+        writer.put(message(seq), None)
+    assert writer.waiting <= 21
+    writer.start(Session().outlets())
+    writer.stop()
+    assert writer.waiting == 0
