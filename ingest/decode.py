@@ -94,8 +94,6 @@ def draw_outline(jpeg: bytes, box: tuple[float, float, float, float], text: str)
 
 
 def _decode(jpeg: bytes, flags: int) -> NDArray[np.uint8]:
-    if not jpeg:
-        raise FrameError("corrupt", "no bytes")
     try:
         pixels = cv2.imdecode(np.frombuffer(jpeg, np.uint8), flags)
     except cv2.error as error:

@@ -284,9 +284,9 @@ def _maybe_twice(body: bytes, items: int) -> bool:
 def _check_once(found: Decoded, rule: DeviceRule, item: Item, raw: bytes, properties: dict[str, str]) -> None:
     """Refuse an item in which one of KEYS_ONCE stands twice; ``raw`` is JSON that was read already."""
     try:
-        # Every option makes it as forgiving as msgspec: digits stay text, bad UTF-8 and control characters pass.
+        # As forgiving as msgspec in what nobody reads: digits without end stay text, bad UTF-8 passes.
         text = raw.decode("utf-8", "replace")
-        keys = json.loads(text, strict=False, parse_int=str, parse_float=str, object_pairs_hook=_keys)
+        keys = json.loads(text, parse_int=str, parse_float=str, object_pairs_hook=_keys)
     except (ValueError, RecursionError) as error:
         raise _unread(error) from None
     twice = [key for key in KEYS_ONCE if keys.count(key) > 1]

@@ -179,6 +179,7 @@ def test_a_bad_position_is_one_dead_letter(payload: bytes, reason: str) -> None:
         b"\n " + body() + b" \n",
         item(rest=b'"x":' + b"1" * 5000),
         item(rest=b'"x":1e400'),
+        item(rest=b'"x":' + b"1" * 5000 + b',"y":"\\\\"'),
         item(rest=b'"' + b"k" * 1_000_000 + b'":1'),  # G23
         item(rest=b",".join(b'"k%d":1' % number for number in range(100_000))),  # G22
         item(rest=b'"x":[1,{"lat":2}],"y":{"seq":1},"boot":"lat"'),  # our keys, but not ours

@@ -3,6 +3,7 @@
 import json
 import string
 from collections.abc import Sequence
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -166,6 +167,13 @@ def test_a_key_twice_is_always_seen(pairs: Sequence[tuple[str, int]]) -> None:
 def test_a_hash_is_never_the_sign_of_a_seq(raw: bytes) -> None:
     assert item_hash(raw) != 0
     assert -(2**63) <= item_hash(raw) < 2**63
+
+
+def test_a_hash_that_would_be_the_sign_of_a_seq_is_another(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(
+        "ingest.codecs.native.hashlib.blake2b", lambda _raw, **_size: SimpleNamespace(digest=lambda: bytes(8))
+    )
+    assert item_hash(b"{}") == 1
 
 
 @pytest.mark.parametrize("count", [1, 10_000])

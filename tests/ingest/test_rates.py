@@ -52,6 +52,12 @@ def test_a_clock_that_stepped_back_gives_no_second_burst() -> None:
     assert sum(buckets.allow("v", 1.0, 100.0) for _ in range(50)) == 0
 
 
+def test_a_clock_that_stepped_back_costs_nobody_what_was_saved() -> None:
+    buckets = TokenBuckets()
+    assert buckets.allow("v", 1.0, 100.0)
+    assert buckets.allow("v", 1.0, 0.0)
+
+
 @given(st.floats(0.1, 100), st.lists(st.floats(0, 5), min_size=1, max_size=200))
 def test_no_stretch_of_time_passes_more_than_burst_and_rate(rate_per_s: float, gaps_s: list[float]) -> None:
     buckets = TokenBuckets()

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ingest.topics import LEAVES, Topic, TopicScheme
+from ingest.topics import LEAVES, Topic, TopicScheme, _parse
 
 SCHEME = TopicScheme("city/v1", "yanjiang")
 IDS = st.text(string.ascii_letters + string.digits + "_-", min_size=1, max_size=64)
@@ -68,6 +68,12 @@ def test_what_is_not_exactly_ours_is_nobodys(topic: str) -> None:
 def test_whatever_parses_is_written_the_same_way_again(text: str) -> None:
     topic = SCHEME.parse(text)
     assert topic is None or SCHEME.of(topic.kind, topic.device_id, topic.leaf) == text
+
+
+def test_long_topics_are_not_remembered() -> None:
+    before = _parse.cache_info().currsize
+    assert SCHEME.parse("city/v1/yanjiang/vehicle/" + "v" * 65_000 + "/position") is None
+    assert _parse.cache_info().currsize == before
 
 
 def test_two_sites_are_told_apart() -> None:
