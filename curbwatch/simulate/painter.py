@@ -14,9 +14,11 @@ from typing import Self
 import cv2
 import msgspec
 
+from curbwatch.simulate.actors import draw
 from curbwatch.simulate.plan import plan_view
 from curbwatch.simulate.render import Camera
 from curbwatch.simulate.script import Placement
+from curbwatch.simulate.sprite import Shop
 from curbwatch.simulate.weather import Weather
 from schemas.errors import CurbwatchError
 
@@ -36,9 +38,10 @@ class View:
     name: str
     script: tuple[Placement, ...]
 
-    def camera(self) -> Camera:
+    def camera(self, shop: Shop | None = None) -> Camera:
         """Return the camera that draws this view."""
-        return Camera(plan_view(self.seed, self.index, (self.width, self.height)), self.script, self.weather, self.name)
+        plan = plan_view(self.seed, self.index, (self.width, self.height))
+        return Camera(plan, self.script, self.weather, self.name, shop)
 
 
 class Painter:
@@ -110,7 +113,8 @@ def main() -> None:
     os.nice(NICE)
     cv2.setNumThreads(1)
     asked, out = sys.stdin.buffer, sys.stdout.buffer
-    cameras = [view.camera() for view in msgspec.json.decode(asked.readline() or b"[]", type=list[View])]
+    shop = Shop(draw)
+    cameras = [view.camera(shop) for view in msgspec.json.decode(asked.readline() or b"[]", type=list[View])]
     for line in asked:
         number, t = line.split()
         jpeg = cameras[int(number)].jpeg(float(t))

@@ -19,12 +19,22 @@ QUALITY = 83
 
 
 class Camera:
-    """Renders one view. ``pixels`` and ``jpeg`` depend on the arguments and t only; what is kept saves work."""
+    """Renders one view. ``pixels`` and ``jpeg`` depend on the arguments and t only; what is kept saves work.
 
-    def __init__(self, plan: Plan, script: tuple[Placement, ...], weather: Weather = "day", name: str = "") -> None:
+    Cameras of one city may share a ``shop``: they draw the same people and goods.
+    """
+
+    def __init__(
+        self,
+        plan: Plan,
+        script: tuple[Placement, ...],
+        weather: Weather = "day",
+        name: str = "",
+        shop: Shop | None = None,
+    ) -> None:
         self.plan, self.script, self.name = plan, script, name
         self._weather: Weather = weather
-        self._shop = Shop(draw)
+        self._shop = Shop(draw) if shop is None else shop
         self._scene: Scene | None = None
         self._noise: Image = np.zeros((0, 0, 3), np.uint8)
 
