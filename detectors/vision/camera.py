@@ -160,12 +160,28 @@ def watch(camera: Camera, frame: Plane, dt_s: float, knobs: VisionKnobs) -> list
 
 
 def settle(camera: Camera, frame: Plane, knobs: VisionKnobs, work: memory.Scratch) -> None:
-    """Let both models follow slow light, and cap the votes of what looks like the background."""
+    """Let both models follow slow light, and cap the votes of what looks like the background.
+
+    Where something stands the background keeps still: it would take over the faint parts of the thing bit by bit.
+    """
     background, candidate, votes = camera.planes()
+    held = [(part, part[where].copy(), where) for track in camera.tracks for part, where in _parts(camera, track.box)]
     memory.drift(frame, background, knobs.match_grey, work)
+    for part, kept, where in held:
+        part[where] = kept
     memory.drift(frame, candidate, knobs.match_grey, work)
     relevel(camera)
     memory.cap_background(background, candidate, votes, _limit(knobs), knobs.match_grey, work)
+
+
+def _parts(camera: Camera, box: Box) -> list[tuple[Plane, tuple[slice, slice]]]:
+    """The background's planes with the slices that a box covers in each."""
+    x, y, w, h = box
+    shape = camera.arena.shape
+    background = camera.planes()[0]
+    half = slice(y // 2, (y + h + 1) // 2), slice(x // 2, (x + w + 1) // 2)
+    whole = (luma(background, shape), (slice(y, y + h), slice(x, x + w)))
+    return [whole, *((plane, half) for plane in chroma(background, shape))]
 
 
 def propose(camera: Camera, frame: Plane, judge_by: Judge, work: memory.Scratch) -> list[Track]:

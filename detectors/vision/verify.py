@@ -11,6 +11,7 @@ from detectors.vision.exposure import BLACK
 from detectors.vision.proposals import Crop
 
 TEXTURE_MIN = 2.5  # grey levels rms of high-passed brightness below which a correlation means nothing
+TEXTURE_GROWTH = 2.0  # light strengthens texture about as much as brightness; more is something new on a few specks
 SHADE_SPREAD = 0.07  # spread of the brightness ratio within a shadow, of the ratio
 SHADE_COLOUR = 4.0  # levels: shade changes brightness and hardly colour
 SHADE_RATIO = (0.35, 2.8)  # plausible ratio of shade to light and of light to shade
@@ -98,7 +99,8 @@ def judge(seen: Look, *, ncc_light: float, ghost_margin: float) -> Verdict:
     """Say what a look shows; the thresholds are VisionKnobs of the same names."""
     if seen.ghost > ghost_margin and seen.ring_candidate < seen.ring_background:
         return Verdict.GHOST
-    if min(seen.texture_background, seen.texture_candidate) > TEXTURE_MIN and seen.ncc >= ncc_light:
+    kept = seen.texture_candidate <= TEXTURE_GROWTH * max(seen.ratio, 1.0) * seen.texture_background
+    if min(seen.texture_background, seen.texture_candidate) > TEXTURE_MIN and kept and seen.ncc >= ncc_light:
         return Verdict.LIGHT
     plain = seen.texture_candidate <= 1.3 * seen.texture_background + 1.0
     if plain and seen.spread < SHADE_SPREAD and seen.colour < SHADE_COLOUR and _plausible(seen.ratio):
