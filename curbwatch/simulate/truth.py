@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import asdict, dataclass
+from functools import lru_cache
 from typing import Any
 
 from curbwatch.simulate.actors import body, draw
@@ -10,6 +11,7 @@ from curbwatch.simulate.script import EVENTS, Placement
 from curbwatch.simulate.sprite import opaque_box
 
 Box = tuple[int, int, int, int]  # x, y, width, height px
+GROUP_M = (-1.2, -1.8, 1.2, 0.1)  # about where a group stands
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,19 +62,21 @@ class Truth:
         return json.dumps(rows, ensure_ascii=False, indent=1)
 
 
+@lru_cache(maxsize=1024)
+def outline_m(name: str) -> tuple[float, float, float, float]:
+    """Return left, top, right, bottom of a drawing, metres from its foot, y downwards."""
+    sprite = draw(name)
+    left, top, right, bottom = opaque_box(sprite.opacity)
+    x, y = sprite.foot
+    return (left - x) / sprite.ppm, (top - y) / sprite.ppm, (right - x) / sprite.ppm, (bottom - y) / sprite.ppm
+
+
 def bbox_of(plan: Plan, placement: Placement) -> Box:
     """Return the box of a thing put down, clipped to the picture; of a group: about where they stand."""
     lens, scale = plan.lens, plan.lens.scale(placement.z_m)
     foot_x, foot_y = lens.point(placement.x_m, placement.z_m)
     name = body(plan, placement)
-    if name:
-        sprite = draw(name)
-        x0, y0, x1, y1 = (
-            (value - origin) / sprite.ppm
-            for value, origin in zip(opaque_box(sprite.opacity), sprite.foot * 2, strict=True)
-        )
-    else:
-        x0, y0, x1, y1 = -1.2, -1.8, 1.2, 0.1
+    x0, y0, x1, y1 = outline_m(name) if name else GROUP_M
     left, right = max(0, round(foot_x + x0 * scale)), min(lens.width, round(foot_x + x1 * scale))
     top, bottom = max(0, round(foot_y + y0 * scale)), min(lens.height, round(foot_y + y1 * scale))
     return left, top, right - left, bottom - top

@@ -1,0 +1,217 @@
+"""The simulated city: the pack's devices, a script with its truth, and everything published live."""
+
+import asyncio
+import json
+import os
+import signal
+import sys
+import time
+import uuid
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import UTC, datetime
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+from alerts.place import zone_share
+from config.pack import Pack, load_pack
+from config.vision import VisionKnobs
+from curbwatch.parts import Servers
+from curbwatch.player import Player
+from curbwatch.simulate.city import City, random_city
+from curbwatch.simulate.demo import SCRIPT, demo_city
+from curbwatch.simulate.painter import Painter
+from curbwatch.simulate.script import EVENTS
+from curbwatch.simulate.truth import Happening
+from ingest.jpeg import inspect
+from ingest.topics import TopicScheme
+from schemas.errors import CurbwatchError
+from schemas.units import ns_of
+from tests.curbwatch.stub_intake import broker_of, stub_intake
+from tests.schemas.test_wire import accepts
+
+WEDNESDAY_NOON = datetime(2026, 11, 25, 4, 0, tzinfo=UTC)  # 12:00 in Ziyang: no permit of the pack is open
+SATURDAY_NOON = datetime(2026, 11, 28, 4, 0, tzinfo=UTC)  # the weekend permit of the square is
+DWELL_S = 20.0
+
+
+@cache
+def pack() -> Pack:
+    return load_pack(Path("yanjiang"))
+
+
+@cache
+def demo(start: datetime = WEDNESDAY_NOON) -> City:
+    return demo_city(pack(), 7, start=start)
+
+
+def small_pack() -> Pack:
+    """The square and the collection point, and one vehicle of each kind."""
+    cameras = {name: pack().cameras[name] for name in ("yj-cam-07", "yj-cam-08")}
+    vehicles = {name: pack().vehicles[name] for name in ("yj-car-01", "yj-san-01", "yj-muck-03")}
+    return replace(pack(), cameras=cameras, vehicles=vehicles)
+
+
+def outside(city: City, found: tuple[Happening, ...]) -> list[Happening]:
+    """What does not stand in a zone of its camera that looks for it."""
+    return [
+        item
+        for item in found
+        if not any(
+            zone.name == item.zone
+            and zone_share(item.bbox, zone.polygon) >= 0.9
+            and (item.kind not in EVENTS or item.kind in zone.families)
+            for zone in city.pack.cameras[item.camera_id].view.zones
+        )
+    ]
+
+
+def test_an_empty_pack_is_an_empty_city() -> None:
+    city = demo_city(replace(pack(), cameras={}, vehicles={}), 7)
+    assert (city.devices, city.views, city.truth.events, city.truth.distractors) == ((), {}, (), ())
+
+
+def test_the_city_has_the_packs_devices_in_its_order() -> None:
+    names = [("camera", name) for name in pack().cameras] + [("vehicle", name) for name in pack().vehicles]
+    assert list(demo().devices) == names
+    assert [view.index for view in demo().views.values()] == list(range(8))
+
+
+@pytest.mark.parametrize("seed", [1, 2, 7])
+@pytest.mark.parametrize("make", [lambda seed: demo_city(pack(), seed), lambda seed: random_city(pack(), seed, 900.0)])
+def test_nothing_is_put_outside_the_zones(make: Callable[[int], City], seed: int) -> None:
+    city = make(seed)
+    assert city.truth.events
+    assert outside(city, (*city.truth.events, *city.truth.distractors)) == []
+
+
+def test_the_same_seed_and_start_is_the_same_city() -> None:
+    again = demo_city(pack(), 7, start=WEDNESDAY_NOON)
+    assert (again.views, again.truth) == (demo().views, demo().truth)
+    assert demo_city(pack(), 8, start=WEDNESDAY_NOON).views != demo().views
+
+
+def test_the_demo_shows_a_job_before_second_45_and_leaves_time_to_learn() -> None:
+    knobs = VisionKnobs(dwell_s=DWELL_S)
+    learned_s = max(knobs.learn_s, demo().frame_period_s * knobs.sightings_min)
+    events = [event for event in demo().truth.events if not event.permitted]
+    assert min(event.appear_s for event in events) >= learned_s
+    passes_s = knobs.propose_s + 2 * demo().frame_period_s
+    assert sum(event.appear_s + DWELL_S + passes_s < 45 for event in events) >= 2
+    assert 4 <= len({event.camera_id for event in events}) <= 6
+    assert {event.kind for event in events} == {"stall", "waste"}
+    assert {other.kind for other in demo().truth.distractors} == {"car", "bike", "group"}
+
+
+def test_one_waste_is_taken_away_in_time_for_its_incident_to_close() -> None:
+    (gone,) = [event for event in demo().truth.events if event.leave_s < 90]
+    assert gone.kind == "waste"
+    assert gone.appear_s + DWELL_S < gone.leave_s < 90 - VisionKnobs().gone_s - 4 * demo().frame_period_s
+
+
+def test_a_stall_is_permitted_where_and_when_the_pack_says_so() -> None:
+    permitted = [event for event in demo(SATURDAY_NOON).truth.events if event.permitted]
+    assert [(event.camera_id, event.kind, event.zone) for event in permitted] == [("yj-cam-08", "stall", "square")]
+    assert [event for event in demo().truth.events if event.permitted] == []
+    assert (
+        len(demo(SATURDAY_NOON).truth.events) == len(demo().truth.events) + 1 == sum(s.kind in EVENTS for s in SCRIPT)
+    )
+
+
+async def test_the_painter_draws_what_the_camera_draws() -> None:
+    city = demo_city(small_pack(), 7)
+    async with Painter(city.views) as painter:
+        await painter.warm()
+        jpeg = await painter.jpeg("yj-cam-08", 12.5)
+        assert jpeg == city.views["yj-cam-08"].camera().jpeg(12.5)
+        assert painter._child is not None
+        child = painter._child
+    assert child.returncode is not None
+
+
+async def test_a_painter_that_died_is_one_clean_error() -> None:
+    async with Painter(demo_city(small_pack(), 7).views) as painter:
+        assert painter._child is not None
+        painter._child.kill()
+        await painter._child.wait()
+        with pytest.raises(CurbwatchError, match="the simulated cameras' process died"):
+            await painter.jpeg("yj-cam-08", 0.0)
+
+
+async def test_the_painter_does_not_outlive_a_killed_parent() -> None:
+    program = """
+import asyncio, sys
+from curbwatch.simulate.painter import Painter
+async def main():
+    async with Painter({}) as painter:
+        print(painter._child.pid, flush=True)
+        await asyncio.sleep(60)
+asyncio.run(main())
+"""
+    parent = await asyncio.create_subprocess_exec(sys.executable, "-c", program, stdout=-1)
+    assert parent.stdout is not None
+    pid = int(await parent.stdout.readline())
+    ended = os.pidfd_open(pid)
+    try:
+        gone = asyncio.get_running_loop().create_future()
+        asyncio.get_running_loop().add_reader(ended, gone.set_result, None)
+        parent.send_signal(signal.SIGKILL)
+        await asyncio.wait_for(gone, 20)
+    finally:
+        asyncio.get_running_loop().remove_reader(ended)
+        os.close(ended)
+        await parent.wait()
+
+
+@pytest.mark.servers
+async def test_the_city_is_published_live(servers: Servers) -> None:
+    scheme = TopicScheme("city/v1", f"t{uuid.uuid4().hex[:8]}")
+    city = demo_city(small_pack(), 7)
+    before_ns = time.time_ns()
+    async with (
+        stub_intake(servers, scheme) as stub,
+        Painter(city.views) as painter,
+        Player(broker_of(servers), scheme, city.devices) as player,
+    ):
+        await painter.warm()
+        sent = await city.run(player, painter, seconds=2.5, boot="b1")
+        await player.flush()
+        await stub.until(lambda: len(stub.frames) == sent["frames"] and len(stub.positions) == sent["positions"])
+    after_ns = time.time_ns()
+    # on a busy machine a turn may be left out, but nothing comes twice
+    assert 2 <= sent["frames"] <= 3
+    assert 4 <= sent["positions"] <= 7
+    assert {device_id for device_id, _, _ in stub.frames} == set(city.sites)
+    for device_id, payload, properties in stub.frames:
+        ts_ns = ns_of(datetime.fromisoformat(properties["ts"]))
+        assert before_ns < ts_ns < after_ns
+        assert properties["boot"] == "b1"
+        header = inspect(payload, max_bytes=2_000_000, max_pixels=8_300_000)
+        assert (header.width, header.height) == (city.sites[device_id].pack.width, city.sites[device_id].pack.height)
+    for device_id, items in stub.positions:
+        assert len(items) == 1
+        assert accepts("position", json.loads(json.dumps(items[0])))
+        assert before_ns < ns_of(datetime.fromisoformat(items[0]["ts"])) < after_ns
+        assert items[0]["crs"] == city.vehicles[device_id].pack.crs
+    for device_id in city.vehicles:
+        seqs = [items[0]["seq"] for name, items in stub.positions if name == device_id]
+        assert seqs == list(range(len(seqs)))
+
+
+@pytest.mark.servers
+async def test_the_city_stops_when_told(servers: Servers) -> None:
+    scheme = TopicScheme("city/v1", f"t{uuid.uuid4().hex[:8]}")
+    city = City(replace(small_pack(), cameras={}), 7, {})
+    stop = asyncio.Event()
+    async with (
+        stub_intake(servers, scheme) as stub,
+        Painter(city.views) as painter,
+        Player(broker_of(servers), scheme, city.devices) as player,
+    ):
+        running = asyncio.create_task(city.run(player, painter, stop=stop))
+        await stub.until(lambda: len(stub.positions) >= 3)
+        stop.set()
+        sent = await running
+    assert sent["positions"] >= 3
