@@ -21,6 +21,7 @@ from alerts.dispatch import JobQueue
 from alerts.evidence import EvidenceFolder
 from alerts.incidents import IncidentStore
 from alerts.jobs import JobStore
+from alerts.messages import EVENTS
 from alerts.relay import Relay
 from config.pack import load_pack
 from curbwatch.__main__ import main
@@ -358,3 +359,10 @@ def test_an_unknown_incident_is_one_clean_line(run: Run, verb: list[str], incide
     assert (status, out) == (2, "")
     assert err.startswith("curbwatch: ")
     assert len(err.splitlines()) == 1
+
+
+def test_every_event_and_key_is_documented(run: Run, made: list[str]) -> None:
+    text = (Path(__file__).parents[2] / "docs/dispatch.md").read_text("utf-8")
+    assert [name for name in EVENTS if f"`{name}`" not in text] == []
+    (told,) = events(run("dispatch", "take", "--as", "li", "--unit", "yj-san-1", "--json")[1])
+    assert [key for key in told if f"`{key}`" not in text] == []
