@@ -54,7 +54,7 @@ class IncidentStore:
                     sighting.family,
                     sighting.confidence,
                     sighting.dwell_s,
-                    list(sighting.box_px),
+                    [float(value) for value in sighting.box_px],
                 ),
             ).fetchone()
             if fresh is not None and not opened:
@@ -161,7 +161,7 @@ class IncidentStore:
         lon, lat = sighting.point or (None, None)
         row = conn.execute(
             "insert into site (cell_id, camera_id, lon, lat, box_px) values (%s, %s, %s, %s, %s) returning site_id",
-            (sighting.cell_id, sighting.camera_id, lon, lat, list(sighting.box_px)),
+            (sighting.cell_id, sighting.camera_id, lon, lat, [float(value) for value in sighting.box_px]),
         ).fetchone()
         return int(_present(row)["site_id"])
 
@@ -296,7 +296,7 @@ def _insert(
             sighting.unit_id,
             lon,
             lat,
-            list(sighting.box_px),
+            [float(value) for value in sighting.box_px],
             utc(sighting.appeared_ns),
             utc(sighting.captured_ns),
             utc(sighting.captured_ns),

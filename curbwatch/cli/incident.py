@@ -53,10 +53,14 @@ def incident_show(
         row = desk.incidents.show(incident_id)
         job = desk.jobs.of_incident(incident_id)
         pictures = [_picture(desk, row, record) for record in desk.incidents.evidence(incident_id)]
-        events = [_step(event) for event in desk.incidents.events(incident_id)]
+        events = desk.incidents.events(incident_id)
         if as_json:
             known = {"incident": _stated(desk, row, now), "job": None if job is None else job_state(job)}
-            typer.echo(json.dumps(known | {"evidence": pictures, "events": events}, ensure_ascii=False))
+            typer.echo(
+                json.dumps(
+                    known | {"evidence": pictures, "events": [_step(event) for event in events]}, ensure_ascii=False
+                )
+            )
             return
         typer.echo(_titled(desk, row, now))
         for key, value in asdict(row).items():
@@ -67,9 +71,10 @@ def incident_show(
         for picture in pictures:
             whole = "intact" if picture["intact"] else "NOT INTACT OR MISSING"
             typer.echo(f"{picture['role']:15} sha256 {picture['sha256']}  {picture['size_bytes']} bytes  {whole}")
-            typer.echo(f"{'':15} {picture['path']}  captured {picture['captured_at']}")
+            typer.echo(f"{'':15} {picture['path'] or f'no folder {desk.site.evidence_dir}'}")
         for event in events:
-            typer.echo(f"{event['at']}  {event['actor']:12} {event['what']:14} {_detail(event['detail'])}")
+            detail = " ".join(f"{key}={value}" for key, value in event.detail.items())
+            typer.echo(f"{_clock(desk, event.at)}  {event.actor:12} {event.what:14} {detail}".rstrip())
 
 
 @incident_app.command("confirm")
@@ -128,7 +133,3 @@ def _picture(desk: Desk, row: IncidentRow, record: EvidenceRecord) -> dict[str, 
 
 def _step(event: IncidentEvent) -> dict[str, Any]:
     return {"at": instant(event.at), "actor": event.actor, "what": event.what, "detail": dict(event.detail)}
-
-
-def _detail(detail: dict[str, Any]) -> str:
-    return " ".join(f"{key}={value}" for key, value in detail.items())

@@ -340,3 +340,8 @@ def test_a_server_that_is_away_is_told_without_its_password() -> None:
         IncidentStore(away, merge_m=3.0, merge_iou=0.3).recent()
     assert caught.value.retryable
     assert "hidden-word" not in str(caught.value)
+
+
+def test_a_box_of_whole_numbers_is_a_box(incidents: IncidentStore) -> None:
+    (told,) = said(incidents, sighting(box_px=(0, 10.5, 50, 50)))
+    assert incidents.show(told.incident_id).box_px == (0, 10.5, 50, 50)
