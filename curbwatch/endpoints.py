@@ -46,14 +46,19 @@ def resolve(config: Config, servers: Servers | None = None) -> Endpoints:
     broker = config.broker.url
     passwords = _broker_passwords(config)
     if not (database and redis and broker):
-        private = servers or up()
-        database = database or private.database_url
-        redis = redis or private.redis_url
+        own = private(servers or up())
+        database = database or own.database_url
+        redis = redis or own.redis_url
         if not broker:
-            broker = private.broker_url
-            private_passwords = {user: path.read_text().strip() for user, path in private.password_files.items()}
-            passwords = private_passwords | passwords
+            broker = own.broker_url
+            passwords = own.passwords | passwords
     return Endpoints(database, redis, broker, passwords)
+
+
+def private(servers: Servers) -> Endpoints:
+    """Addresses of the private servers, whatever the configuration and the environment say."""
+    passwords = {user: path.read_text().strip() for user, path in servers.password_files.items()}
+    return Endpoints(servers.database_url, servers.redis_url, servers.broker_url, passwords)
 
 
 def _url(knobs: DatabaseKnobs | RedisKnobs, section: str, variable: str) -> str:

@@ -86,6 +86,10 @@ class Pipeline:
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(ending.wait(), 1.0)
 
+    def scenes(self) -> dict[str, str]:
+        """What each camera's last frame told, in words: ``ok``, ``warming``, ``changed``, ``frozen``, ``late``."""
+        return {name: state.name.lower() for shard in self._shards for name, state in dict(shard.scenes).items()}
+
     async def stop(self) -> None:
         """Drain, upstream first: nothing new comes in, what came is finished, what must survive is written."""
         log.info("draining")

@@ -60,6 +60,7 @@ class Shard:
         self._tools = tools
         self._known: set[str] = set()
         self._maturing: set[str] = set()
+        self.scenes: dict[str, SceneState] = {}  # what each camera's last frame told; for whoever looks on
         self._waiting: OrderedDict[tuple[str, int, bool], _Claim | Departure] = OrderedDict()
 
     def handle(self, deliveries: list[Delivery[Frame]]) -> None:
@@ -137,6 +138,7 @@ class Shard:
         opened = self._decide(detections, batch, frames)
         for index, delivery in enumerate(deliveries):
             state = SceneState(int(detections.scene[index]))
+            self.scenes[delivery.payload.camera_id] = state
             if state is not SceneState.OK:
                 tools.meter.add("frames_unfit", state=state.name.lower())
             if state in {SceneState.OK, SceneState.WARMING}:

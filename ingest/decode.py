@@ -1,5 +1,7 @@
 """JPEG decoding's only home: bytes to the detector's grid, to a full picture, and a picture with an outline."""
 
+from collections.abc import Sequence
+
 import cv2
 import numpy as np
 from numpy.typing import NDArray
@@ -87,9 +89,35 @@ def draw_outline(jpeg: bytes, box: tuple[float, float, float, float], text: str)
     foot = y - base - thick if y - base - tall - thick >= 0 else min(rows - base, y + h + tall + base)
     cv2.rectangle(picture, (left, foot - tall - 2), (left + wide, foot + base), OUTLINE_BGR, cv2.FILLED)
     cv2.putText(picture, text, (left, foot), cv2.FONT_HERSHEY_SIMPLEX, scale, (255, 255, 255), thick, cv2.LINE_AA)
+    return _encoded(picture)
+
+
+def contact_sheet(pairs: Sequence[tuple[bytes | None, bytes]], width: int = 640) -> bytes:
+    """Return one JPEG with a row for each pair of pictures, left and right, each ``width`` px wide.
+
+    A missing left picture is grey. Raises ValueError for no pairs, FrameError ``corrupt``.
+    """
+    rows = []
+    for left, right in pairs:
+        shown = [None if jpeg is None else _narrowed(decode_full(jpeg), width) for jpeg in (left, right)]
+        high = max(picture.shape[0] for picture in shown if picture is not None)
+        row = np.full((high, 2 * width, 3), 128, np.uint8)
+        for index, picture in enumerate(shown):
+            if picture is not None:
+                row[: picture.shape[0], index * width : index * width + picture.shape[1]] = picture
+        rows.append(row)
+    return _encoded(np.concatenate(rows))
+
+
+def _narrowed(picture: NDArray[np.uint8], width: int) -> NDArray[np.uint8]:
+    height = max(1, round(picture.shape[0] * width / picture.shape[1]))
+    return np.asarray(cv2.resize(picture, (width, height), interpolation=cv2.INTER_AREA), np.uint8)
+
+
+def _encoded(picture: NDArray[np.uint8]) -> bytes:
     written, encoded = cv2.imencode(".jpg", picture, [cv2.IMWRITE_JPEG_QUALITY, OUTLINE_QUALITY])
     if not written:
-        raise FrameError("corrupt", "the outlined picture could not be encoded")
+        raise FrameError("corrupt", "the drawn picture could not be encoded")
     return encoded.tobytes()
 
 

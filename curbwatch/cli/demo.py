@@ -1,0 +1,89 @@
+"""``curbwatch demo``: everything together, on real servers."""
+
+import json
+import time
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from alerts.evidence import EvidenceFolder
+from curbwatch.cli.app import app
+from curbwatch.demo.pictures import write_pictures
+from curbwatch.demo.play import Demo, Played, now, to_stderr
+from curbwatch.demo.report import Findings, balanced, judge, summary
+from curbwatch.demo.setting import DWELL_S, Setting, make_setting
+from curbwatch.parts import up
+from curbwatch.simulate.demo import demo_city
+from curbwatch.telemetry import configure_logs
+from schemas.errors import CurbwatchError, UsageError
+
+
+@app.command()
+def demo(
+    seconds: Annotated[float, typer.Option(min=1, max=86_400, help="From ready to the end.")] = 90.0,
+    seed: Annotated[int, typer.Option(min=0, help="Another city.")] = 7,
+    json_path: Annotated[Path | None, typer.Option("--json", help="Also write the summary to this file.")] = None,
+) -> None:
+    """Start the servers, a simulated city, the pipeline and crews; show a live board; end with a summary.
+
+    The dwell is 20 s here (90 s by default), so that a first job comes within 45 s. Pictures of each incident's
+    evidence are written to the folder that the summary names.
+    """
+    if json_path is not None and not json_path.absolute().parent.is_dir():
+        raise UsageError(f"--json {json_path}: there is no such folder")
+    began_s = time.monotonic()
+    setting = make_setting(up(progress=to_stderr), now())
+    configure_logs(setting.site.config.log)
+    to_stderr(f"servers ready after {time.monotonic() - began_s:.1f} s")
+    city = demo_city(setting.site.pack, seed)
+    played = Demo(setting, city, seconds, to_stderr).run()
+    pictures = setting.folder / "pictures"
+    write_pictures(played.incidents, EvidenceFolder(setting.site.evidence_dir), pictures)
+    result = summary(played.telemetry, played.incidents, played.jobs, played.latency_ms, str(pictures))
+    findings = judge(city.truth, played.incidents, seconds=played.seconds, dwell_s=DWELL_S)
+    result["city"] = _city(findings)
+    result["seconds"] = round(played.seconds, 1)
+    result["first_job_s"] = None if played.first_job_s is None else round(played.first_job_s, 1)
+    for line in _told(result, findings, played, setting):
+        typer.echo(line)
+    if json_path is not None:
+        json_path.write_text(json.dumps(result, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
+    if not balanced(result):
+        raise CurbwatchError("the counters do not balance: this is a defect, please report it with the summary above")
+
+
+def _city(findings: Findings) -> dict[str, int]:
+    return {
+        "found": len(findings.found),
+        "missed": len(findings.missed),
+        "too_young": len(findings.young),
+        "wrong_kind": len(findings.wrong_kind),
+        "alarms_without_cause": len(findings.alarms),
+    }
+
+
+def _told(result: dict[str, Any], findings: Findings, played: Played, setting: Setting) -> list[str]:
+    frames, positions, latency = result["frames"], result["positions"], result["latency_ms"]
+    kinds = result["incidents"]["by_kind"]
+    due = len(findings.found) + len(findings.missed)
+    first = "none" if played.first_job_s is None else f"after {played.first_job_s:.0f} s"
+    told = {
+        "frames": f"{frames['received']} received = {frames['processed']} processed + {frames['shed']} shed"
+        f" + {frames['rejected']} rejected",
+        "positions": f"{positions['received']} received = {positions['stored']} stored"
+        f" + {positions['duplicate']} known + {positions['rejected']} rejected",
+        "incidents": f"{result['incidents']['opened']} opened ({kinds['stall']} stalls, {kinds['waste']} waste),"
+        f" {result['incidents']['closed']} closed",
+        "dispatch": f"{result['dispatch']['queued']} queued, {result['dispatch']['taken']} taken by crews;"
+        f" first job {first}",
+        "latency": f"frame published to queue: p50 {latency['p50']} ms, p99 {latency['p99']} ms",
+        "the truth": f"{len(findings.found)} of {due} stalls and heaps that stood {2 * DWELL_S:.0f} s or longer were"
+        f" found, {len(findings.wrong_kind)} as the wrong kind; {len(findings.alarms)} alarms without cause",
+    }
+    lines = [f"Demo of {played.seconds:.0f} s (dwell {DWELL_S:.0f} s; the default configuration waits 90 s)"]
+    lines += [f"  {name:<10} {text}" for name, text in told.items()]
+    lines += [f"  missed     {event.kind} ({event.label}) at {event.camera_id}" for event in findings.missed]
+    lines += [f"  alarm      {row.family} at {row.camera_id}, box {row.box_px}" for row in findings.alarms]
+    lines.append(f"  pictures   {setting.folder / 'pictures'}")
+    return lines

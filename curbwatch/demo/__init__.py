@@ -1,0 +1,1 @@
+"""``curbwatch demo``: a simulated city, the real pipeline, crews that take jobs, a live board, an honest summary."""

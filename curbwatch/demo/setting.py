@@ -1,0 +1,80 @@
+"""What the demo stands on: a folder, a database and a configuration of its own, on the private servers."""
+
+import shutil
+from dataclasses import dataclass, replace
+from datetime import datetime
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import curbwatch.database as db
+from config.alerts import AlertKnobs
+from config.engine import EngineKnobs
+from config.intake import IntakeKnobs
+from config.model import Config
+from config.pack import load_pack
+from config.service import HttpKnobs, LogKnobs, SiteKnobs
+from config.vision import VisionKnobs
+from curbwatch.build import Site, prepare
+from curbwatch.endpoints import private
+from curbwatch.parts import Servers
+from curbwatch.parts.paths import home, make_folder
+from schemas.errors import SetupError
+
+DATABASE = "curbwatch_demo"
+QUEUE_DB = 2  # a Redis database of its own
+RUNS_KEPT = 5  # folders of earlier runs whose pictures are kept
+DWELL_S = 20.0
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """One run of the demo: its site and the folder for its pictures."""
+
+    site: Site
+    folder: Path
+
+
+def make_setting(servers: Servers, now: datetime) -> Setting:
+    """Prepare a fresh database and folder. Raises SetupError where another demo runs on them."""
+    folder = _folder(now)
+    endpoints = private(servers)
+    _refuse_second(endpoints.database_url)
+    endpoints = replace(
+        endpoints,
+        database_url=db.fresh_database(endpoints.database_url, DATABASE),
+        redis_url=urlsplit(endpoints.redis_url)._replace(path=f"/{QUEUE_DB}").geturl(),
+    )
+    return Setting(prepare(demo_config(folder), endpoints), folder)
+
+
+def demo_config(folder: Path) -> Config:
+    """Return the configuration of the demo: a dwell of 20 s, every frame analysed, every class dispatched at once."""
+    site = SiteKnobs(site="demo")
+    classes = load_pack(Path(site.pack)).city.classes.values()
+    return Config(
+        site=site,
+        intake=IntakeKnobs(client_id="curbwatch-demo", session_expiry_s=60),
+        engine=EngineKnobs(snapshot_dir=str(folder / "snapshots")),
+        vision=VisionKnobs(dwell_s=DWELL_S, analyse_period_s=1.0),
+        alerts=AlertKnobs(
+            evidence_dir=str(folder / "evidence"),
+            direct_classes=tuple(case.code for case in classes if case.family in {"stall", "waste"}),
+        ),
+        http=HttpKnobs(port=0),
+        log=LogKnobs(level="error"),
+    )
+
+
+def _folder(now: datetime) -> Path:
+    base = make_folder(home() / "demo", 0o700)
+    earlier = sorted(path for path in base.iterdir() if path.is_dir())
+    for path in earlier[: max(0, len(earlier) - RUNS_KEPT + 1)]:
+        shutil.rmtree(path, ignore_errors=True)
+    return make_folder(base / now.strftime("%Y%m%d-%H%M%S-%f")[:-3], 0o700)
+
+
+def _refuse_second(url: str) -> None:
+    with db.connect(url, autocommit=True) as conn:
+        row = conn.execute("select count(*) from pg_stat_activity where datname = %s", (DATABASE,)).fetchone()
+    if row is not None and row[0]:
+        raise SetupError("another demo is running on these servers: wait for its end, or set CURBWATCH_HOME")
