@@ -29,13 +29,13 @@ class Scene:
 
 # The background is learned by second 10 (five frames, 2 s apart); with a dwell of 20 s the first job comes in the 30s.
 SCRIPT = (
-    Scene(0, "stall", "cart", 11.0),
+    Scene(5, "stall", "cart", 11.0),
     Scene(4, "waste", "heap", 12.0, 50.0),  # taken away: the incident closes
     Scene(6, "waste", "boxes", 16.0),
     Scene(2, "stall", "table", 20.0),
     Scene(3, "waste", "bag", 26.0),
     Scene(1, "stall", "umbrella", 32.0),
-    Scene(5, "bike", "scooter", 11.0),
+    Scene(0, "bike", "scooter", 11.0),
     Scene(7, "group", "standing", 12.0),
     Scene(3, "bike", "scooter", 13.0),
     Scene(1, "car", "car", 14.0),
