@@ -13,7 +13,7 @@ from curbwatch.demo.pictures import write_pictures
 from curbwatch.demo.play import Demo, Played, now, to_stderr
 from curbwatch.demo.report import Findings, balanced, judge, summary
 from curbwatch.demo.setting import DWELL_S, Setting, make_setting
-from curbwatch.parts import up
+from curbwatch.parts import down, status, up
 from curbwatch.simulate.demo import demo_city
 from curbwatch.telemetry import configure_logs
 from schemas.errors import CurbwatchError, UsageError
@@ -33,11 +33,16 @@ def demo(
     if json_path is not None and not json_path.absolute().parent.is_dir():
         raise UsageError(f"--json {json_path}: there is no such folder")
     began_s = time.monotonic()
-    setting = make_setting(up(progress=to_stderr), now())
-    configure_logs(setting.site.config.log)
-    to_stderr(f"servers ready after {time.monotonic() - began_s:.1f} s")
-    city = demo_city(setting.site.pack, seed)
-    played = Demo(setting, city, seconds, to_stderr).run()
+    ours = not any(status().values())  # servers that run already stay, those started here end with the demo
+    try:
+        setting = make_setting(up(progress=to_stderr), now())
+        configure_logs(setting.site.config.log)
+        to_stderr(f"servers ready after {time.monotonic() - began_s:.1f} s")
+        city = demo_city(setting.site.pack, seed)
+        played = Demo(setting, city, seconds, to_stderr).run()
+    finally:
+        if ours:
+            down()
     pictures = setting.folder / "pictures"
     write_pictures(played.incidents, EvidenceFolder(setting.site.evidence_dir), pictures)
     result = summary(played.telemetry, played.incidents, played.jobs, played.latency_ms, str(pictures))

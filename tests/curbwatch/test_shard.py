@@ -1,0 +1,205 @@
+"""A shard: evidence before the incident, decisions that outlive an absent database, every delivery settled once."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from alerts.before import BeforeRing
+from alerts.decide import Decider
+from alerts.evidence import EvidenceFolder
+from config.alerts import AlertKnobs
+from config.pack import apply_modes, load_pack
+from curbwatch.shard import Shard, Tools
+from curbwatch.snapshots import SnapshotFolder
+from ingest.delivery import Delivery, Outcome
+from schemas.detections import CLASSES, Detections, Phase, SceneState
+from schemas.errors import SinkError
+from schemas.frame import Frame, FrameBatch
+from schemas.incident import Departure, EvidenceRecord, Opened, Sighting
+from schemas.meter import NullMeter
+from schemas.place import CameraView
+from tests.ingest.jpegs import jpeg
+
+S = 1_000_000_000
+PICTURE = jpeg(64, 48)
+
+
+@dataclass
+class ScriptedDetector:
+    """Says what the test wants of each frame: a phase by captured second, of track 1."""
+
+    phases: dict[int, Phase]
+    seen: list[tuple[tuple[str, ...], list[int]]] = field(default_factory=list)
+    restored: list[str] = field(default_factory=list)
+    forgotten: list[str] = field(default_factory=list)
+
+    def step(self, frames: FrameBatch) -> Detections:
+        self.seen.append((frames.camera_ids, [int(ns) // S for ns in frames.captured_ns]))
+        rows = [
+            (k, self.phases[int(ns) // S]) for k, ns in enumerate(frames.captured_ns) if int(ns) // S in self.phases
+        ]
+        count = len(rows)
+        posterior = np.zeros((count, len(CLASSES)), np.float32)
+        posterior[:, CLASSES.index("waste")] = 1
+        return Detections(
+            scene=np.full(len(frames), SceneState.OK, np.uint8),
+            frame=np.asarray([k for k, _ in rows], np.int32),
+            track_id=np.ones(count, np.int64),
+            phase=np.asarray([phase for _, phase in rows], np.uint8),
+            box_px=np.tile(np.asarray([[10, 10, 20, 20]], np.float32), (count, 1)),
+            appeared_ns=np.full(count, 5 * S, np.int64),
+            dwell_s=np.full(count, 100, np.float32),
+            posterior=posterior,
+        )
+
+    def forget(self, camera_id: str) -> None:
+        self.forgotten.append(camera_id)
+
+    def snapshot(self, camera_id: str) -> bytes:
+        return b"state of " + camera_id.encode()
+
+    def restore(self, camera_id: str, state: bytes) -> None:
+        self.restored.append(f"{camera_id}: {state.decode()}")
+
+
+@dataclass
+class FakeStore:
+    """Away while ``away``; notes calls, and whether the evidence lay on disk when it was asked."""
+
+    evidence: EvidenceFolder
+    away: bool = False
+    calls: list[str] = field(default_factory=list)
+    befores: list[EvidenceRecord | None] = field(default_factory=list)
+
+    def open_or_refresh(self, sighting: Sighting, before: EvidenceRecord | None, opening: EvidenceRecord) -> Opened:
+        if self.away:
+            raise SinkError("away", retryable=True)
+        assert self.evidence.intact(opening.sha256)
+        assert before is None or self.evidence.intact(before.sha256)
+        self.befores.append(before)
+        first = f"open {sighting.camera_id}" not in self.calls
+        self.calls.append(f"open {sighting.camera_id}")
+        return Opened("i-1", first, sighting)
+
+    def depart(self, departure: Departure) -> str | None:
+        if self.away:
+            raise SinkError("away", retryable=True)
+        self.calls.append(f"depart {departure.camera_id}")
+        return "i-1"
+
+
+@dataclass
+class Made:
+    shard: Shard
+    detector: ScriptedDetector
+    store: FakeStore
+    outcomes: list[tuple[Outcome, str]] = field(default_factory=list)
+
+    def frame(self, second: int, camera: str = "cam", payload: bytes = PICTURE) -> Delivery[Frame]:
+        frame = Frame(camera, second * S, second * S, payload, 64, 48, seq=second)
+        return Delivery(frame, lambda outcome, reason: self.outcomes.append((outcome, reason)))
+
+
+@pytest.fixture
+def make(tmp_path: Path) -> Callable[[dict[int, Phase]], Made]:
+    city = apply_modes(load_pack(Path("yanjiang")).city, ["06010"])
+
+    def made(phases: dict[int, Phase]) -> Made:
+        detector, evidence = ScriptedDetector(phases), EvidenceFolder(tmp_path / "evidence")
+        store = FakeStore(evidence)
+        tools = Tools(
+            detector=detector,
+            decider=Decider(city, AlertKnobs()),
+            ring=BeforeRing(8, 1.0),
+            evidence=evidence,
+            store=store,  # type: ignore[arg-type]
+            snapshots=SnapshotFolder(tmp_path / "snapshots", every_s=60, monotonic_s=lambda: 0.0),
+            views={"cam": CameraView("cam"), "other": CameraView("other")},
+            meter=NullMeter(),
+        )
+        return Made(Shard(tools), detector, store)
+
+    return made
+
+
+def test_no_deliveries_do_nothing(make: Callable[[dict[int, Phase]], Made]) -> None:
+    made = make({})
+    made.shard.handle([])
+    assert made.detector.seen == []
+
+
+def test_an_incident_has_the_picture_before_the_thing_came_and_the_opening_one(
+    make: Callable[[dict[int, Phase]], Made],
+) -> None:
+    made = make({10: Phase.STANDING})
+    for second in (3, 4, 6, 10):
+        made.shard.handle([made.frame(second)])
+    assert made.store.calls == ["open cam"]
+    (before,) = made.store.befores
+    assert before is not None
+    assert before.captured_ns == 4 * S
+    assert made.outcomes == [(Outcome.DONE, "")] * 4
+
+
+def test_a_decision_waits_for_an_absent_database_and_its_departure_behind_it(
+    make: Callable[[dict[int, Phase]], Made],
+) -> None:
+    made = make({10: Phase.STANDING, 12: Phase.GONE})
+    made.store.away = True
+    made.shard.handle([made.frame(10)])
+    made.shard.handle([made.frame(12)])
+    assert made.outcomes == [(Outcome.DONE, "")] * 2
+    assert made.store.calls == []
+    made.store.away = False
+    made.shard.retry()  # no further frame is needed
+    assert made.store.calls == ["open cam", "depart cam"]
+    made.shard.retry()
+    assert made.store.calls == ["open cam", "depart cam"]
+
+
+def test_a_broken_picture_costs_itself_only(make: Callable[[dict[int, Phase]], Made]) -> None:
+    made = make({})
+    made.shard.handle([made.frame(1, payload=b"\xff\xd8\xff junk"), made.frame(1, "other")])
+    assert sorted(made.outcomes) == [(Outcome.DONE, ""), (Outcome.REJECT, "corrupt")]
+    assert made.detector.seen == [(("other",), [1])]
+
+
+def test_frames_of_one_camera_stay_in_order_one_a_step(make: Callable[[dict[int, Phase]], Made]) -> None:
+    made = make({})
+    made.shard.handle([made.frame(1), made.frame(1, "other"), made.frame(2), made.frame(3)])
+    assert made.detector.seen == [(("cam", "other"), [1, 1]), (("cam",), [2]), (("cam",), [3])]
+
+
+def test_frames_of_different_sizes_do_not_share_a_batch(make: Callable[[dict[int, Phase]], Made]) -> None:
+    made = make({})
+    small = Frame("small", S, S, jpeg(32, 32), 32, 32)
+    ended: list[Outcome] = []
+    made.shard.handle([made.frame(1), Delivery(small, lambda outcome, _reason: ended.append(outcome))])
+    assert [cameras for cameras, _ in made.detector.seen] == [("cam",), ("small",)]
+    assert ended == [Outcome.DONE]
+
+
+def test_what_a_camera_knew_is_kept_at_the_end_and_comes_back(make: Callable[[dict[int, Phase]], Made]) -> None:
+    first = make({})
+    first.shard.handle([first.frame(1)])
+    first.shard.close()
+    second = make({})
+    second.shard.handle([second.frame(2)])
+    assert second.detector.restored == ["cam: state of cam"]
+
+
+def test_a_maturing_thing_is_told_while_it_matures(make: Callable[[dict[int, Phase]], Made]) -> None:
+    made = make({1: Phase.MATURING})
+    made.shard.handle([made.frame(1)])
+    assert made.shard.maturing("cam")
+    made.shard.handle([made.frame(2)])
+    assert not made.shard.maturing("cam")
+
+
+def test_a_camera_with_other_zones_is_learned_anew(make: Callable[[dict[int, Phase]], Made]) -> None:
+    made = make({})
+    made.shard.forget(["cam"])
+    assert made.detector.forgotten == ["cam"]
