@@ -1,4 +1,4 @@
-"""Plays devices: sends what they would publish, when they would, over MQTT 5 with aiomqtt."""
+"""Plays devices: sends what they would publish over MQTT 5 with aiomqtt, and hears what became of it."""
 
 import asyncio
 import hashlib
@@ -40,13 +40,11 @@ class Outgoing:
     """One message of a played device.
 
     Attributes:
-        at_s: when it is to be sent, seconds after the start of the play, not before its predecessor.
         topic: full MQTT topic.
         payload: body as the device sends it.
         properties: MQTT 5 user properties, in order.
     """
 
-    at_s: float
     topic: str
     payload: bytes
     properties: tuple[tuple[str, str], ...] = ()
@@ -78,16 +76,16 @@ def new_boot() -> str:
     return f"p{int(time.time()):x}-{secrets.token_hex(2)}"
 
 
-def frame_message(topic: str, jpeg: bytes, *, at_s: float, ts_ns: int, boot: str, seq: int) -> Outgoing:
+def frame_message(topic: str, jpeg: bytes, *, ts_ns: int, boot: str, seq: int) -> Outgoing:
     """Return a picture as a camera sends it: bare JPEG, the rest as user properties."""
     digest = hashlib.sha256(jpeg).hexdigest()
     properties = ("ts", utc(ts_ns).isoformat()), ("seq", str(seq)), ("boot", boot), ("sha256", digest)
-    return Outgoing(at_s, topic, jpeg, properties)
+    return Outgoing(topic, jpeg, properties)
 
 
-def position_message(topic: str, positions: Sequence[Mapping[str, Any]], *, at_s: float) -> Outgoing:
+def position_message(topic: str, positions: Sequence[Mapping[str, Any]]) -> Outgoing:
     """Return positions as a terminal sends them: one as an object, several as an array."""
-    return Outgoing(at_s, topic, msgspec.json.encode(positions[0] if len(positions) == 1 else positions))
+    return Outgoing(topic, msgspec.json.encode(positions[0] if len(positions) == 1 else positions))
 
 
 class Player:

@@ -140,7 +140,7 @@ class _Live:
 
         async def send(seq: int) -> None:
             t, jpeg = await self.painter.live(name, self.clock)
-            await self.player.send(frame_message(topic, jpeg, at_s=t, ts_ns=self._ns(t), boot=self.boot, seq=seq))
+            await self.player.send(frame_message(topic, jpeg, ts_ns=self._ns(t), boot=self.boot, seq=seq))
             self.sent["frames"] += 1
 
         await self._repeat(send, first_s, self.city.frame_period_s)
@@ -151,7 +151,7 @@ class _Live:
         async def send(seq: int) -> None:
             t = self.clock()
             said = vehicle.position(t, ts=utc(self._ns(t)).isoformat(), boot=self.boot, seq=seq)
-            await self.player.send(position_message(topic, [said], at_s=t))
+            await self.player.send(position_message(topic, [said]))
             self.sent["positions"] += 1
 
         await self._repeat(send, first_s, vehicle.period_s)

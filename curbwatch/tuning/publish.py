@@ -106,7 +106,7 @@ class _Play:
                 continue
             asked = self.player.ask(play.device_id, self.summary.boot, seq)
             await self.player.send(
-                frame_message(topic, jpeg, at_s=0.0, ts_ns=first_ns + offset_ns, boot=self.summary.boot, seq=seq)
+                frame_message(topic, jpeg, ts_ns=first_ns + offset_ns, boot=self.summary.boot, seq=seq)
             )
             self.summary.frames["published"] += 1
             answer = asyncio.create_task(self._answer(asked))
@@ -133,7 +133,7 @@ class _Play:
                 position_of(fix, fix.ts_ns + shift_ns, boot=boot, seq=seq)
                 for seq, fix in enumerate(track.fixes[start : start + size], start=start)
             ]
-            await self.player.send(position_message(topic, items, at_s=0.0))
+            await self.player.send(position_message(topic, items))
             self.summary.positions["published"] += len(items)
             self.summary.positions["messages"] += 1
 
