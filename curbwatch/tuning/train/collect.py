@@ -20,7 +20,15 @@ PIECE = 64  # frames of a composite: the background, the pasting, and time for a
 PASTED = 14  # frame of a piece from which the cut-outs are there
 SAME = 0.35  # intersection over union from which a track is the labelled thing
 
-Known = tuple[Box, int]  # where a labelled thing stands, native px, and its class
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """A labelled thing: its box in native px, its class, the captured times between which it stands."""
+
+    box: Box
+    label: int
+    since_ns: int
+    until_ns: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +65,8 @@ def composite(clip: Clip, cuts: Sequence[CutOut], rng: Rng) -> Looks:
     piece = replace(clip, jpegs=clip.jpegs[start : start + PIECE], times_ns=clip.times_ns[start : start + PIECE])
     first = min(PASTED, len(piece.jpegs) // 3)
     pasted = _places(piece, cuts, first, rng)
-    known = [(paste.box, CLASSES.index(label)) for paste, label in pasted]
+    ends_ns = (piece.times_ns[0], piece.times_ns[-1]) if piece.times_ns else (0, 0)
+    known = [Known(paste.box, CLASSES.index(label), *ends_ns) for paste, label in pasted]
     return watch(piece, [paste for paste, _ in pasted], known, "", VisionKnobs())
 
 
@@ -105,7 +114,8 @@ def watch(clip: Clip, pastes: Sequence[Paste], known: Sequence[Known], unlabelle
             if values is None or seen.get(track_id) == values.tobytes():
                 continue
             seen[track_id] = values.tobytes()
-            label = _label((int(box[0]), int(box[1]), int(box[2]), int(box[3])), known, unlabelled)
+            now = [thing for thing in known if thing.since_ns <= int(batch.captured_ns[0]) <= thing.until_ns]
+            label = _label((int(box[0]), int(box[1]), int(box[2]), int(box[3])), now, unlabelled)
             if label is not None:
                 rows.append(values)
                 classes.append(label)
@@ -116,10 +126,10 @@ def watch(clip: Clip, pastes: Sequence[Paste], known: Sequence[Known], unlabelle
 
 
 def _label(box: Box, known: Sequence[Known], unlabelled: str) -> int | None:
-    shares = [_iou(box, where) for where, _ in known]
+    shares = [_iou(box, thing.box) for thing in known]
     if shares and max(shares) >= SAME:
-        return known[int(np.argmax(shares))][1]
-    if not unlabelled or any(overlap(box, where) > 0.2 for where, _ in known):
+        return known[int(np.argmax(shares))].label
+    if not unlabelled or any(overlap(box, thing.box) > 0.2 for thing in known):
         return None
     return CLASSES.index(unlabelled)
 

@@ -72,7 +72,7 @@ def drawings(rng: Rng, count: int) -> Iterator[CutOut]:
     makers: tuple[tuple[str, tuple[int, int], Callable[[], Sprite]], ...] = (
         ("stall", (18, 84), lambda: stall(rng, STALLS[rng.integers(len(STALLS))])),
         ("waste", (8, 44), lambda: waste(rng, WASTES[rng.integers(len(WASTES))])),
-        ("waste", (6, 20), lambda: waste(rng, "bag")),
+        ("waste", (8, 22), lambda: waste(rng, "bag")),
         ("vehicle", (30, 120), lambda: car(rng, ("side", "front", "rear")[rng.integers(3)])),
         ("vehicle", (50, 150), lambda: truck(rng, ("side", "front", "rear")[rng.integers(3)])),
         ("bike", (16, 50), lambda: rider(rng, sideways=bool(rng.integers(2)), alone=True)),

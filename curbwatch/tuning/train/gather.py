@@ -18,7 +18,7 @@ from curbwatch.simulate.truth import happenings
 from curbwatch.simulate.weather import WEATHERS
 from curbwatch.tuning.recording import START_NS, encode, find_recordings
 from curbwatch.tuning.train.clips import Clip, read_clip
-from curbwatch.tuning.train.collect import Looks, composite, event_free, watch
+from curbwatch.tuning.train.collect import Known, Looks, composite, event_free, watch
 from curbwatch.tuning.train.cutouts import (
     CutOut,
     Rng,
@@ -41,6 +41,7 @@ STILL_SCALE_S = 4.0
 CITY = {"stall": "stall", "waste": "waste", "car": "vehicle", "bike": "bike", "group": "crowd"}
 CITY_S, CITY_PERIOD_S = 320.0, 2.0
 CITY_PER_HOUR = 160.0  # four times as busy as ``clip``: more to learn from each picture that is drawn
+LEAVING_S = 20.0  # a track may outlive its thing by so much
 CITY_DWELL_S = 20.0  # as in the demo
 MOVERS = {
     "seq-cdnet-highway": "vehicle",
@@ -65,9 +66,9 @@ class Amounts:
     """
 
     per_clip: int = 16
-    stills: int = 900
+    stills: int = 800
     cities: int = 80
-    cuts: int = 7
+    cuts: int = 8
 
 
 Source = tuple[str, Callable[[], Looks]]
@@ -132,12 +133,15 @@ def city(seed: int) -> Looks:
     clip = Clip(
         name,
         tuple(jpeg for _, jpeg in frames),
-        tuple(START_NS + round(t * 1e9) for t, _ in frames),
+        tuple(_ns(t) for t, _ in frames),
         CLIP_SIZE,
         CameraView(name),
         (),
     )
-    known = [(thing.bbox, CLASSES.index(CITY[thing.kind])) for thing in happenings(name, plan, script)]
+    known = [
+        Known(thing.bbox, CLASSES.index(CITY[thing.kind]), _ns(thing.appear_s), _ns(thing.leave_s + LEAVING_S))
+        for thing in happenings(name, plan, script)
+    ]
     return watch(clip, (), known, "other", VisionKnobs(dwell_s=CITY_DWELL_S))
 
 
@@ -156,7 +160,7 @@ def still(file: Path, rng: Rng) -> Clip:
         noise = np.asarray(cv2.resize(rng.normal(0, sigma, (height // 2, width // 2, 3)), STILL_SIZE), np.float32)
         gain = float(rng.choice([1.0, 1.0, 1.0, rng.uniform(0.9, 1.1)]))
         jpegs.append(encode(np.clip(base * gain + noise, 0, 255).astype(np.uint8)))
-    times = tuple(START_NS + round(k * STILL_SCALE_S * 1e9) for k in range(STILL_FRAMES))
+    times = tuple(_ns(k * STILL_SCALE_S) for k in range(STILL_FRAMES))
     return Clip(file.stem, tuple(jpegs), times, STILL_SIZE, CameraView(file.stem), ())
 
 
@@ -179,6 +183,10 @@ def _pool(data: Path, clips: Sequence[Clip], *, held: bool) -> Pool:
 
 def _split(items: Sequence[Item], *, held: bool) -> list[Item]:
     return [item for index, item in enumerate(items) if held == (index % 5 == 2)]
+
+
+def _ns(t_s: float) -> int:
+    return START_NS + round(t_s * 1e9)
 
 
 def _child(rng: Rng) -> Rng:
