@@ -58,7 +58,7 @@ class Shard:
 
     def __init__(self, tools: Tools) -> None:
         self._tools = tools
-        self._known: set[str] = set()
+        self._boots: dict[str, str] = {}  # cameras known, each with the boot of its last frame
         self._maturing: set[str] = set()
         self.scenes: dict[str, SceneState] = {}  # what each camera's last frame told; for whoever looks on
         self._waiting: OrderedDict[tuple[str, int, bool], _Claim | Departure] = OrderedDict()
@@ -100,7 +100,7 @@ class Shard:
     def close(self) -> None:
         """Keep every camera's state; decisions that still wait are said again by the next start's frames."""
         self.retry()
-        for camera_id in sorted(self._known):
+        for camera_id in sorted(self._boots):
             self._tools.snapshots.keep(self._tools.detector, camera_id, at_once=True)
 
     def _step(self, deliveries: Sequence[Delivery[Frame]]) -> None:
@@ -122,30 +122,44 @@ class Shard:
         tools = self._tools
         frames = [delivery.payload for delivery in deliveries]
         for frame in frames:
-            if frame.camera_id not in self._known:
-                self._known.add(frame.camera_id)
+            if frame.camera_id not in self._boots:
                 tools.snapshots.restore(tools.detector, frame.camera_id)
-        batch = FrameBatch(
-            camera_ids=tuple(frame.camera_id for frame in frames),
-            captured_ns=np.asarray([frame.captured_ns for frame in frames], np.int64),
-            pixels=pixels,
-            native_px=np.asarray([(frame.width, frame.height) for frame in frames], np.int32),
-            crc32=np.asarray([zlib.crc32(frame.jpeg) for frame in frames], np.uint32),
-        )
+        batch = _batch_of(frames, pixels)
         started_s = time.perf_counter()
         detections = tools.detector.step(batch)
         tools.meter.observe("detect", (time.perf_counter() - started_s) / len(frames))
+        restarted = self._restarted(detections, frames)
         opened = self._decide(detections, batch, frames)
         for index, delivery in enumerate(deliveries):
+            frame = delivery.payload
+            self._boots[frame.camera_id] = frame.boot
+            if index in restarted:
+                continue
             state = SceneState(int(detections.scene[index]))
-            self.scenes[delivery.payload.camera_id] = state
+            self.scenes[frame.camera_id] = state
             if state is not SceneState.OK:
                 tools.meter.add("frames_unfit", state=state.name.lower())
             if state in {SceneState.OK, SceneState.WARMING}:
-                tools.ring.add(delivery.payload)
+                tools.ring.add(frame)
             delivery.settle(Outcome.DONE)
-            camera_id = delivery.payload.camera_id
-            tools.snapshots.keep(tools.detector, camera_id, at_once=camera_id in opened)
+            tools.snapshots.keep(tools.detector, frame.camera_id, at_once=frame.camera_id in opened)
+        if restarted:
+            again = sorted(restarted)
+            self._batch([deliveries[index] for index in again], pixels[again])
+
+    def _restarted(self, detections: Detections, frames: Sequence[Frame]) -> frozenset[int]:
+        """Rows of frames that are late only because their camera started anew with an earlier clock.
+
+        A recording played again does so; its camera is learned anew. Within one boot a late frame stays late.
+        """
+        found = []
+        for index, frame in enumerate(frames):
+            late = detections.scene[index] == SceneState.LATE
+            if late and frame.boot != self._boots.get(frame.camera_id, ""):
+                log.info("camera_restarted", camera=frame.camera_id, effect="its background is learned anew")
+                self._tools.detector.forget(frame.camera_id)
+                found.append(index)
+        return frozenset(found)
 
     def _decide(self, detections: Detections, batch: FrameBatch, frames: Sequence[Frame]) -> set[str]:
         """Store what a step means; the cameras at which something opened."""
@@ -228,3 +242,13 @@ class Shard:
             (camera_id, _, _), _ = self._waiting.popitem(last=False)
             self._tools.meter.add("decisions_dropped")
             log.error("decision_dropped", camera=camera_id, remedy="bring the database back")
+
+
+def _batch_of(frames: Sequence[Frame], pixels: NDArray[np.uint8]) -> FrameBatch:
+    return FrameBatch(
+        camera_ids=tuple(frame.camera_id for frame in frames),
+        captured_ns=np.asarray([frame.captured_ns for frame in frames], np.int64),
+        pixels=pixels,
+        native_px=np.asarray([(frame.width, frame.height) for frame in frames], np.int32),
+        crc32=np.asarray([zlib.crc32(frame.jpeg) for frame in frames], np.uint32),
+    )

@@ -34,6 +34,7 @@ class ScriptedDetector:
     phases: dict[int, Phase]
     seen: list[tuple[tuple[str, ...], list[int]]] = field(default_factory=list)
     restored: list[str] = field(default_factory=list)
+    newest_s: dict[str, int] = field(default_factory=dict)
     forgotten: list[str] = field(default_factory=list)
 
     def step(self, frames: FrameBatch) -> Detections:
@@ -41,11 +42,16 @@ class ScriptedDetector:
         rows = [
             (k, self.phases[int(ns) // S]) for k, ns in enumerate(frames.captured_ns) if int(ns) // S in self.phases
         ]
+        scene = [SceneState.OK] * len(frames)
+        for k, (camera_id, ns) in enumerate(zip(frames.camera_ids, frames.captured_ns, strict=True)):
+            late = int(ns) // S <= self.newest_s.get(camera_id, -1)
+            scene[k] = SceneState.LATE if late else SceneState.OK
+            self.newest_s[camera_id] = max(self.newest_s.get(camera_id, -1), int(ns) // S)
         count = len(rows)
         posterior = np.zeros((count, len(CLASSES)), np.float32)
         posterior[:, CLASSES.index("waste")] = 1
         return Detections(
-            scene=np.full(len(frames), SceneState.OK, np.uint8),
+            scene=np.asarray(scene, np.uint8),
             frame=np.asarray([k for k, _ in rows], np.int32),
             track_id=np.ones(count, np.int64),
             phase=np.asarray([phase for _, phase in rows], np.uint8),
@@ -57,6 +63,7 @@ class ScriptedDetector:
 
     def forget(self, camera_id: str) -> None:
         self.forgotten.append(camera_id)
+        self.newest_s.pop(camera_id, None)
 
     def snapshot(self, camera_id: str) -> bytes:
         return b"state of " + camera_id.encode()
@@ -98,8 +105,8 @@ class Made:
     store: FakeStore
     outcomes: list[tuple[Outcome, str]] = field(default_factory=list)
 
-    def frame(self, second: int, camera: str = "cam", payload: bytes = PICTURE) -> Delivery[Frame]:
-        frame = Frame(camera, second * S, second * S, payload, 64, 48, seq=second)
+    def frame(self, second: int, camera: str = "cam", payload: bytes = PICTURE, boot: str = "b") -> Delivery[Frame]:
+        frame = Frame(camera, second * S, second * S, payload, 64, 48, seq=second, boot=boot)
         return Delivery(frame, lambda outcome, reason: self.outcomes.append((outcome, reason)))
 
 
@@ -189,6 +196,25 @@ def test_what_a_camera_knew_is_kept_at_the_end_and_comes_back(make: Callable[[di
     second = make({})
     second.shard.handle([second.frame(2)])
     assert second.detector.restored == ["cam: state of cam"]
+
+
+def test_a_recording_played_again_is_not_late(make: Callable[[dict[int, Phase]], Made]) -> None:
+    made = make({})
+    made.shard.handle([made.frame(100), made.frame(100, "other")])
+    made.shard.handle([made.frame(50, boot="again"), made.frame(101, "other")])
+    assert made.detector.forgotten == ["cam"]
+    made.shard.handle([made.frame(51, boot="again")])
+    assert made.shard.scenes == {"cam": SceneState.OK, "other": SceneState.OK}
+    assert made.outcomes == [(Outcome.DONE, "")] * 5
+
+
+def test_a_late_frame_of_the_same_boot_stays_late(make: Callable[[dict[int, Phase]], Made]) -> None:
+    made = make({})
+    made.shard.handle([made.frame(100)])
+    made.shard.handle([made.frame(50)])
+    assert made.detector.forgotten == []
+    assert made.shard.scenes == {"cam": SceneState.LATE}
+    assert made.outcomes == [(Outcome.DONE, "")] * 2
 
 
 def test_a_maturing_thing_is_told_while_it_matures(make: Callable[[dict[int, Phase]], Made]) -> None:
