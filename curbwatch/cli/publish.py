@@ -27,6 +27,7 @@ from schemas.place import CameraView
 
 TICK_S = 0.2
 NAMED = 10
+WORDS = {"timed_out": "timed out", "too_large": "too large"}
 
 
 @app.command(name="publish")
@@ -119,7 +120,7 @@ def _show(plan: Plan, summary: Summary, json_path: Path | None) -> None:
         typer.echo(f"left out: {len(plan.skipped) - NAMED} more", err=True)
     for noun, count in (("frames", summary.cameras), ("positions", summary.vehicles)):
         if count:
-            listed = ", ".join(f"{value} {name.replace('_', ' ')}" for name, value in counts[noun].items())
+            listed = ", ".join(f"{value} {WORDS.get(name, name)}" for name, value in counts[noun].items())
             typer.echo(f"{noun:9} of {count} devices: {listed}")
     for device_id, missing in summary.short.items():
         typer.echo(f"{device_id}: {missing} positions were not acknowledged", err=True)

@@ -121,11 +121,11 @@ def test_a_stall_is_permitted_where_and_when_the_pack_says_so() -> None:
 
 
 async def test_the_painter_draws_what_the_camera_draws() -> None:
-    city = demo_city(small_pack(), 7)
-    async with Painter(city.views) as painter:
-        await painter.warm()
-        jpeg = await painter.jpeg("yj-cam-08", 12.5)
-        assert jpeg == city.views["yj-cam-08"].camera().jpeg(12.5)
+    view = demo_city(small_pack(), 7).views["yj-cam-08"]
+    async with Painter({"one": view}) as painter:
+        jpegs = [await painter.jpeg("one", t) for t in (12.5, 3.0, 12.5)]
+        camera = view.camera()
+        assert jpegs == [camera.jpeg(t) for t in (12.5, 3.0, 12.5)]
         assert painter._child is not None
         child = painter._child
     assert child.returncode is not None
