@@ -345,3 +345,9 @@ def test_a_server_that_is_away_is_told_without_its_password() -> None:
 def test_a_box_of_whole_numbers_is_a_box(incidents: IncidentStore) -> None:
     (told,) = said(incidents, sighting(box_px=(0, 10.5, 50, 50)))
     assert incidents.show(told.incident_id).box_px == (0, 10.5, 50, 50)
+
+
+def test_a_server_that_stopped_answering_is_noticed_in_seconds(database: AlertDatabase) -> None:
+    with database.transaction() as conn:
+        told = conn.info.get_parameters()
+    assert (told["keepalives_idle"], told["tcp_user_timeout"]) == ("10", "20000")

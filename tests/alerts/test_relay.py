@@ -156,11 +156,12 @@ def test_a_stream_that_lost_entries_is_found_by_the_next_one(desk: Desk) -> None
     relay = desk.relay()
     relay.once()
     desk.client.delete(NORMAL)
-    (late,) = desk.open()
+    late = desk.open(3)
     for _ in range(2):
         relay.once()
-    assert [job_id for _, job_id in desk.entries()] == [*first, late]
-    assert len({entry_id for entry_id, _ in desk.entries()}) == 3
+    assert [job_id for _, job_id in desk.entries()] == [*first, *late]
+    assert len({entry_id for entry_id, _ in desk.entries()}) == 5
+    assert desk.meter.total("queue_epochs", reason="behind") == 1
 
 
 def test_an_entry_of_a_job_that_was_made_while_an_epoch_began_is_not_lost(desk: Desk, desk_url: str) -> None:
