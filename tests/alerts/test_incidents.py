@@ -3,6 +3,7 @@
 import uuid
 from datetime import timedelta
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 from hypothesis import given
@@ -12,6 +13,7 @@ from alerts.incidents import IncidentStore, box_overlap, lock_keys
 from alerts.jobs import JobStore
 from alerts.place import M_PER_DEG, distance_m
 from alerts.store import AlertDatabase
+from curbwatch.parts import Servers
 from schemas.errors import SinkError, UsageError
 from schemas.incident import Departure, Opened, Sighting
 from tests.alerts.makers import CELL, MONDAY_1059, S, picture, sighting, together
@@ -327,8 +329,8 @@ def test_a_failed_opening_leaves_nothing(incidents: IncidentStore, database: Ale
     assert rows(database, "select (select count(*) from site) as s, (select count(*) from evidence) as e") == [(0, 0)]
 
 
-def test_a_database_without_tables_says_what_to_do(empty_database_url: str) -> None:
-    bare = AlertDatabase(empty_database_url)
+def test_a_database_without_tables_says_what_to_do(servers: Servers) -> None:
+    bare = AlertDatabase(urlsplit(servers.database_url)._replace(path="/postgres").geturl())
     with pytest.raises(SinkError, match="start `curbwatch run` once"):
         IncidentStore(bare, merge_m=3.0, merge_iou=0.3).recent()
     bare.close()
