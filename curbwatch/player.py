@@ -221,7 +221,18 @@ class Player:
             self._moved.notify_all()
 
     async def _keep(self, ready: asyncio.Future[None]) -> None:
-        """Hold a connection until told to stop; each lost one is followed by another after a random pause."""
+        """Hold a connection until told to stop; whatever ends it ends everybody's waiting."""
+        try:
+            await self._reconnect(ready)
+        finally:
+            if self._failed is None and not self._stop.is_set():
+                self._failed = FeedError(f"{self._where}: the connection is no longer held")
+            if self._failed is not None and not ready.done():
+                ready.set_exception(self._failed)
+            await self._tell()
+
+    async def _reconnect(self, ready: asyncio.Future[None]) -> None:
+        """Connect until told to stop; each lost connection is followed by another after a random pause."""
         failures = 0
         while not self._stop.is_set():
             self._stood = False
@@ -229,12 +240,8 @@ class Player:
                 await self._session(ready)
             except (aiomqtt.MqttError, OSError, FeedError) as error:
                 refused = isinstance(error, MqttConnectError) and _code(error) in REFUSED
-                if not ready.done():
-                    ready.set_exception(self._explained(error))
-                    return
-                if refused:
+                if refused or not ready.done():
                     self._failed = self._explained(error)
-                    await self._tell()
                     return
             failures = 1 if self._stood else failures + 1
             limit_s = min(self._reconnect_max_s, BACK_OFF_S * 2.0 ** min(failures, 16))

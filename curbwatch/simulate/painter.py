@@ -81,6 +81,12 @@ class Painter:
 
     async def live(self, name: str, clock: Callable[[], float]) -> tuple[float, bytes]:
         """Return (t, JPEG) of one view at the moment its turn comes. Raises CurbwatchError where the child died."""
+        # A caller that is cancelled must not leave its answer to the next one.
+        exchange = asyncio.ensure_future(self._exchange(name, clock))
+        exchange.add_done_callback(lambda done: done.cancelled() or done.exception())
+        return await asyncio.shield(exchange)
+
+    async def _exchange(self, name: str, clock: Callable[[], float]) -> tuple[float, bytes]:
         async with self._turn:
             t = clock()
             await self._say(f"{self._numbers[name]} {t!r}".encode())

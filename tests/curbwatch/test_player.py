@@ -198,6 +198,18 @@ async def test_a_broker_that_no_longer_lets_us_in_ends_the_play(servers: Servers
         assert player.unsent == 1
 
 
+async def test_a_fault_of_the_player_itself_ends_the_waiting(
+    servers: Servers, scheme: TopicScheme, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def broken(*_args: object) -> None:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(Player, "_greet", broken)
+    with pytest.raises(FeedError, match="the connection is no longer held"):
+        async with Player(broker_of(servers), scheme, [("camera", "cam-1")]):
+            pass
+
+
 def test_a_time_keeps_its_microseconds() -> None:
     message = frame_message("t", b"", ts_ns=TS_NS + 1_000, boot="b", seq=0)
     assert dict(message.properties)["ts"] == "2026-05-03T23:30:00.250001+00:00"

@@ -131,6 +131,20 @@ async def test_the_painter_draws_what_the_camera_draws() -> None:
     assert child.returncode is not None
 
 
+async def test_a_cancelled_request_leaves_nothing_to_the_next_one() -> None:
+    view = demo_city(small_pack(), 7).views["yj-cam-08"]
+    async with Painter({"one": view}) as painter:
+        first = asyncio.create_task(painter.jpeg("one", 1.0))
+        while not painter._turn.locked():
+            await asyncio.sleep(0)
+        first.cancel()
+        await asyncio.gather(first, return_exceptions=True)
+        assert first.cancelled()
+        jpeg = await painter.jpeg("one", 2.0)
+        assert jpeg == await painter.jpeg("one", 2.0)
+        assert jpeg != await painter.jpeg("one", 1.0)
+
+
 async def test_a_painter_that_died_is_one_clean_error() -> None:
     async with Painter(demo_city(small_pack(), 7).views) as painter:
         assert painter._child is not None
