@@ -19,7 +19,7 @@ from curbwatch.database import connect
 from curbwatch.parts import Servers
 from curbwatch.player import Player
 from curbwatch.registry import load_registry
-from curbwatch.tuning.publish import ARRAY, Pace, Summary, publish
+from curbwatch.tuning.publish import AHEAD, ARRAY, Pace, Summary, publish
 from curbwatch.tuning.publish_plan import make_plan
 from ingest.topics import TopicScheme
 from schemas.units import ns_of
@@ -161,6 +161,26 @@ async def test_positions_nobody_stored_are_reported_by_vehicle(
     _, summary = await play(servers, scheme, [tmp_path], Pace(ack_timeout_s=0.2), marks=False)
     assert summary.positions["acknowledged"] == 0
     assert summary.short == {f"{tmp_path.name}-tour": 30 * ARRAY}
+
+
+async def test_a_vehicle_is_at_most_two_thousand_positions_ahead_of_what_is_stored(
+    servers: Servers, scheme: TopicScheme, tmp_path: Path
+) -> None:
+    (tmp_path / "tour.gpx").write_text(gpx(30 * ARRAY))
+    plan = make_plan([tmp_path])
+    async with (
+        stub_intake(servers, scheme, marks=False) as stub,
+        Player(broker_of(servers), scheme, plan.devices) as player,
+    ):
+        playing = asyncio.create_task(publish(plan, player, Pace(), Summary("b1")))
+        await stub.until(lambda: len(stub.positions) == AHEAD // ARRAY)
+        await player.flush()
+        done, _ = await asyncio.wait({playing}, timeout=0.1)
+        assert (done, len(stub.positions)) == (set(), AHEAD // ARRAY)
+        stub.marks = True  # the intake is back: it says what it stored with the next message
+        player.marks[plan.tracks[0].device_id, "b1"] = 0
+        await player._tell()
+        assert (await playing).positions["acknowledged"] == 30 * ARRAY
 
 
 async def test_at_a_speed_each_position_and_frame_goes_alone_and_at_its_time(

@@ -134,9 +134,14 @@ async def test_the_painter_draws_what_the_camera_draws() -> None:
 async def test_a_cancelled_request_leaves_nothing_to_the_next_one() -> None:
     view = demo_city(small_pack(), 7).views["yj-cam-08"]
     async with Painter({"one": view}) as painter:
-        first = asyncio.create_task(painter.jpeg("one", 1.0))
-        while not painter._turn.locked():
-            await asyncio.sleep(0)
+        asked = asyncio.Event()
+
+        def clock() -> float:
+            asked.set()
+            return 1.0
+
+        first = asyncio.create_task(painter.live("one", clock))
+        await asked.wait()
         first.cancel()
         await asyncio.gather(first, return_exceptions=True)
         assert first.cancelled()
