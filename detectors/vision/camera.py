@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from config.vision import VisionKnobs
 from detectors.vision import exposure, memory
 from detectors.vision.assembly import join
-from detectors.vision.classify import Classifier
+from detectors.vision.classify import Classifier, look_logs
 from detectors.vision.features import measure
 from detectors.vision.grid import Arena, Plane, chroma, luma
 from detectors.vision.proposals import Blob, Box, Crop, Levels, cut, find_blobs, grow
@@ -225,7 +225,8 @@ def _consider(camera: Camera, frame: Plane, seed: Blob, reach: float, judge_by: 
         camera.tracks.append(track)
     track.follow(blob)
     features = measure(crop, blob, seen, camera.arena.activity[camera.slot], camera.arena.shape)
-    track.add(features, judge_by.classifier.log_posterior(features), now_ns)
+    side_px = max(blob.box[2:]) * 320.0 / camera.arena.shape[1]
+    track.add(features, look_logs(judge_by.classifier, features, side_px), now_ns)
     return []
 
 

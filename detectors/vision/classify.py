@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from detectors.vision.features import NAMES
 from schemas.detections import CLASSES
 
+CLASSED_PX = 8.0  # longer side on a grid 320 px wide below which a class is a guess (vision.md 5): it is then ``other``
 WEIGHTS = "weights.npz"  # made by curbwatch/tuning/train; holds numbers only
 
 
@@ -37,6 +38,15 @@ class Classifier:
         scores = np.exp(scores - scores.max(axis=1, keepdims=True))
         probabilities = (scores / scores.sum(axis=1, keepdims=True)).mean(axis=0)
         return np.asarray(np.log(probabilities.astype(np.float64) + 1e-6))
+
+
+def look_logs(classifier: Classifier, features: NDArray[np.float32], side_px: float) -> NDArray[np.float64]:
+    """(6,) log probabilities of one look at a thing whose longer side is ``side_px`` on a grid 320 px wide."""
+    if side_px >= CLASSED_PX:
+        return classifier.log_posterior(features)
+    probabilities = np.full(len(CLASSES), 0.01)
+    probabilities[CLASSES.index("other")] = 0.95
+    return np.asarray(np.log(probabilities), np.float64)
 
 
 def load() -> Classifier:

@@ -28,6 +28,15 @@ def test_probabilities_of_any_look_sum_to_one(features: np.ndarray[tuple[int], n
     assert np.exp(logs).sum() == pytest.approx(1.0, abs=1e-4)
 
 
+def test_what_is_too_small_to_be_told_apart_is_other() -> None:
+    classifier, features = classify.load(), np.zeros(len(NAMES), np.float32)
+    small = np.exp(classify.look_logs(classifier, features, 7.9))
+    assert small.sum() == pytest.approx(1.0)
+    assert CLASSES[int(small.argmax())] == "other"
+    large = classify.look_logs(classifier, features, 8.0)
+    assert large.tobytes() == classifier.log_posterior(features).tobytes()
+
+
 def test_no_rows_fuse_to_no_rows() -> None:
     assert classify.fuse(np.zeros((0, len(CLASSES)))).shape == (0, len(CLASSES))
 
