@@ -43,29 +43,19 @@ class IncidentStore:
                 known, opened = _insert(conn, sighting, site_id, before, opening)
             else:
                 opened = False
-            fresh = conn.execute(
-                "insert into sighting (ts, camera_id, track_id, incident_id, family, confidence, dwell_s, box_px)"
-                " values (%s, %s, %s, %s, %s, %s, %s, %s) on conflict do nothing returning ts",
-                (
-                    utc(sighting.captured_ns),
-                    sighting.camera_id,
-                    sighting.track_id,
-                    known,
-                    sighting.family,
-                    sighting.confidence,
-                    sighting.dwell_s,
-                    [float(value) for value in sighting.box_px],
-                ),
-            ).fetchone()
-            if fresh is not None and not opened:
-                conn.execute(
-                    "update incident set last_seen_at = greatest(last_seen_at, %s), sightings = sightings + 1,"
-                    " confidence = greatest(confidence, %s) where incident_id = %s",
-                    (utc(sighting.captured_ns), sighting.confidence, known),
-                )
+            _attach(conn, known, sighting, opened=opened)
             if opened and sighting.direct:
                 make_job(conn, str(known), sighting.unit_id, urgent=sighting.urgent)
         return Opened(str(known), opened, sighting)
+
+    def refresh(self, sighting: Sighting) -> Opened | None:
+        """Attach a sighting of a track that has an incident; None where it has none: keep its evidence and open one."""
+        with self._database.transaction() as conn:
+            known = _incident_of_track(conn, sighting)
+            if known is None:
+                return None
+            _attach(conn, known, sighting, opened=False)
+        return Opened(str(known), opened=False, sighting=sighting)
 
     def depart(self, departure: Departure) -> str | None:
         """Close the incident of a track whose object left; its id where this closed it, else None.
@@ -258,6 +248,30 @@ def _others_stand(conn: Connection, incident_id: uuid.UUID, departure: Departure
         (incident_id, departure.camera_id, departure.track_id, seen_after),
     ).fetchone()
     return row is not None
+
+
+def _attach(conn: Connection, incident_id: uuid.UUID, sighting: Sighting, *, opened: bool) -> None:
+    """Note a sighting of an incident; one that is noted already changes nothing."""
+    fresh = conn.execute(
+        "insert into sighting (ts, camera_id, track_id, incident_id, family, confidence, dwell_s, box_px)"
+        " values (%s, %s, %s, %s, %s, %s, %s, %s) on conflict do nothing returning ts",
+        (
+            utc(sighting.captured_ns),
+            sighting.camera_id,
+            sighting.track_id,
+            incident_id,
+            sighting.family,
+            sighting.confidence,
+            sighting.dwell_s,
+            [float(value) for value in sighting.box_px],
+        ),
+    ).fetchone()
+    if fresh is not None and not opened:
+        conn.execute(
+            "update incident set last_seen_at = greatest(last_seen_at, %s), sightings = sightings + 1,"
+            " confidence = greatest(confidence, %s) where incident_id = %s",
+            (utc(sighting.captured_ns), sighting.confidence, incident_id),
+        )
 
 
 def _incident_of_track(conn: Connection, sighting: Sighting) -> uuid.UUID | None:

@@ -184,6 +184,13 @@ class Shard:
     def _say(self, sighting: Sighting, frame: Frame) -> Opened | None:
         """Evidence on disk first, then the incident; what cannot be stored now waits in memory and is tried again."""
         tools = self._tools
+        try:
+            known = tools.store.refresh(sighting)
+            if known is not None:
+                tools.decider.stored(sighting)
+                return known
+        except SinkError as error:
+            log.warning("incident_waits", camera=sighting.camera_id, error=str(error))
         before = tools.ring.before(sighting.camera_id, sighting.appeared_ns)
         try:
             opening = tools.evidence.keep(frame)
@@ -195,8 +202,7 @@ class Shard:
             return None
         try:
             return self._store(claim)
-        except SinkError as error:
-            log.warning("incident_waits", camera=sighting.camera_id, error=str(error))
+        except SinkError:
             tools.meter.add("incident_write_failures")
             self._wait((sighting.camera_id, sighting.track_id, True), claim)
             tools.decider.stored(sighting)

@@ -106,6 +106,17 @@ def test_a_later_look_refreshes_and_an_older_one_takes_nothing_back(incidents: I
     assert found.confidence == pytest.approx(0.9)
 
 
+def test_a_track_is_refreshed_without_pictures_only_where_it_has_an_incident(incidents: IncidentStore) -> None:
+    first, later = sighting(), sighting(captured_ns=MONDAY_1059 + 60 * S)
+    assert incidents.refresh(first) is None
+    (opened,) = said(incidents, first)
+    told = incidents.refresh(later)
+    assert told is not None
+    assert (told.incident_id, told.opened) == (opened.incident_id, False)
+    assert incidents.refresh(later) == told
+    assert incidents.show(opened.incident_id).sightings == 2
+
+
 def test_a_thing_that_comes_to_look_like_another_family_is_still_one_thing(incidents: IncidentStore) -> None:
     first, second = said(incidents, sighting(), sighting(60, family="stall", class_code="09006"))
     assert first.incident_id == second.incident_id

@@ -87,9 +87,16 @@ class FakeStore:
         assert self.evidence.intact(opening.sha256)
         assert before is None or self.evidence.intact(before.sha256)
         self.befores.append(before)
-        first = f"open {sighting.camera_id}" not in self.calls
         self.calls.append(f"open {sighting.camera_id}")
-        return Opened("i-1", first, sighting)
+        return Opened("i-1", opened=True, sighting=sighting)
+
+    def refresh(self, sighting: Sighting) -> Opened | None:
+        if self.away:
+            raise SinkError("away", retryable=True)
+        if f"open {sighting.camera_id}" not in self.calls:
+            return None
+        self.calls.append(f"refresh {sighting.camera_id}")
+        return Opened("i-1", opened=False, sighting=sighting)
 
     def depart(self, departure: Departure) -> str | None:
         if self.away:
@@ -149,6 +156,16 @@ def test_an_incident_has_the_picture_before_the_thing_came_and_the_opening_one(
     assert before is not None
     assert before.captured_ns == 4 * S
     assert made.outcomes == [(Outcome.DONE, "")] * 4
+
+
+def test_a_thing_that_goes_on_standing_costs_no_more_pictures(
+    make: Callable[[dict[int, Phase]], Made], tmp_path: Path
+) -> None:
+    made = make({10: Phase.STANDING, 80: Phase.STANDING})
+    made.shard.handle([made.frame(10)])
+    made.shard.handle([made.frame(80, payload=jpeg(64, 48, grey=True))])
+    assert made.store.calls == ["open cam", "refresh cam"]
+    assert len(list((tmp_path / "evidence").rglob("*.jpg"))) == 1
 
 
 def test_a_decision_waits_for_an_absent_database_and_its_departure_behind_it(
