@@ -33,8 +33,8 @@ class Classifier:
     def log_posterior(self, features: NDArray[np.float32]) -> NDArray[np.float64]:
         """(6,) log probabilities over CLASSES of one look's (F,) features: the mean of the networks' probabilities."""
         x = np.clip((features - self.mean) / self.scale, -4, 4)
-        layer = np.maximum(np.einsum("f,efk->ek", x, self.hidden) + self.hidden_bias, 0)
-        scores = np.einsum("ek,eko->eo", layer, self.out) + self.out_bias
+        layer = np.maximum(x @ self.hidden + self.hidden_bias, 0)
+        scores = (layer[:, None] @ self.out)[:, 0] + self.out_bias
         scores = np.exp(scores - scores.max(axis=1, keepdims=True))
         probabilities = (scores / scores.sum(axis=1, keepdims=True)).mean(axis=0)
         return np.asarray(np.log(probabilities.astype(np.float64) + 1e-6))

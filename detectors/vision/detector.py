@@ -54,6 +54,7 @@ class VisionDetector:
         self._classifier = classify.load()
         self._arenas: dict[tuple[int, int], Arena] = {}
         self._scratch: dict[tuple[int, int], memory.Scratch] = {}
+        self._pictures: dict[tuple[int, int], NDArray[np.uint8]] = {}
         self._cameras: dict[str, Camera] = {}
         self.adoptions: deque[Adoption] = deque(maxlen=ADOPTIONS)
 
@@ -71,8 +72,8 @@ class VisionDetector:
         slots = np.asarray([camera.slot for camera in cameras], np.int64)
         scene, elapsed_s = _admit(arena, slots, frames)
         live = np.flatnonzero(scene == SceneState.OK)
-        planes = np.empty((len(live), shape[0] * 3 // 2, shape[1]), np.uint8)
-        grid.to_i420(frames.pixels[live], planes)
+        planes = self._planes(shape, len(live))
+        grid.to_i420([frames.pixels[index] for index in live], planes)
         seen = exposure.compare(planes, arena.background, slots[live], shape)
         begun = arena.state["begun"][slots[live]]
         _follow(arena, slots[live], seen, elapsed_s[live], begun & ~seen.changed)
@@ -133,6 +134,13 @@ class VisionDetector:
         cameras = self._cameras.values()
         sizes = [c.arena.bytes_per_slot() + (0 if c.zone is None else c.zone.nbytes) for c in cameras]
         return float(np.mean(sizes)) if sizes else 0.0
+
+    def _planes(self, shape: tuple[int, int], count: int) -> NDArray[np.uint8]:
+        """(count, 1.5 H, W) working pictures, the same memory at each step: fresh pages cost more than the colours."""
+        kept = self._pictures.get(shape)
+        if kept is None or len(kept) < count:
+            kept = self._pictures[shape] = np.empty((count, shape[0] * 3 // 2, shape[1]), np.uint8)
+        return kept[:count]
 
     def _unfit(self, camera: Camera, plane: NDArray[np.uint8], camera_id: str) -> SceneState:
         """Handle a camera's first frame, and one that is not its street: wait, and when it stays so, learn it anew."""

@@ -103,8 +103,8 @@ class Arena:
         self._free.extend(range(2 * old - 1, old - 1, -1))
 
 
-def to_i420(pixels: NDArray[np.uint8], out: NDArray[np.uint8]) -> None:
-    """Convert (N, H, W, 3) BGR to (N, 1.5 H, W) I420, BT.601 limited range, into ``out``."""
+def to_i420(pixels: Sequence[NDArray[np.uint8]], out: NDArray[np.uint8]) -> None:
+    """Convert N BGR pictures (H, W, 3) to (N, 1.5 H, W) I420, BT.601 limited range, into ``out``."""
     for picture, planes in zip(pixels, out, strict=True):
         cv2.cvtColor(picture, cv2.COLOR_BGR2YUV_I420, dst=planes)
 
