@@ -128,7 +128,7 @@ def main() -> None:
             out.write(HEAD.pack(len(jpeg)) + jpeg)
             out.flush()
         except BrokenPipeError:
-            os._exit(0)
+            return
 
 
 if __name__ == "__main__":

@@ -73,6 +73,19 @@ async def test_a_mark_says_what_is_stored_and_what_is_not(servers: Servers, sche
     assert player.sent == 250
 
 
+async def test_a_mark_that_comes_late_takes_nothing_back(servers: Servers, scheme: TopicScheme) -> None:
+    broker = broker_of(servers, "intake-positions")
+    host, port = servers.broker_url.removeprefix("mqtt://").split(":")
+    async with (
+        Player(broker_of(servers), scheme, [("vehicle", "car-1")]) as player,
+        aiomqtt.Client(host, int(port), username=broker.user, password=broker.password) as intake,
+    ):
+        for boot, seq in (("b1", 5), ("b1", 3), ("b2", 0)):
+            await intake.publish(scheme.of("vehicle", "car-1", "ack"), json.dumps({"boot": boot, "seq": seq}), qos=1)
+        assert await player.wait_marks({("car-1", "b2"): 0}, 10) == {}
+        assert player.marks == {("car-1", "b1"): 5, ("car-1", "b2"): 0}
+
+
 async def test_what_was_not_acked_is_sent_again_in_order(servers: Servers, scheme: TopicScheme) -> None:
     async with (
         stub_intake(servers, scheme) as stub,

@@ -13,6 +13,7 @@ from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from alerts.place import zone_share
@@ -23,7 +24,7 @@ from curbwatch.player import Player
 from curbwatch.simulate.city import City, random_city
 from curbwatch.simulate.demo import SCRIPT, demo_city
 from curbwatch.simulate.painter import Painter
-from curbwatch.simulate.script import EVENTS
+from curbwatch.simulate.script import EVENTS, Kind, place
 from curbwatch.simulate.truth import Happening
 from ingest.jpeg import inspect
 from ingest.topics import TopicScheme
@@ -85,6 +86,20 @@ def test_nothing_is_put_outside_the_zones(make: Callable[[int], City], seed: int
     city = make(seed)
     assert city.truth.events
     assert outside(city, (*city.truth.events, *city.truth.distractors)) == []
+
+
+def test_what_no_zone_looks_for_is_not_put_down() -> None:
+    """The zone at the bins looks for waste only."""
+    site = demo().sites["yj-cam-07"]
+    kinds: tuple[Kind, ...] = ("stall", "waste", "group")
+    placed = [place(site.plan, site.plan.rng(1), kind, (20.0, 60.0), []) for kind in kinds]
+    script = tuple(thing for thing in placed if thing is not None)
+    assert len(script) == 3
+    city = City(small_pack(), 7, {"yj-cam-07": script})
+    kept = [thing.kind for thing in city.views["yj-cam-07"].script]
+    assert "stall" not in kept
+    assert "waste" in kept
+    assert len(kept) == len(city.truth.events) + len(city.truth.distractors)
 
 
 def test_the_same_seed_and_start_is_the_same_city() -> None:
@@ -157,6 +172,17 @@ async def test_a_painter_that_died_is_one_clean_error() -> None:
         await painter._child.wait()
         with pytest.raises(CurbwatchError, match="the simulated cameras' process died"):
             await painter.jpeg("yj-cam-08", 0.0)
+
+
+async def test_a_painter_whose_reader_left_ends_without_a_word() -> None:
+    views = list(demo_city(small_pack(), 7).views.values())[:1]
+    words = sys.executable, "-m", "curbwatch.simulate.painter"
+    read, write = os.pipe()
+    child = await asyncio.create_subprocess_exec(*words, stdin=-1, stdout=write, stderr=-1)
+    os.close(write)
+    os.close(read)
+    _, said = await child.communicate(msgspec.json.encode(views) + b"\n0 1.0\n")
+    assert (child.returncode, said) == (0, b"")
 
 
 async def test_the_painter_does_not_outlive_a_killed_parent() -> None:
