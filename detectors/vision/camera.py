@@ -15,11 +15,12 @@ from detectors.vision.features import measure
 from detectors.vision.grid import Arena, Plane, chroma, luma
 from detectors.vision.proposals import Blob, Box, Crop, Levels, cut, find_blobs, grow
 from detectors.vision.tracks import DOUBTS, Track, assign, captured, mark, presence
-from detectors.vision.verify import Verdict, judge, look
+from detectors.vision.verify import Verdict, foreign, judge, look
 from schemas.detections import Phase
 from schemas.place import Calibration
 
 ZONE_SHARE = 0.3  # of a blob's area or of its foot that must lie inside the zones
+LARGE_PX = 300.0  # grid px of a region of other light in which a thing may be hidden
 FOOT_SHARE = 0.25  # lower part of the box that is its foot
 SURE = 0.8  # of the votes a background may keep: what a place where people pass surely had, so that no dwell is early
 
@@ -246,7 +247,8 @@ def _doubt(camera: Camera, track: Track | None, crop: Crop, blob: Blob, verdict:
         if track.doubts < DOUBTS:
             return []
         camera.tracks.remove(track)
-    _adopt_region(camera, crop)
+    lit = verdict is not Verdict.GHOST and blob.area >= LARGE_PX
+    _adopt_region(camera, crop, foreign(crop) if lit else None)
     adopt(verdict, blob.box)
     if track is None or track.phase is not Phase.STANDING:
         return []
@@ -270,11 +272,16 @@ def _appeared(camera: Camera, crop: Crop, knobs: VisionKnobs) -> int:
     return captured(int(state["last_ns"]), float(state["clock_s"]), age_s, marks_s, marks_ns)
 
 
-def _adopt_region(camera: Camera, crop: Crop) -> None:
-    """Structure enters the background only here: the candidate's pixels of a judged region, two px around it too."""
+def _adopt_region(camera: Camera, crop: Crop, spared: Plane | None) -> None:
+    """Structure enters the background only here: the candidate's pixels of a judged region, two px around it too.
+
+    ``spared``: (h, w) mask of what stays out of it; None: nothing.
+    """
     background, candidate, _ = camera.planes()
     shape = camera.arena.shape
     mask = np.asarray(cv2.dilate(crop.mask, np.ones((5, 5), np.uint8)), np.uint8)
+    if spared is not None:
+        mask = np.asarray(cv2.subtract(mask, spared), np.uint8)
     height, width = mask.shape
     part = slice(crop.y, crop.y + height), slice(crop.x, crop.x + width)
     np.copyto(luma(background, shape)[part], luma(candidate, shape)[part], where=mask > 0)

@@ -15,7 +15,7 @@ from schemas.detections import CLASSES, Phase
 QUICK = 4  # looks at an object at every proposal pass
 LOOKS = 12  # looks once in ``propose_s``; afterwards once in LOOK_S
 LOOK_S = 60.0
-FADE = 0.9  # weight of the older looks at each new one
+FADE = 0.95  # weight of the older looks at each new one
 OVERLAP = 0.3  # of the smaller box: the same object (vision.md 7)
 FRAGMENT = 0.5  # of its area: a smaller neighbour is a part that came late, not another object
 GROWTH = 1.7  # a standing object's box is not replaced at once by a blob larger or smaller by more than this

@@ -15,6 +15,9 @@ TEXTURE_GROWTH = 2.0  # light strengthens texture about as much as brightness; m
 SHADE_SPREAD = 0.07  # spread of the brightness ratio within a shadow, of the ratio
 SHADE_COLOUR = 4.0  # levels: shade changes brightness and hardly colour
 SHADE_RATIO = (0.35, 2.8)  # plausible ratio of shade to light and of light to shade
+FOREIGN_NCC = 0.3  # local correlation below which a textured part of a lit region is something of its own
+FOREIGN_PX = 9  # side of the window it is measured in
+FOREIGN_SHARE = 0.5  # of a region: more is not a thing in the light, but no light at all
 RING = np.ones((7, 7), np.uint8)
 BAND = np.ones((3, 3), np.uint8)
 
@@ -85,6 +88,25 @@ def look(crop: Crop) -> Look:
         ring_background=_contrast(crop.background, crop.background_colour, (crop.mask, outside), half),
         ring_candidate=_contrast(crop.candidate, crop.candidate_colour, (crop.mask, outside), half),
     )
+
+
+def foreign(crop: Crop) -> NDArray[np.uint8] | None:
+    """(h, w) uint8, 255 on things within a region of other light that the light does not explain; None: there are none.
+
+    A cloud's shade and the bag put down in it make one blob: the shade may become background, the bag must not.
+    """
+    window = (FOREIGN_PX, FOREIGN_PX)
+    back, cand = crop.background.astype(np.float32), crop.candidate.astype(np.float32)
+    high_back, high_cand = (picture - cv2.blur(picture, (7, 7)) for picture in (back, cand))
+    power_back, power_cand = cv2.blur(high_back * high_back, window), cv2.blur(high_cand * high_cand, window)
+    shared = cv2.blur(high_back * high_cand, window)
+    textured = power_cand > (2 * TEXTURE_MIN) ** 2
+    apart = textured & (shared < FOREIGN_NCC * np.sqrt(power_back * power_cand)) & (crop.mask > 0)
+    found = np.asarray(cv2.morphologyEx(apart.astype(np.uint8) * 255, cv2.MORPH_OPEN, BAND), np.uint8)
+    count = cv2.countNonZero(found)
+    if count == 0 or count > FOREIGN_SHARE * cv2.countNonZero(crop.mask):
+        return None
+    return np.asarray(cv2.dilate(found, RING), np.uint8)
 
 
 def half_mask(crop: Crop) -> NDArray[np.uint8]:

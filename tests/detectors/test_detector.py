@@ -119,6 +119,13 @@ def test_a_shadow_that_stays_raises_nothing() -> None:
     assert all(standing(found) == 0 for _, found in play(Street(shade=(40, 30, 50, 30), shade_s=100), 400))
 
 
+def test_a_thing_put_down_as_the_light_around_it_changes_is_still_found() -> None:
+    cloud = (20, 10, 110, 76)
+    *_, (_, found) = play(Street((Thing((70, 40, 14, 12), 104.0),), shade=cloud, shade_s=100), 400)
+    assert standing(found) == 1
+    assert found.box_px[0, 2] < 100  # the thing, not the shade
+
+
 def test_a_thing_stays_found_through_another_exposure() -> None:
     *_, (_, found) = play(Street((THING,), gain=0.75, gain_s=240), 400)
     assert standing(found) == 1
