@@ -95,10 +95,15 @@ class Track:
         return self.logs / max(self.weight, 1e-9)
 
     def follow(self, blob: Blob) -> None:
-        """Take the blob's box; one that changes a standing object much is believed the second time."""
+        """Take the blob's box; one that changes a standing object much is believed the second time.
+
+        What was looked at before such a change was another thing, or more than one: those looks are forgotten.
+        """
         fits = self.area / GROWTH <= blob.area <= self.area * GROWTH
         again = self.rival / GROWTH <= blob.area <= self.rival * GROWTH
         if fits or again or self.phase is Phase.MATURING:
+            if not fits:
+                self.looks, self.weight, self.logs = 0, 0.0, np.zeros(len(CLASSES))
             self.box, self.area, self.rival = blob.box, blob.area, 0.0
         else:
             self.rival = blob.area
