@@ -33,8 +33,9 @@ BOARD_PERIOD_S = 0.5
 LINE_PERIOD_S = 5.0  # where there is no terminal to draw on
 ARRIVE_S = 10.0  # that what was sent may take to arrive
 
+# The city stamps each frame with the moment at which it is published.
 LATENCY = """
-select extract(epoch from min(o.sent_at) - i.opened_at) * 1000
+select extract(epoch from min(o.sent_at) - i.opened_at) * 1000, extract(epoch from min(o.sent_at))
 from incident i join job j using (incident_id) join outbox o using (job_id)
 where o.sent_at is not null group by i.incident_id
 """
@@ -65,21 +66,22 @@ class Demo:
         self._incidents: IncidentStore = make_incidents(setting.site, self._database)
         self._jobs = JobStore(self._database, lease_s=setting.site.config.dispatch.lease_s)
         self._started_s = self._ended_s = 0.0
-        self._first_job_s: float | None = None
+        self._started_at = 0.0  # the same on the wall clock, seconds since 1970
 
     def run(self) -> Played:
         """Play, drain, and say what became of everything. Raises CurbwatchError."""
         try:
             asyncio.run(serve(self._setting.site, self._telemetry, self._meanwhile))
             with db.connect(self._setting.site.endpoints.database_url) as conn:
-                latency_ms = [float(row[0]) for row in conn.execute(LATENCY)]
+                sent = [(float(latency_ms), float(at)) for latency_ms, at in conn.execute(LATENCY)]
+            first_s = min((at for _, at in sent), default=None)
             return Played(
                 self._telemetry,
                 self._incidents.recent(1000),
                 self._jobs.counts(),
-                latency_ms,
+                [latency_ms for latency_ms, _ in sent],
                 self._ended_s - self._started_s,
-                self._first_job_s,
+                None if first_s is None else first_s - self._started_at,
             )
         finally:
             self._database.close()
@@ -93,7 +95,7 @@ class Demo:
             Player(broker, self._setting.site.scheme, self._city.devices) as player,
         ):
             await painter.warm()
-            self._started_s = time.monotonic()
+            self._started_s, self._started_at = time.monotonic(), time.time()
             crews = asyncio.create_task(Crews(self._setting.site).run(), name="crews")
             board = asyncio.create_task(self._show(pipeline), name="board")
             try:
@@ -138,8 +140,6 @@ class Demo:
         with contextlib.suppress(SinkError):  # the board is not worth an end
             rows = await asyncio.to_thread(self._incidents.recent, 12)
             jobs = await asyncio.to_thread(self._jobs.counts)
-        if self._first_job_s is None and self._telemetry.total("jobs_queued"):
-            self._first_job_s = elapsed_s
         return board_state(
             self._setting, self._telemetry, rows, jobs, pipeline.scenes(), elapsed_s=elapsed_s, total_s=self._seconds
         )

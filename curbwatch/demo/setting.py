@@ -75,6 +75,8 @@ def _folder(now: datetime) -> Path:
 
 def _refuse_second(url: str) -> None:
     with db.connect(url, autocommit=True) as conn:
-        row = conn.execute("select count(*) from pg_stat_activity where datname = %s", (DATABASE,)).fetchone()
+        # TimescaleDB's own workers are connected to every database.
+        query = "select count(*) from pg_stat_activity where datname = %s and backend_type = 'client backend'"
+        row = conn.execute(query, (DATABASE,)).fetchone()
     if row is not None and row[0]:
         raise SetupError("another demo is running on these servers: wait for its end, or set CURBWATCH_HOME")
