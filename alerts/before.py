@@ -26,9 +26,17 @@ class BeforeRing:
             ring.append(frame)
 
     def before(self, camera_id: str, appeared_ns: int) -> Frame | None:
-        """The newest kept picture captured before ``appeared_ns``; None where the ring does not reach back so far."""
-        earlier = [frame for frame in self._rings.get(camera_id, ()) if frame.captured_ns < appeared_ns]
-        return earlier[-1] if earlier else None
+        """The newest kept picture in which the thing surely was not yet; None where none is older than the thing.
+
+        ``appeared_ns`` is an estimate from votes, some seconds late where passers-by hid the thing at first: so the
+        picture is one spacing older, or, where none is kept, the newest captured before ``appeared_ns``.
+        """
+        kept = self._rings.get(camera_id, ())
+        for limit_ns in (appeared_ns - round(self.spacing_s * 1e9), appeared_ns):
+            earlier = [frame for frame in kept if frame.captured_ns < limit_ns]
+            if earlier:
+                return earlier[-1]
+        return None
 
     @property
     def size_bytes(self) -> int:

@@ -154,7 +154,7 @@ def test_an_incident_has_the_picture_before_the_thing_came_and_the_opening_one(
     assert made.store.calls == ["open cam"]
     (before,) = made.store.befores
     assert before is not None
-    assert before.captured_ns == 4 * S
+    assert before.captured_ns == 3 * S  # one spacing of the ring before it appeared at 5 s
     assert made.outcomes == [(Outcome.DONE, "")] * 4
 
 
