@@ -157,6 +157,7 @@ def watch(camera: Camera, frame: Plane, dt_s: float, knobs: VisionKnobs) -> list
                 left.append(track)
         elif track.looks >= 2 and seen == "present" and now_ns - track.appeared_ns >= knobs.dwell_s * 1e9:
             track.phase = Phase.STANDING
+            track.name()
     return left
 
 

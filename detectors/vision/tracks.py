@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from detectors.vision.assembly import neighbours, overlap
+from detectors.vision.classify import fuse
 from detectors.vision.features import NAMES
 from detectors.vision.grid import HISTORY, Plane, chroma, luma
 from detectors.vision.proposals import Blob, Box
@@ -20,6 +21,8 @@ OVERLAP = 0.3  # of the smaller box: the same object (vision.md 7)
 FRAGMENT = 0.5  # of its area: a smaller neighbour is a part that came late, not another object
 GROWTH = 1.7  # a standing object's box is not replaced at once by a blob larger or smaller by more than this
 DOUBTS = 3  # looks in a row that say light, shade or ghost before a track is given up
+EVENTS = 2  # the first of CLASSES, stall and waste, can become incidents
+SURE = 0.5  # probability from which a thing has its name
 PRESENT = 0.4  # share of an object's pixels that must look as before
 ABSENT = 0.5  # share that shows the background instead
 FADED = 0.25  # share of its area below which the memory has forgotten it
@@ -36,6 +39,7 @@ TRACK = np.dtype(
         ("looks", "i4"),
         ("doubts", "i4"),
         ("phase", "u1"),
+        ("named", "i4"),
         ("weight", "f8"),
         ("logs", "f8", len(CLASSES)),
         ("features", "f4", len(NAMES)),
@@ -57,6 +61,7 @@ class Track:
         rival: area of a blob that was too different to be believed at once; 0: none.
         looks, doubts: how often looked at; how many of the last looks in a row said it is none.
         phase: MATURING or STANDING; GONE only in the step in which it leaves.
+        named: class, stall or waste, that it was first surely called while standing; -1: none yet.
         weight, logs: fading count and (6,) sum of the log probabilities.
         features: (F,) of the newest look.
     """
@@ -72,6 +77,7 @@ class Track:
     looks: int = 0
     doubts: int = 0
     phase: Phase = Phase.MATURING
+    named: int = -1
     weight: float = 0.0
     logs: NDArray[np.float64] = field(default_factory=lambda: np.zeros(len(CLASSES)))
     features: NDArray[np.float32] = field(default_factory=lambda: np.zeros(len(NAMES), np.float32))
@@ -89,10 +95,25 @@ class Track:
         self.looks += 1
         self.doubts = 0
         self.look_ns = now_ns
+        self.name()
+
+    def name(self) -> None:
+        """Note what a standing thing is called, once that is sure."""
+        if self.phase is Phase.STANDING and self.named < 0:
+            posterior = fuse(self.mean_logs()[None])[0]
+            if posterior[:EVENTS].max() >= SURE:
+                self.named = int(posterior[:EVENTS].argmax())
 
     def mean_logs(self) -> NDArray[np.float64]:
-        """(6,) mean log probability of the looks."""
-        return self.logs / max(self.weight, 1e-9)
+        """(6,) mean log probability of the looks.
+
+        What was once called waste is not called a stall later, nor the other way about: one thing would become two
+        incidents. Where a later look prefers the other, the two exchange their values.
+        """
+        means = self.logs / max(self.weight, 1e-9)
+        if self.named >= 0 and means[1 - self.named] > means[self.named]:
+            means[:EVENTS] = means[EVENTS - 1 :: -1]
+        return means
 
     def follow(self, blob: Blob) -> None:
         """Take the blob's box; one that changes a standing object much is believed the second time.
