@@ -233,12 +233,18 @@ def _consider(camera: Camera, frame: Plane, seed: Blob, reach: float, judge_by: 
 
 
 def _owner(camera: Camera, blob: Blob, reach: float) -> Track | None:
-    """The track a blob belongs to, the oldest of several; maturing ones it joins to that are given up."""
+    """The track a blob belongs to: of several the oldest that has a name, else the oldest.
+
+    The others are given up, but for those that stand and have names: each of them may be an incident.
+    """
     owners = assign(camera.tracks, blob, reach)
-    for spare in owners[1:]:
-        if spare.phase is Phase.MATURING:
+    if not owners:
+        return None
+    first = next((track for track in owners if track.named >= 0), owners[0])
+    for spare in owners:
+        if spare is not first and spare.named < 0:
             camera.tracks.remove(spare)
-    return owners[0] if owners else None
+    return first
 
 
 def _doubt(camera: Camera, track: Track | None, crop: Crop, blob: Blob, verdict: Verdict, adopt: Adopt) -> list[Track]:

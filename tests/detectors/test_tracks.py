@@ -3,8 +3,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from detectors.vision.camera import Camera, _owner
 from detectors.vision.classify import fuse
 from detectors.vision.features import NAMES
+from detectors.vision.grid import Arena
 from detectors.vision.proposals import Blob
 from detectors.vision.tracks import QUICK, Track, captured, mark, pack, unpack
 from schemas.detections import CLASSES, Phase
@@ -73,6 +75,20 @@ def test_a_box_that_changes_much_is_believed_the_second_time_and_forgets_its_loo
     assert one.box == (10, 10, 20, 20)
     one.follow(blob(910.0, (0, 0, 41, 40)))
     assert (one.box, one.looks) == ((0, 0, 41, 40), 0)
+
+
+@pytest.mark.parametrize(
+    ("names", "kept"),
+    [((-1, -1), [0]), ((-1, 1), [1]), ((1, -1), [0]), ((0, 1), [0, 1])],
+)
+def test_one_thing_is_one_track_and_what_has_a_name_stays(names: tuple[int, int], kept: list[int]) -> None:
+    arena = Arena((32, 32))
+    camera = Camera(arena, arena.take(), (32, 32))
+    camera.tracks = [track(id=k, phase=Phase.STANDING, named=named) for k, named in enumerate(names)]
+    owner = _owner(camera, blob(300.0, (10, 10, 20, 20)), 0.0)
+    assert owner is not None
+    assert owner.id == kept[0]
+    assert [one.id for one in camera.tracks] == kept
 
 
 def test_the_first_looks_come_at_once_and_later_ones_seldom() -> None:
