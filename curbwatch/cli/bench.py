@@ -1,8 +1,7 @@
 """``curbwatch bench``: speed, each figure beside its baseline in one run."""
 
-import json
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 from rich.console import Console
@@ -13,9 +12,9 @@ from config.service import LogKnobs
 from curbwatch.bench import detector
 from curbwatch.bench.positions import bench_positions
 from curbwatch.cli.app import app
+from curbwatch.cli.output import write_json
 from curbwatch.endpoints import resolve
 from curbwatch.telemetry import configure_logs
-from schemas.errors import UsageError
 
 bench = typer.Typer(name="bench", no_args_is_help=True, help="Speed, each figure beside its baseline in one run.")
 app.add_typer(bench)
@@ -50,7 +49,7 @@ def frames(
     for name, ratio in found["baselines"].items():
         typer.echo(f"  {name:<18} {ratio * found['decode_gray4_us']:7.0f} us  {ratio:5.2f}x")
     typer.echo(f"  {found['frames_per_s_core']:.0f} frames/s on one core, {found['bytes_per_camera']} bytes per camera")
-    write(json_path, found)
+    write_json(json_path, found)
 
 
 @bench.command("positions")
@@ -68,14 +67,4 @@ def positions(
     typer.echo(f"  bare paho subscriber: {found['baseline_msgs_per_s']:,} messages/s: ratio {found['ratio']:.2f}x")
     typer.echo(f"arrays of 100: {found['array_rows_per_s']:,} rows/s")
     typer.echo(f"  COPY + INSERT ON CONFLICT: {found['copy_rows_per_s']:,} rows/s: ratio {found['array_ratio']:.2f}x")
-    write(json_path, found)
-
-
-def write(path: Path | None, found: dict[str, Any]) -> None:
-    """Write a result as JSON; None: nowhere. Raises UsageError where the file cannot be written."""
-    if path is None:
-        return
-    try:
-        path.write_text(json.dumps(found, ensure_ascii=False, indent=2) + "\n", encoding="utf-8")
-    except (OSError, ValueError) as error:
-        raise UsageError(f"--json {path}: cannot be written: {getattr(error, 'strerror', None) or error}") from None
+    write_json(json_path, found)

@@ -1,6 +1,5 @@
 """``curbwatch check``: every fault of a configuration and its city pack at once."""
 
-import json
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated, Any
@@ -12,7 +11,8 @@ from config.model import Config
 from config.pack import Pack, apply_modes, load_pack
 from config.service import SiteKnobs
 from curbwatch.cli.app import app
-from schemas.errors import ConfigError, Fault, UsageError
+from curbwatch.cli.output import write_json
+from schemas.errors import ConfigError, Fault
 
 
 @app.command()
@@ -22,8 +22,7 @@ def check(
 ) -> None:
     """Check a configuration and its city pack; prints every fault and ends with 2 where there is one."""
     settings, pack, faults = examine(config)
-    if json_path is not None:
-        _write(json_path, _report(pack, faults))
+    write_json(json_path, _report(pack, faults))
     if pack is not None:
         for warning in pack.warnings:
             typer.echo(f"warning: {_placed(pack.folder.name, warning)}", err=True)
@@ -78,10 +77,3 @@ def _report(pack: Pack | None, faults: Iterable[Fault]) -> dict[str, Any]:
     listed = [{"file": f.file, "key": f.key, "value": f.value, "message": f.message} for f in faults]
     warnings = [str(_placed(pack.folder.name, warning)) for warning in pack.warnings] if pack else []
     return {"ok": not listed, "faults": listed, "warnings": warnings, "counts": _counts(pack) if pack else {}}
-
-
-def _write(path: Path, report: dict[str, Any]) -> None:
-    try:
-        path.write_text(json.dumps(report, ensure_ascii=False, indent=2) + "\n", encoding="utf-8")
-    except (OSError, ValueError) as error:
-        raise UsageError(f"--json {path}: cannot be written: {getattr(error, 'strerror', None) or error}") from None

@@ -1,6 +1,5 @@
 """``curbwatch demo``: everything together, on real servers."""
 
-import json
 import time
 from pathlib import Path
 from typing import Annotated, Any
@@ -9,6 +8,7 @@ import typer
 
 from alerts.evidence import EvidenceFolder
 from curbwatch.cli.app import app
+from curbwatch.cli.output import write_json
 from curbwatch.demo.pictures import write_pictures
 from curbwatch.demo.play import Demo, Played, now, to_stderr
 from curbwatch.demo.report import Findings, balanced, judge, summary
@@ -52,8 +52,7 @@ def demo(
     result["first_job_s"] = None if played.first_job_s is None else round(played.first_job_s, 1)
     for line in _told(result, findings, played, setting):
         typer.echo(line)
-    if json_path is not None:
-        json_path.write_text(json.dumps(result, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
+    write_json(json_path, result)
     if not balanced(result):
         raise CurbwatchError("the counters do not balance: this is a defect, please report it with the summary above")
 

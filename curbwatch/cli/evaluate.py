@@ -1,6 +1,5 @@
 """``curbwatch evaluate``: what the detectors find in recordings, and what they wrongly report."""
 
-import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
@@ -18,6 +17,7 @@ from config.load import load_config
 from config.model import Config
 from config.pack import apply_modes, load_pack
 from curbwatch.cli.app import app
+from curbwatch.cli.output import write_json
 from curbwatch.tuning.composite import FIRST_FRAME, choices, waste_composite
 from curbwatch.tuning.evaluate import BASELINE, Bench, evaluate, report
 from curbwatch.tuning.recording import Recording, find_recordings
@@ -64,8 +64,7 @@ def evaluate_recordings(
         raise UsageError(f"{named}: no recording.json there or below")
     found = report(results, bench)
     _show(found)
-    if json_path is not None:
-        _write(json_path, found)
+    write_json(json_path, found)
 
 
 def _bench(path: Path | None, dwell_s: float | None, time_scale_s: float | None) -> Bench:
@@ -122,7 +121,7 @@ def _progress() -> Iterator[Progress]:
 
 def _show(found: dict[str, Any]) -> None:
     console = Console()
-    table = Table(box=SIMPLE_HEAD, pad_edge=False)
+    table = Table(box=SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
     for name in ("recording", "hours", "events", "found", "false", "doubled", "standing", "unusable"):
         table.add_column(name, justify="left" if name == "recording" else "right", no_wrap=name != "recording")
     keys = ("events", "found", "false_alarms", "duplicates", "standing_found", "undecodable")
@@ -130,7 +129,7 @@ def _show(found: dict[str, Any]) -> None:
         name = row["name"] + ("" if row["counted"] else " (listed, not judged)")
         table.add_row(name, f"{row['hours']:.2f}", *(str(row[key]) for key in keys))
     console.print(table)
-    totals = Table(box=SIMPLE_HEAD, pad_edge=False)
+    totals = Table(box=SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
     for name in ("", "hours", "events", "found", "95 %", "false", "per h", "doubled", "late", "p90"):
         totals.add_column(name, justify="right" if name else "left", no_wrap=True)
     rows = {"curbwatch": found, **({BASELINE: found["baseline"][BASELINE]} if found["baseline"] else {})}
@@ -160,10 +159,3 @@ def _total(row: dict[str, Any]) -> tuple[str, ...]:
         number(row["delay_s"]["median"], ".0f"),
         number(row["delay_s"]["p90"], ".0f"),
     )
-
-
-def _write(path: Path, found: dict[str, Any]) -> None:
-    try:
-        path.write_text(json.dumps(found, ensure_ascii=False, indent=2) + "\n", encoding="utf-8")
-    except (OSError, ValueError) as error:
-        raise UsageError(f"--json {path}: cannot be written: {getattr(error, 'strerror', None) or error}") from None

@@ -1,7 +1,6 @@
 """``curbwatch publish``: recordings and GPS tracks played to the broker, as the devices would."""
 
 import asyncio
-import json
 import sys
 from contextlib import nullcontext
 from pathlib import Path
@@ -15,6 +14,7 @@ from config.load import load_config
 from config.model import Config
 from config.pack import Pack, load_pack
 from curbwatch.cli.app import app
+from curbwatch.cli.output import write_json
 from curbwatch.database import connect, migrate
 from curbwatch.endpoints import Endpoints, resolve
 from curbwatch.player import Broker, Player, new_boot
@@ -124,8 +124,4 @@ def _show(plan: Plan, summary: Summary, json_path: Path | None) -> None:
             typer.echo(f"{noun:9} of {count} devices: {listed}")
     for device_id, missing in summary.short.items():
         typer.echo(f"{device_id}: {missing} positions were not acknowledged", err=True)
-    if json_path is not None:
-        try:
-            json_path.write_text(json.dumps(counts, ensure_ascii=False, indent=2) + "\n", encoding="utf-8")
-        except OSError as error:
-            raise UsageError(f"--json {json_path}: cannot be written: {error.strerror}") from None
+    write_json(json_path, counts)
