@@ -70,12 +70,13 @@ def evaluate_recordings(
 def _bench(path: Path | None, dwell_s: float | None, time_scale_s: float | None) -> Bench:
     config = load_config(path)
     if dwell_s is not None:
-        config = _with_dwell(config, dwell_s)
+        config = with_dwell(config, dwell_s)
     city = apply_modes(load_pack(Path(config.site.pack)).city, config.alerts.direct_classes)
     return Bench(config, city, time_scale_s)
 
 
-def _with_dwell(config: Config, dwell_s: float) -> Config:
+def with_dwell(config: Config, dwell_s: float) -> Config:
+    """The configuration with another dwell. Raises ConfigError for one that no configuration may have."""
     if not 1.0 <= dwell_s <= 86_400:
         raise ConfigError((Fault("--dwell", "", str(dwell_s), "must be 1 to 86400 s"),))
     return config.model_copy(update={"vision": config.vision.model_copy(update={"dwell_s": dwell_s})})

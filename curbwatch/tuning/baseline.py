@@ -18,7 +18,8 @@ from schemas.frame import FrameBatch
 from schemas.incident import Sighting
 from schemas.place import CameraView
 
-QUICK_S, SLOW_S = 20.0, 900.0  # time constants of the two models
+QUICK_S, SLOW_S = 20.0, 900.0  # time constants of the two models at a dwell of 90 s
+QUICK_SHARE = 0.25  # of a shorter dwell is the quick one's at most
 FOREGROUND = 255  # MOG2 marks shadows with 127
 MERGE_IOU = 0.3
 
@@ -28,6 +29,7 @@ class DualMog2:
 
     def __init__(self, knobs: VisionKnobs, view: CameraView) -> None:
         self._knobs, self._view = knobs, view
+        self._quick_s = min(QUICK_S, QUICK_SHARE * knobs.dwell_s)
         self._quick = cv2.createBackgroundSubtractorMOG2(history=50, varThreshold=16, detectShadows=True)
         self._slow = cv2.createBackgroundSubtractorMOG2(history=500, varThreshold=16, detectShadows=True)
         self._stood_s: NDArray[np.float32] | None = None
@@ -51,7 +53,7 @@ class DualMog2:
         dt_s = min((now_ns - self._last_ns) / 1e9, self._knobs.gap_s)
         self._last_ns = now_ns
         warm = (now_ns - self._first_ns) / 1e9 >= self._knobs.learn_s
-        quick = self._quick.apply(grid, learningRate=_rate(dt_s, QUICK_S))
+        quick = self._quick.apply(grid, learningRate=_rate(dt_s, self._quick_s))
         slow = self._slow.apply(grid, learningRate=_rate(dt_s, SLOW_S) if warm else 0.2)
         stands = (slow == FOREGROUND) & (quick != FOREGROUND)
         gone = slow != FOREGROUND
@@ -65,7 +67,7 @@ class DualMog2:
         stood = self._stood_s
         if stood is None:
             return []
-        mask = np.asarray(stood >= self._knobs.dwell_s - QUICK_S, np.uint8) * np.uint8(255)
+        mask = np.asarray(stood >= self._knobs.dwell_s - self._quick_s, np.uint8) * np.uint8(255)
         if self._zone is not None:
             cv2.bitwise_and(mask, self._zone, dst=mask)
         if not mask.any():

@@ -84,12 +84,15 @@ def test_frames_nearer_than_the_analysis_period_are_skipped_as_live(bench: Bench
     assert (played.analysed, played.decimated) == (5, 15)
 
 
-def test_the_road_finds_what_the_baseline_finds_and_both_are_scored(bench: Bench, tmp_path: Path) -> None:
+@pytest.mark.parametrize("dwell_s", [20.0, 90.0])
+def test_the_baseline_finds_a_thing_and_both_are_scored(bench: Bench, tmp_path: Path, dwell_s: float) -> None:
     thing = Thing((60, 40, 24, 20), start_s=80.0)
     event = {"kind": "waste", "appear_frame": 20, "drop_frame": 20, "last_frame": 79, "bbox": [240, 160, 96, 80]}
     recording = recorded(tmp_path / "thing", Street((thing,)), 80, events=[event])
-    both = evaluate(recording, bench)
+    judged = Bench(verb.with_dwell(bench.config, dwell_s), bench.city, bench.time_scale_s)
+    both = evaluate(recording, judged)
     assert [one.alert is not None for one in both[BASELINE].matches] == [True]
+    assert both[BASELINE].false_alarms == ()
     assert len(both[OURS].matches) == 1
 
 
