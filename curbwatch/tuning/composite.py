@@ -5,6 +5,7 @@ most clips may not be shown. Every figure made with them is called a composite.
 """
 
 import json
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,7 +18,7 @@ from curbwatch.tuning.recording import Recording, encode, read_recording
 from ingest.decode import decode_full
 from schemas.errors import UsageError
 
-CLIP = "seq-intel-parking"
+CLIP, CLIP_ROWS = "seq-intel-parking", 432
 PHOTOGRAPHS = "waste-street-cn"
 SPLIT = "tune"  # held back from training
 WASTE = "0"  # label of exposed waste
@@ -62,7 +63,11 @@ def choices(data: Path, count: int) -> Iterator[Choice]:
     named = sorted(file.stem for file in (data / PHOTOGRAPHS / SPLIT / "labels").glob("*.txt"))
     usable = [name for name in named if waste_boxes(data, name)]
     for k, index in enumerate(np.linspace(0, len(usable) - 1, min(count, len(usable)), dtype=int)):
-        yield Choice(usable[index], 0, WIDTHS_PX[k % len(WIDTHS_PX)], PLACES[(k * 5 + k // 6) % len(PLACES)])
+        _, _, w, h = waste_boxes(data, usable[index])[0]
+        width = WIDTHS_PX[k % len(WIDTHS_PX)]
+        x, y = PLACES[(k * 5 + k // 6) % len(PLACES)]
+        lowest = CLIP_ROWS - math.ceil(width * h / w) - 2  # photographs are square, so that shares are pixels
+        yield Choice(usable[index], 0, width, (x, max(0, min(y, lowest))))
 
 
 def waste_composite(

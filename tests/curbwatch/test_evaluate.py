@@ -176,6 +176,17 @@ def test_waste_pasted_into_the_parking_clip_is_one_alert(bench: Bench, tmp_path:
 
 
 @pytest.mark.data
+def test_every_composite_of_the_verb_fits_into_the_clip() -> None:
+    place = data("waste-street-cn")
+    chosen = list(composite.choices(place, 200))
+    assert len({one.picture for one in chosen}) == len(chosen) > 100
+    for one in chosen:
+        _, _, w, h = composite.waste_boxes(place, one.picture)[one.box_index]
+        assert one.place[0] + one.width_px <= 768
+        assert 0 <= one.place[1] <= 432 - one.width_px * h / w
+
+
+@pytest.mark.data
 def test_an_unknown_picture_or_box_is_named(tmp_path: Path) -> None:
     place = data("waste-street-cn")
     with pytest.raises(UsageError, match="nothing-of-this-name"):
