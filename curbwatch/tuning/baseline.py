@@ -67,7 +67,7 @@ class DualMog2:
         stood = self._stood_s
         if stood is None:
             return []
-        mask = np.asarray(stood >= self._knobs.dwell_s - self._quick_s, np.uint8) * np.uint8(255)
+        mask = np.asarray(stood >= self._knobs.dwell_s, np.uint8) * np.uint8(255)
         if self._zone is not None:
             cv2.bitwise_and(mask, self._zone, dst=mask)
         if not mask.any():
