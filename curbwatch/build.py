@@ -30,6 +30,7 @@ from ingest.store import IntakeStore
 from ingest.topics import TopicScheme
 from schemas.meter import Meter
 
+BROKER_TOPICS = (VERSION_TOPIC, DROPPED_TOPIC)
 RING_REACH = 2.0  # the evidence ring reaches back this many dwells: past the moment at which the object came
 
 
@@ -134,6 +135,11 @@ class RelayThread:
         """Begin to relay."""
         self._thread.start()
 
+    @property
+    def alive(self) -> bool:
+        """Whether it still relays."""
+        return self._thread.is_alive()
+
     def stop(self) -> None:
         """End after the present round; jobs that still wait are relayed by the next start."""
         self._ending.set()
@@ -148,8 +154,7 @@ def position_session(site: Site) -> tuple[SessionPlan, str]:
     topics = (
         (scheme.wildcard("vehicle", "position"), False),
         (scheme.wildcard("vehicle", "status"), True),
-        (VERSION_TOPIC, True),
-        (DROPPED_TOPIC, True),
+        *((topic, True) for topic in BROKER_TOPICS),
     )
     return _session(site, "positions", topics, window=knobs.positions_window, expiry_s=knobs.session_expiry_s)
 
@@ -168,7 +173,8 @@ def _session(
     user = broker.positions_user if name == "positions" else broker.frames_user
     plan = SessionPlan(
         url=site.endpoints.broker_url,
-        client_id=f"{site.config.intake.client_id}-{name}",
+        # The site is part of it: another site's session, and its queue at the broker, is none of ours.
+        client_id=f"{site.config.intake.client_id}-{site.config.site.site}-{name}",
         user=user,
         window=window,
         expiry_s=expiry_s,
@@ -176,5 +182,6 @@ def _session(
         keepalive_s=broker.keepalive_s,
         reconnect_max_s=broker.reconnect_max_s,
         ca_file=broker.ca_file,
+        optional=BROKER_TOPICS,
     )
     return plan, site.endpoints.passwords.get(user, "")

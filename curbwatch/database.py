@@ -56,9 +56,10 @@ class Lasting:
             if self._conn is None or self._conn.closed:
                 self._conn = connect(self._url, autocommit=True)
             yield self._conn
-        except (psycopg.OperationalError, psycopg.InterfaceError) as error:
+        except psycopg.Error as error:
             self.close()
-            raise SinkError(f"database {masked(self._url)} went away", retryable=True, wait_s=1.0) from error
+            said = next(iter(str(error).strip().splitlines()), type(error).__name__)
+            raise SinkError(f"database {masked(self._url)}: {said}", retryable=True, wait_s=1.0) from error
 
     def close(self) -> None:
         """Close the connection; the next call opens a new one."""
@@ -134,18 +135,18 @@ def drop_database(conn: Connection, name: str) -> None:
 
 
 def notices(url: str, channel: str, *, poll_s: float = 1.0) -> Iterator[bool]:
-    """Yield True for each NOTIFY on ``channel`` and False about every ``poll_s`` without one, for ever.
+    """Yield True when it listens, then True for each NOTIFY on ``channel``, False about every ``poll_s`` without one.
 
-    Raises SinkError when the connection is lost.
+    The first True is for what changed while nobody listened. Raises SinkError when the connection is lost.
     """
     with connect(url, autocommit=True) as conn:
-        conn.execute(sql.SQL("listen {}").format(sql.Identifier(channel)))
-        while True:
-            try:
-                seen = [notice.payload for notice in conn.notifies(timeout=poll_s, stop_after=1)]
-            except psycopg.OperationalError as error:
-                raise SinkError(f"database {masked(url)} went away", retryable=True, wait_s=1.0) from error
-            yield bool(seen)
+        try:
+            conn.execute(sql.SQL("listen {}").format(sql.Identifier(channel)))
+            yield True
+            while True:
+                yield bool([notice.payload for notice in conn.notifies(timeout=poll_s, stop_after=1)])
+        except psycopg.OperationalError as error:
+            raise SinkError(f"database {masked(url)} went away", retryable=True, wait_s=1.0) from error
 
 
 def _extension(conn: Connection) -> None:

@@ -14,23 +14,32 @@ from schemas.place import CameraView
 log = structlog.get_logger()
 
 CHANNEL = "curbwatch_registry"
+WAIT_S = 1.0  # that a caller waits for a reading: the network thread of a session may be one
+AGAIN_S = 1.0  # between two tries of a database that is away
 
 
 class LiveRegistry:
     """Implements ``ingest.devices.KnownDevices`` over the database; safe to use from any thread.
 
-    ``on_views(camera_ids)`` is called, in the thread that noticed, with cameras whose zones or calibration changed.
+    One thread reads, whoever asks: a database that does not answer holds up that thread and nobody else.
+    ``on_views(camera_ids)`` is called there with cameras whose zones or calibration changed.
     """
 
     def __init__(self, url: str, on_views: Callable[[Iterable[str]], None] | None = None) -> None:
         self._url = url
         self._on_views = on_views
         self._database = db.Lasting(url)
-        self._lock = threading.Lock()
         self._print: tuple[object, ...] = ()
         self._registry = Registry({}, {}, {})
+        self._version = 0
+        self._changed = threading.Condition()
+        self._asked = self._done = 0  # readings asked for, and the last of them that is done
+        self._trouble = ""
         self._stopping = threading.Event()
-        self._listener = threading.Thread(target=self._listen, name="registry", daemon=True)
+        self._threads = tuple(
+            threading.Thread(target=target, name=f"registry-{name}", daemon=True)
+            for name, target in (("reader", self._read_on), ("listener", self._listen))
+        )
 
     @property
     def rules(self) -> Mapping[str, DeviceRule]:
@@ -47,34 +56,79 @@ class LiveRegistry:
         """What a person calls each device."""
         return self._registry.names
 
+    @property
+    def alive(self) -> bool:
+        """Whether it still follows the registry."""
+        return all(thread.is_alive() for thread in self._threads)
+
     def refresh(self) -> bool:
-        """Read the registry again where it changed. True: there is news. Raises SinkError."""
-        with self._lock:
-            with self._database.connection() as conn:
-                now = fingerprint(conn)
-                if now == self._print:
-                    return False
-                before, self._registry = self._registry.views, load_registry(conn)
-                self._print = now
-            after = self._registry.views
-        changed = [camera_id for camera_id, view in before.items() if after.get(camera_id) != view]
-        log.info("registry_read", devices=len(self._registry.rules), views_changed=len(changed))
-        if changed and self._on_views is not None:
-            self._on_views(changed)
-        return True
+        """Have the registry read again where it changed, and wait for it. True: there is news.
+
+        Raises SinkError where it cannot be read within a second, and at once while the last try is not over.
+        """
+        with self._changed:
+            if self._trouble:
+                raise SinkError(self._trouble, retryable=True, wait_s=AGAIN_S)
+            version = self._version
+            self._asked += 1
+            mine = self._asked
+            self._changed.notify_all()
+            if not self._changed.wait_for(lambda: self._done >= mine or bool(self._trouble), WAIT_S):
+                self._trouble = f"registry: the database did not answer within {WAIT_S:.0f} s"
+            if self._trouble:
+                raise SinkError(self._trouble, retryable=True, wait_s=AGAIN_S)
+            return self._version != version
 
     def start(self) -> None:
-        """Read the registry, then listen for changes. Raises SinkError where it cannot be read at first."""
-        self.refresh()
-        self._listener.start()
+        """Read the registry, then follow it. Raises SinkError where it cannot be read at first."""
+        self._read()
+        for thread in self._threads:
+            thread.start()
 
     def stop(self) -> None:
-        """Stop listening."""
+        """Follow it no longer."""
         self._stopping.set()
-        if self._listener.is_alive():
-            self._listener.join()
-        with self._lock:
+        with self._changed:
+            self._changed.notify_all()
+        for thread in self._threads:
+            if thread.is_alive():
+                thread.join(2 * WAIT_S)  # a reader that waits for a silent database ends with the process
+        if not self._threads[0].is_alive():
             self._database.close()
+
+    def _read(self) -> None:
+        with self._database.connection() as conn:
+            now = fingerprint(conn)
+            if now == self._print:
+                return
+            before, after = self._registry.views, load_registry(conn)
+        self._registry, self._print = after, now
+        changed = [camera_id for camera_id, view in before.items() if after.views.get(camera_id) != view]
+        log.info("registry_read", devices=len(after.rules), views_changed=len(changed))
+        with self._changed:
+            self._version += 1
+        if changed and self._on_views is not None:
+            self._on_views(changed)
+
+    def _read_on(self) -> None:
+        """Read whenever somebody asked; try again until it is done."""
+        while not self._stopping.is_set():
+            with self._changed:
+                self._changed.wait_for(lambda: self._asked > self._done or self._stopping.is_set())
+                wanted = self._asked
+            if self._stopping.is_set():
+                return
+            try:
+                self._read()
+            except SinkError as error:
+                with self._changed:
+                    self._trouble = str(error)
+                    self._changed.notify_all()
+                self._stopping.wait(AGAIN_S)
+                continue
+            with self._changed:
+                self._done, self._trouble = wanted, ""
+                self._changed.notify_all()
 
     def _listen(self) -> None:
         while not self._stopping.is_set():
@@ -83,10 +137,12 @@ class LiveRegistry:
                     if self._stopping.is_set():
                         return
                     if noticed:
-                        self.refresh()
+                        with self._changed:
+                            self._asked += 1
+                            self._changed.notify_all()
             except SinkError as error:
                 log.warning("registry_unheard", error=str(error), effect="changes are read when it is back")
-                self._stopping.wait(error.wait_s)
+                self._stopping.wait(AGAIN_S)
 
 
 class LiveViews(Mapping[str, CameraView]):

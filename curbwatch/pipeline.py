@@ -7,8 +7,9 @@ decide, evidence) ─▶ IncidentStore + outbox ─▶ Relay ─▶ Redis Stream
 
 import asyncio
 import contextlib
+import inspect
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 import structlog
 
@@ -23,11 +24,12 @@ from ingest.mqtt import MqttSession
 from ingest.positions import Outlets, PositionWriter
 from ingest.presence import Presence
 from ingest.slots import FrameSlots
-from schemas.errors import FeedError
+from schemas.errors import CurbwatchError, FeedError
 from schemas.position import RawMessage
 
 log = structlog.get_logger()
 
+STUCK_S = 60.0  # a message un-acknowledged for so long eats the window: the connection is dropped (reliability P15)
 TAKE = 8  # frames drawn at once: few, so that the newest-wins slot and not the engine's queue is where frames wait
 
 
@@ -49,7 +51,7 @@ class Pipeline:
         self._positions = PositionWriter(
             site.config.intake, site.scheme, build.make_store(site), self._registry, telemetry
         )
-        self._presence = Presence(site.scheme, telemetry)
+        self._presence = Presence(site.scheme, self._registry, telemetry)
         self._frame_session = MqttSession(*build.frame_session(site), telemetry, self._frame_came)
         self._position_session = MqttSession(
             *build.position_session(site), telemetry, self._position_came, self._ask_again
@@ -76,11 +78,20 @@ class Pipeline:
         log.info("ready", health=self.health.url, timescaledb=self._site.edition.value)
 
     async def watch(self, ending: asyncio.Event) -> None:
-        """Wait until ``ending`` is set. Raises FeedError where the broker is given up for good."""
+        """Wait until ``ending`` is set.
+
+        Raises FeedError where the broker is given up for good, CurbwatchError where a part has ended by a defect: then
+        a fresh start is better than half a system, and the broker keeps what is not acknowledged.
+        """
         while not ending.is_set():
             refusal = self._frame_session.refusal or self._position_session.refusal
             if refusal:
                 raise FeedError(refusal)
+            dead = [name for name, alive in self._parts().items() if not alive]
+            if dead:
+                raise CurbwatchError(f"{', '.join(dead)} ended unexpectedly: see the log above, and start again")
+            if self._position_session.oldest_age_s() > STUCK_S:
+                self._position_session.drop("stuck")
             await self._engine.each(Shard.retry)
             self._gauges()
             with contextlib.suppress(TimeoutError):
@@ -91,25 +102,41 @@ class Pipeline:
         return {name: state.name.lower() for shard in self._shards for name, state in dict(shard.scenes).items()}
 
     async def stop(self) -> None:
-        """Drain, upstream first: nothing new comes in, what came is finished, what must survive is written."""
+        """Drain, upstream first: nothing new comes in, what came is finished, what must survive is written.
+
+        Each part is stopped whatever becomes of the others.
+        """
         log.info("draining")
         self._position_session.pause()
         self._frame_session.pause()
-        await asyncio.to_thread(self._positions.stop)
-        await asyncio.to_thread(self._position_session.stop)
         self._pumping = False
+        in_order: tuple[tuple[str, Callable[[], object]], ...] = (
+            ("positions", self._positions.stop),
+            ("position session", self._position_session.stop),
+            ("pump", self._pumped),
+            ("engine", self._engine.drain),
+            ("slots", lambda: self._frames.shed_waiting("shutdown")),
+            ("frame session", self._frame_session.stop),
+            ("dead letters", self._letters.stop),
+            ("relay", self._relay.stop),
+            ("registry", self._registry.stop),
+            ("database", self._database.close),
+            ("queue", self._queue.close),
+            ("http", self.health.stop),
+        )
+        for name, stop in in_order:
+            try:
+                if inspect.iscoroutinefunction(stop):
+                    await stop()
+                else:
+                    await asyncio.to_thread(stop)
+            except Exception:
+                log.exception("stop_failed", part=name)
+        log.info("stopped")
+
+    async def _pumped(self) -> None:
         if self._pump_task is not None:
             await self._pump_task
-            await self._engine.drain()
-        self._frames.shed_waiting("shutdown")
-        await asyncio.to_thread(self._frame_session.stop)
-        await asyncio.to_thread(self._letters.stop)
-        await asyncio.to_thread(self._relay.stop)
-        await asyncio.to_thread(self._registry.stop)
-        self._database.close()
-        self._queue.close()
-        self.health.stop()
-        log.info("stopped")
 
     async def _pump(self) -> None:
         """Frames from their slots to the engine, in turn; waits while the engine is full."""
@@ -148,11 +175,28 @@ class Pipeline:
         rising = any(shard.maturing(camera_id) for shard in self._shards)
         return knobs.maturing_period_s if rising else knobs.analyse_period_s
 
+    def _parts(self) -> dict[str, bool]:
+        """Everything that must go on by itself, and whether it does."""
+        return {
+            "position writer": self._positions.alive,
+            "position session": self._position_session.alive,
+            "frame session": self._frame_session.alive,
+            "frame pump": self._pump_task is not None and not self._pump_task.done(),
+            "dead letter writer": self._letters.alive,
+            "relay": self._relay.alive,
+            "registry": self._registry.alive,
+        }
+
     def _checks(self) -> Checks:
         def connected() -> bool:
             return self._frame_session.connected and self._position_session.connected
 
-        return {"broker": connected, "database": build.make_store(self._site).alive, "queue": self._queue.alive}
+        return {
+            "broker": connected,
+            "database": build.make_store(self._site).alive,
+            "queue": self._queue.alive,
+            "parts": lambda: all(self._parts().values()),
+        }
 
     def _gauges(self) -> None:
         self._meter.set("positions_waiting", self._positions.waiting)

@@ -1,26 +1,33 @@
 """Running the pipeline as a service: signals, exit, drain."""
 
 import asyncio
+import os
 import signal
 from collections.abc import Awaitable, Callable
+
+import structlog
 
 from curbwatch.build import Site
 from curbwatch.pipeline import Pipeline
 from curbwatch.telemetry import Telemetry
 
+log = structlog.get_logger()
+
+DRAIN_S = 40.0  # longer than intake.retry_s: a batch that is being tried again may still succeed
 While = Callable[[Pipeline], Awaitable[None]]
 
 
 async def serve(site: Site, telemetry: Telemetry, meanwhile: While | None = None) -> None:
     """Run until SIGTERM or SIGINT, or until ``meanwhile(pipeline)`` returns; then drain.
 
-    Raises CurbwatchError where the pipeline cannot start or the broker is given up for good; ``meanwhile``'s own
-    errors come through. Whatever happens, what was taken is finished first.
+    Raises CurbwatchError where the pipeline cannot start, a part of it ends, or the broker is given up for good;
+    ``meanwhile``'s own errors come through. Whatever happens, what was taken is finished first, for ``DRAIN_S`` at
+    most; a second signal ends at once. What is not acknowledged by then the broker keeps.
     """
     ending = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, ending.set)
+        loop.add_signal_handler(number, _end, ending, number)
     pipeline = Pipeline(site, telemetry)
     other: asyncio.Task[None] | None = None
     try:
@@ -33,11 +40,26 @@ async def serve(site: Site, telemetry: Telemetry, meanwhile: While | None = None
             if not other.done():
                 other.cancel()
             await asyncio.gather(other, return_exceptions=True)
+        hard = loop.call_later(DRAIN_S, _give_up)
         await pipeline.stop()
+        hard.cancel()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.remove_signal_handler(number)
     if other is not None and not other.cancelled() and (error := other.exception()) is not None:
         raise error
+
+
+def _end(ending: asyncio.Event, number: int) -> None:
+    if ending.is_set():
+        log.warning("ended_at_once", signal=number, effect="the broker keeps what is not acknowledged")
+        os._exit(128 + number)
+    ending.set()
+
+
+def _give_up() -> None:
+    """A server that stopped answering must not hold the process for ever; threads cannot be interrupted."""
+    log.error("drain_timed_out", after_s=DRAIN_S, effect="the broker keeps what is not acknowledged")
+    os._exit(1)
 
 
 async def _then(work: Awaitable[None], ending: asyncio.Event) -> None:

@@ -197,6 +197,11 @@ class LetterWriter:
         """Begin to write."""
         self._thread.start()
 
+    @property
+    def alive(self) -> bool:
+        """Whether it still writes."""
+        return self._thread.is_alive()
+
     def stop(self) -> None:
         """Write what waits, once, and end."""
         self._stopping.set()

@@ -54,6 +54,7 @@ class SessionPlan:
         window: Receive Maximum: messages un-acknowledged at once, 1..65535.
         expiry_s: how long the broker keeps the session without us; 0: not at all.
         topics: (filter, whether retained messages are wanted at every subscription).
+        optional: filters that the broker may refuse us, as many do with ``$SYS``.
     """
 
     url: str
@@ -65,6 +66,7 @@ class SessionPlan:
     keepalive_s: int = 15
     reconnect_max_s: float = 30.0
     ca_file: str = ""
+    optional: tuple[str, ...] = ()
 
 
 class _Client(paho.Client):
@@ -134,6 +136,7 @@ class MqttSession:
         self._stopping = threading.Event()
         self._refusal = ""
         self._had_session = False
+        self._fresh = False  # the broker began a new session with the present connection
         self._connected = False
         self._paused = False
         self._thread = threading.Thread(target=self._supervise, name=f"mqtt-{plan.client_id}", daemon=True)
@@ -147,6 +150,11 @@ class MqttSession:
     def generation(self) -> int:
         """Number of the present connection; tickets of earlier ones are void."""
         return self._ledger.generation
+
+    @property
+    def alive(self) -> bool:
+        """Whether it still looks after its connection."""
+        return self._thread.is_alive()
 
     @property
     def refusal(self) -> str:
@@ -209,7 +217,10 @@ class MqttSession:
         if self._password:
             client.username_pw_set(self._plan.user, self._password)
         if urlsplit(self._plan.url).scheme == "mqtts":
-            client.tls_set(ca_certs=self._plan.ca_file or None, tls_version=ssl.PROTOCOL_TLS_CLIENT)
+            try:
+                client.tls_set(ca_certs=self._plan.ca_file or None, tls_version=ssl.PROTOCOL_TLS_CLIENT)
+            except (OSError, ValueError) as error:
+                raise FeedError(f"broker.ca_file {self._plan.ca_file}: cannot be used: {error}") from error
         client.on_connect = self._connect_answered
         client.on_disconnect = self._disconnected
         client.on_subscribe = self._subscribed
@@ -285,18 +296,23 @@ class MqttSession:
             log.warning("session_lost", client=self._plan.client_id, remedy="devices are asked to send again")
             self._meter.add("sessions_lost", client=self._plan.client_id)
         self._had_session = True
+        self._fresh = not flags.session_present
         client.subscribe([(topic, _options(retained=retained)) for topic, retained in self._plan.topics])
-        if not flags.session_present and self._on_lost is not None:
-            self._on_lost()
 
     def _subscribed(
         self, _client: paho.Client, _userdata: object, _mid: int, codes: list[ReasonCode], _properties: object
     ) -> None:
-        refused = [topic for (topic, _), code in zip(self._plan.topics, codes, strict=False) if code.is_failure]
-        if refused:
-            self._refuse(f"broker {_shown(self._plan.url)} does not let {self._plan.user} read {', '.join(refused)}")
-        self._connected = not refused
+        refused = {topic for (topic, _), code in zip(self._plan.topics, codes, strict=False) if code.is_failure}
+        silent = refused & set(self._plan.optional)
+        if silent:
+            log.warning("broker_silent", topics=sorted(silent), effect="its version and its drops are not known")
+        if refused - silent:
+            listed = ", ".join(sorted(refused - silent))
+            self._refuse(f"broker {_shown(self._plan.url)} does not let {self._plan.user} read {listed}")
+        self._connected = not refused - silent
         self._settled.set()
+        if self._connected and self._fresh and self._on_lost is not None:
+            self._on_lost()  # only now can anything be published
 
     def _disconnected(
         self, _client: paho.Client, _userdata: object, _flags: object, code: ReasonCode, _properties: object

@@ -86,6 +86,11 @@ class PositionWriter:
         self._buffer.put((message, ticket))
 
     @property
+    def alive(self) -> bool:
+        """Whether it still writes."""
+        return self._thread.is_alive()
+
+    @property
     def waiting(self) -> int:
         """Messages put and not yet taken into a batch."""
         return self._buffer.qsize()

@@ -48,7 +48,9 @@ class HealthServer:
         )
         self._server = uvicorn.Server(config)
         # uvicorn takes the process's signals only in the main thread: here they stay ours.
-        self._thread = threading.Thread(target=self._server.run, kwargs={"sockets": [self._socket]}, name="http")
+        self._thread = threading.Thread(
+            target=self._server.run, kwargs={"sockets": [self._socket]}, name="http", daemon=True
+        )
 
     @property
     def url(self) -> str:
@@ -63,7 +65,8 @@ class HealthServer:
     def stop(self) -> None:
         """Stop serving and wait for the thread."""
         self._server.should_exit = True
-        self._thread.join(timeout=10)
+        if self._thread.is_alive():
+            self._thread.join(timeout=10)
         self._socket.close()
 
 

@@ -72,6 +72,7 @@ def test_an_unreachable_database_is_named_without_its_password() -> None:
 
 def test_a_notice_arrives(database_url: str) -> None:
     listening = db.notices(database_url, "curbwatch_registry", poll_s=0.1)
+    assert next(listening) is True  # for what changed before anybody listened
     assert next(listening) is False
     with db.connect(database_url, autocommit=True) as conn:
         conn.execute("insert into device (device_id, kind, source) values ('a', 'camera', 'publish')")

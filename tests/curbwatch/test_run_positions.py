@@ -1,12 +1,14 @@
 """``curbwatch run`` keeps what vehicles send, on the real broker and database."""
 
 import json
+import signal
 import time
 from pathlib import Path
 
 import pytest
 
 import curbwatch.database as db
+from config.pack import load_pack
 from curbwatch.parts.paths import write_private
 from curbwatch.registry import register_vehicle
 from tests.devices import Devices
@@ -39,7 +41,7 @@ def test_a_position_is_stored_and_its_device_is_told(service: Service) -> None:
     assert count(service, "select count(*) from position where speed_mps = 10 and device_id = 'yj-car-01'") == 1
     assert service.metric("curbwatch_positions_stored_total") == 1
     status, body = service.get("/readyz")
-    assert (status, json.loads(body)) == (200, {"broker": True, "database": True, "queue": True})
+    assert (status, json.loads(body)) == (200, dict.fromkeys(("broker", "database", "queue", "parts"), True))
     assert service.get("/healthz")[0] == 200
     assert service.stop() == 0
 
@@ -129,6 +131,54 @@ def test_ten_kills_during_twenty_thousand_positions_lose_none_and_double_none(se
     assert service.starts == kills + 1
     assert stored(service) == total
     assert count(service, "select count(distinct (device_id, boot, seq)) from position") == total
+
+
+@pytest.mark.servers
+def test_a_vehicle_is_asked_to_send_again_where_the_broker_has_no_session_of_ours(service: Service) -> None:
+    with Devices(service.servers, service.site) as devices:
+        service.start()
+        asked = {f"{devices.base}/vehicle/{name}/resync" for name in load_pack(Path("yanjiang")).vehicles}
+        wait_until("the requests", lambda: {topic for topic, _ in devices.heard} >= asked)
+        devices.heard.clear()
+        assert service.stop() == 0
+        service.start()  # the session is there now
+        devices.position(CAR, 0, now_ms())
+        wait_until("the acknowledgement", lambda: devices.ack(CAR).get("seq") == 0)
+        assert [entry for entry in devices.heard if entry[0].endswith("resync")] == []
+
+
+@pytest.mark.servers
+def test_a_database_that_loses_every_connection_costs_nothing(service: Service) -> None:
+    service.start()
+    with Devices(service.servers, service.site) as devices, db.connect(service.database_url, autocommit=True) as conn:
+        for seq in range(3):
+            conn.execute(
+                "select pg_terminate_backend(pid) from pg_stat_activity where application_name like 'curbwatch%'"
+                " and pid <> pg_backend_pid() and datname = current_database()"
+            )
+            register_vehicle(conn, f"later-{seq}")
+            devices.position(f"later-{seq}", 0, now_ms())
+            wait_until("it to be stored", lambda many=seq: stored(service) == many + 1)  # type: ignore[misc]
+        assert service.metric("curbwatch_positions_rejected_total") == 0
+        assert service.get("/readyz")[0] == 200
+    assert service.stop() == 0
+
+
+@pytest.mark.servers
+def test_a_second_signal_ends_at_once(service: Service) -> None:
+    service.start()
+    with db.connect(service.database_url) as conn, Devices(service.servers, service.site) as devices:
+        conn.execute("lock table position in access exclusive mode")  # a database that does not answer
+        devices.position(CAR, 0, now_ms())
+        wait_until("it to wait", lambda: service.metric("curbwatch_oldest_unacked_seconds") > 0)
+        assert service.process is not None
+        service.process.send_signal(signal.SIGTERM)
+        wait_until("the drain", lambda: any(event.get("event") == "draining" for event in service.events))
+        service.process.send_signal(signal.SIGTERM)
+        assert service.process.wait(10) == 128 + signal.SIGTERM
+        conn.rollback()
+        service.start()  # what was not acknowledged comes again
+        wait_until("the acknowledgement", lambda: devices.ack(CAR).get("seq") == 0)
 
 
 @pytest.mark.servers

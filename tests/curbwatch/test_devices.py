@@ -1,0 +1,109 @@
+"""The registry as the running system sees it, over a real database that goes and comes."""
+
+import threading
+import time
+from collections.abc import Iterable, Iterator
+
+import pytest
+
+import curbwatch.database as db
+from curbwatch.devices import LiveRegistry, LiveViews
+from curbwatch.registry import register_camera, register_vehicle
+from schemas.errors import SinkError
+from schemas.place import CameraView, ImageZone
+from tests.fix_service import wait_until
+
+pytestmark = pytest.mark.servers
+
+
+class Seen:
+    def __init__(self, url: str) -> None:
+        self.changed: list[str] = []
+        self.registry = LiveRegistry(url, self._views)
+
+    def _views(self, camera_ids: Iterable[str]) -> None:
+        self.changed += camera_ids
+
+
+@pytest.fixture
+def seen(database_url: str) -> Iterator[Seen]:
+    made = Seen(database_url)
+    made.registry.start()
+    yield made
+    made.registry.stop()
+
+
+def test_an_empty_registry_knows_nobody(seen: Seen) -> None:
+    assert dict(seen.registry.rules) == {}
+    assert seen.registry.refresh() is False
+    assert len(LiveViews(seen.registry)) == 0
+    assert seen.registry.alive
+
+
+def test_news_is_read_when_somebody_asks(seen: Seen, database_url: str) -> None:
+    with db.connect(database_url, autocommit=True) as conn:
+        register_vehicle(conn, "car", name="\u8f66")
+    seen.registry.refresh()
+    assert seen.registry.rules["car"].kind == "vehicle"
+    assert seen.registry.names["car"] == "\u8f66"
+
+
+def test_a_notice_is_enough(seen: Seen, database_url: str) -> None:
+    with db.connect(database_url, autocommit=True) as conn:
+        register_camera(conn, CameraView("cam"))
+    wait_until("the camera", lambda: "cam" in seen.registry.views)
+    assert seen.changed == []
+
+
+def test_a_camera_with_other_zones_is_told(seen: Seen, database_url: str) -> None:
+    zone = ImageZone("kerb", ((0, 0), (9, 0), (9, 9)))
+    with db.connect(database_url, autocommit=True) as conn:
+        register_camera(conn, CameraView("cam"))
+        wait_until("the camera", lambda: "cam" in seen.registry.views)
+        register_camera(conn, CameraView("cam", zones=(zone,)))
+    wait_until("the zone", lambda: seen.changed == ["cam"])
+    assert LiveViews(seen.registry)["cam"].zones == (zone,)
+
+
+def test_what_somebody_changes_by_hand_is_noticed_too(seen: Seen, database_url: str) -> None:
+    with db.connect(database_url, autocommit=True) as conn:
+        register_vehicle(conn, "car")
+        wait_until("the car", lambda: "car" in seen.registry.rules)
+        conn.execute("update device set crs = 'gcj02' where device_id = 'car'")
+    wait_until("its coordinates", lambda: seen.registry.rules["car"].crs == "gcj02")
+
+
+def test_a_change_while_the_connections_were_lost_is_read(seen: Seen, database_url: str) -> None:
+    with db.connect(database_url, autocommit=True) as conn:
+        conn.execute(
+            "select pg_terminate_backend(pid) from pg_stat_activity"
+            " where datname = current_database() and pid <> pg_backend_pid() and backend_type = 'client backend'"
+        )
+        register_vehicle(conn, "car")
+    wait_until("the car", lambda: "car" in seen.registry.rules)
+    assert seen.registry.alive
+
+
+def test_a_database_that_does_not_answer_holds_nobody_up(seen: Seen, database_url: str) -> None:
+    with db.connect(database_url) as conn:
+        conn.execute("lock table device in access exclusive mode")
+        with pytest.raises(SinkError, match="did not answer"):
+            seen.registry.refresh()
+        ended = threading.Event()
+
+        def ask() -> None:
+            with pytest.raises(SinkError):
+                seen.registry.refresh()
+            ended.set()
+
+        threading.Thread(target=ask, daemon=True).start()
+        assert ended.wait(0.5)  # not even for the second that the first one waited
+        conn.rollback()
+    deadline_s = time.monotonic() + 10
+    while time.monotonic() < deadline_s:
+        try:
+            seen.registry.refresh()
+            break
+        except SinkError:
+            time.sleep(0.05)
+    assert seen.registry.refresh() is False

@@ -1,0 +1,73 @@
+"""The pipeline as a whole: what happens to the rest when one part ends by a defect."""
+
+import asyncio
+import time
+from collections.abc import Callable
+
+import pytest
+
+from config.load import load_config
+from curbwatch.build import prepare
+from curbwatch.endpoints import resolve
+from curbwatch.pipeline import Pipeline
+from curbwatch.telemetry import Telemetry
+from ingest.codecs.native import NativeCodec
+from ingest.slots import FrameSlots
+from schemas.errors import CurbwatchError
+from tests.devices import Devices
+from tests.fix_service import Service
+from tests.ingest.jpegs import jpeg
+
+pytestmark = [
+    pytest.mark.servers,
+    pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning"),
+]
+
+
+def made(service: Service) -> Pipeline:
+    config = load_config(service.config)
+    return Pipeline(prepare(config, resolve(config, service.servers)), Telemetry())
+
+
+def fail(*_told: object, **_more: object) -> None:
+    raise ValueError("a defect of ours")
+
+
+async def ends_with(pipeline: Pipeline, act: Callable[[], None]) -> str:
+    """Start, act, and return why ``watch`` ended; stopping must end too."""
+    await pipeline.start()
+    try:
+        await asyncio.to_thread(act)
+        with pytest.raises(CurbwatchError) as caught:
+            await asyncio.wait_for(pipeline.watch(asyncio.Event()), 20)
+        return str(caught.value)
+    finally:
+        await asyncio.wait_for(pipeline.stop(), 30)
+
+
+async def test_a_writer_that_dies_ends_the_service_and_is_named(
+    service: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(NativeCodec, "decode", fail)
+    with Devices(service.servers, service.site) as devices:
+        told = await ends_with(made(service), lambda: devices.position("yj-car-01", 0, time.time_ns() // 1_000_000))
+    assert "position writer ended unexpectedly" in told
+
+
+async def test_a_pump_that_dies_ends_the_service_and_everything_else_is_stopped(
+    service: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pipeline = made(service)
+    monkeypatch.setattr(FrameSlots, "take", fail)
+    with Devices(service.servers, service.site) as devices:
+        told = await ends_with(pipeline, lambda: devices.send("camera/yj-cam-01/frame", jpeg(64, 48)))
+    assert "frame pump ended unexpectedly" in told
+    assert not any(pipeline._parts().values())
+
+
+async def test_starting_and_stopping_without_a_message_is_clean(service: Service) -> None:
+    pipeline = made(service)
+    await pipeline.start()
+    assert all(pipeline._parts().values())
+    await pipeline.stop()
+    assert not any(pipeline._parts().values())
