@@ -7,6 +7,7 @@ from pathlib import Path
 import structlog
 
 from detectors.base import Detector
+from schemas.errors import SetupError
 
 log = structlog.get_logger()
 
@@ -14,7 +15,8 @@ log = structlog.get_logger()
 class SnapshotFolder:
     """One file per camera, written as temporary file, fsync, rename. Not thread-safe: one shard owns it.
 
-    Snapshots never expire by age: a detector checks them against the first new frame.
+    Snapshots never expire by age: a detector checks them against the first new frame. They show the street, so only
+    the owner may read them. Raises SetupError where the folder cannot be made.
     """
 
     def __init__(self, folder: Path, *, every_s: float, monotonic_s: Callable[[], float]) -> None:
@@ -22,7 +24,11 @@ class SnapshotFolder:
         self._every_s = every_s
         self._monotonic_s = monotonic_s
         self._changed: dict[str, float] = {}  # camera -> when it was last written, or first seen
-        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        try:
+            folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        except OSError as error:
+            message = f"snapshot folder {folder} cannot be made: {error.strerror}; set engine.snapshot_dir"
+            raise SetupError(message) from error
 
     def restore(self, detector: Detector, camera_id: str) -> bool:
         """Give a camera its last state back. False where there is none or it is not readable, which is logged."""
@@ -51,6 +57,7 @@ class SnapshotFolder:
         temporary = target.with_suffix(".tmp")
         try:
             with temporary.open("wb") as file:
+                os.fchmod(file.fileno(), 0o600)
                 file.write(state)
                 file.flush()
                 os.fsync(file.fileno())

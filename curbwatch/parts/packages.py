@@ -26,6 +26,8 @@ PROGRAMS = (
     "usr/bin/valkey-server",
 )
 
+BEGUN = frozenset({"apt", "root"})  # all that a killed first time leaves
+
 Progress = Callable[[str], None]
 
 
@@ -46,6 +48,8 @@ def ensure_packages(folder: Path, progress: Progress) -> Path:
             raise SetupError(message)
     if not KEYRING.is_file():
         raise SetupError(f"{KEYRING} is missing. Install it: apt-get install debian-archive-keyring")
+    if folder.is_dir() and {path.name for path in folder.iterdir()} - BEGUN:
+        raise SetupError(f"{folder} holds other things than our packages: set CURBWATCH_HOME to another folder")
     shutil.rmtree(folder, ignore_errors=True)
     root.mkdir(parents=True, mode=0o755)
     apt = folder / "apt"

@@ -8,6 +8,7 @@ import contextlib
 import os
 import signal
 import socket
+import stat
 import subprocess
 import time
 from collections.abc import Callable
@@ -39,10 +40,10 @@ def launch(argv: list[str], log: Path, owner: Identity) -> None:
     """Start a server that outlives us; its output goes to ``log``.
 
     setsid forks, so that the server is nobody's child of ours: a killed one would else stay behind as a zombie,
-    whose pid PostgreSQL takes for a running server.
+    whose pid PostgreSQL takes for a running server. Raises SetupError where ``log`` is not a file of its own.
     """
-    with log.open("ab") as output:
-        owner.own(log)
+    with os.fdopen(_opened(log), "ab") as output:
+        owner.own(output.fileno())
         subprocess.run(
             ["setsid", "--fork", *argv],
             stdin=subprocess.DEVNULL,
@@ -103,6 +104,22 @@ def free_port(wanted: int) -> int:
                 continue
             return int(probe.getsockname()[1])
     raise SetupError("no free port on 127.0.0.1")
+
+
+def _opened(log: Path) -> int:
+    """Open a log in the server's own folder, whose user could put a link to another's file there."""
+    try:
+        # Without O_NONBLOCK a pipe of that name would hold us for ever.
+        descriptor = os.open(
+            log, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, 0o600
+        )
+    except OSError as error:
+        raise SetupError(f"log {log} cannot be opened: {error.strerror}; remove it and try again") from error
+    state = os.fstat(descriptor)
+    if not stat.S_ISREG(state.st_mode) or state.st_nlink != 1:
+        os.close(descriptor)
+        raise SetupError(f"log {log} is not a file of its own: remove it and try again")
+    return descriptor
 
 
 def _signal(pid: int, number: signal.Signals) -> None:

@@ -1,17 +1,14 @@
 """``up``, ``down`` and ``status`` of the three private servers."""
 
-import fcntl
 import json
-import os
 import secrets
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from curbwatch.parts.mosquitto import USERS, Mosquitto
 from curbwatch.parts.packages import ensure_packages
-from curbwatch.parts.paths import home, identity, make_folder, write_private
+from curbwatch.parts.paths import home, identity, locked, make_folder, refuse_unreachable, write_private
 from curbwatch.parts.postgres import DATABASE, ROLE, Postgres
 from curbwatch.parts.process import LOOPBACK, free_port
 from curbwatch.parts.valkey import Valkey
@@ -19,6 +16,7 @@ from schemas.errors import SetupError
 
 # First choices, away from the usual 5432, 1883 and 6379 that the machine may have taken.
 PORTS = {"postgres": 54817, "mosquitto": 18817, "valkey": 63817}
+BEGUN = frozenset({"lock", "secrets"})  # all that a first `up`, killed early, leaves without its state
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,10 +52,13 @@ def up(directory: Path | None = None, *, progress: Callable[[str], None] = _quie
     """
     folder = _folder(directory)
     make_folder(home(), 0o755)
-    with _locked(home() / "packages.lock"):
-        root = ensure_packages(home() / "packages", progress)
+    _refuse_strange(folder)
     make_folder(folder, 0o711)
-    with _locked(folder / "lock"):
+    for needed in (home(), folder):
+        refuse_unreachable(needed, identity())
+    with locked(home() / "packages.lock"):
+        root = ensure_packages(home() / "packages", progress)
+    with locked(folder / "lock"):
         instance = _instance(folder, root)
         state = _state(folder)
         secret: dict[str, str] = state["passwords"]
@@ -83,7 +84,7 @@ def down(directory: Path | None = None) -> None:
     folder = _folder(directory)
     if not folder.is_dir():
         return
-    with _locked(folder / "lock"):
+    with locked(folder / "lock"):
         instance = _instance(folder, home() / "packages" / "root")
         instance.mosquitto.stop()
         instance.valkey.stop()
@@ -115,6 +116,18 @@ def addresses(directory: Path | None = None) -> Servers:
 
 def _folder(directory: Path | None) -> Path:
     return (home() / "servers" if directory is None else directory).absolute()
+
+
+def _refuse_strange(folder: Path) -> None:
+    """A folder with other things in it is not taken: servers would get folders that belong to somebody."""
+    try:
+        if folder.is_dir() and not (folder / "state.json").is_file():
+            names = (path.name for path in folder.iterdir())
+            strange = sorted(name for name in names if name not in BEGUN and not name.startswith(".state.json."))
+            if strange:
+                raise SetupError(f"{folder} holds no servers but other things ({strange[0]}): name an empty folder")
+    except OSError as error:
+        raise SetupError(f"{folder} cannot be read: {error.strerror}; name another folder") from error
 
 
 def _instance(folder: Path, root: Path) -> _Instance:
@@ -156,19 +169,3 @@ def _servers(folder: Path, state: dict[str, dict]) -> Servers:  # type: ignore[t
         redis_url=f"redis://:{secret['valkey']}@{LOOPBACK}:{ports['valkey']}/0",
         password_files={user: folder / "secrets" / user for user in USERS},
     )
-
-
-@contextmanager
-def _locked(path: Path) -> Iterator[None]:
-    """Hold an flock: the kernel frees it when its holder dies, so it can never be stale."""
-    try:
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    except OSError as error:
-        raise SetupError(
-            f"cannot lock {path}: {error.strerror}; it belongs to another user or the disk is full"
-        ) from error
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(descriptor)
