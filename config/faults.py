@@ -1,10 +1,10 @@
 """Collects every fault of a configuration, and words pydantic's findings as file, key, value."""
 
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from difflib import get_close_matches
 from itertools import islice
 from typing import Any, TypeVar, get_args
-from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
@@ -13,6 +13,10 @@ from schemas.errors import ConfigError, Fault
 
 SHOWN_MAX = 80  # characters of a value that are shown; longer ones are cut
 FAULTS_MAX = 200  # a broken export would otherwise print a line per row
+URL = re.compile(r"\s*[\w+.-]+://")
+USER = re.compile(r"(://[^:@]*:).*(@)", re.DOTALL)
+QUERY = re.compile(r"([?&][^=&?]*pass[^=&?]*=)[^&]*", re.IGNORECASE)
+WORD = re.compile(r"(\b\w*password\s*=\s*)(?:'(?:\\.|[^'\\])*'|(?:\\.|[^\s\\])*)", re.IGNORECASE | re.DOTALL)
 NAMES_MAX = 2000  # names looked through for a similar one: about 20 µs each
 
 Model = TypeVar("Model", bound=BaseModel)
@@ -102,7 +106,7 @@ def shown(value: object) -> str:
         value = f"{len(value)} entries"
     text = value if isinstance(value, str) else "" if value is None or isinstance(value, Mapping) else _repr(value)
     if "://" in text:
-        text = _masked(text)
+        text = masked(text)
     elif "@" in text:  # an address without its scheme
         text = f"***{text[text.rindex('@') :]}"
     text = "".join(mark if mark.isprintable() else f"\\x{ord(mark):02x}" for mark in text[: SHOWN_MAX + 1])
@@ -116,13 +120,15 @@ def _repr(value: object) -> str:
         return "…"
 
 
-def _masked(text: str) -> str:
-    try:
-        netloc = urlsplit(text).netloc
-    except ValueError:
-        return "(an address that cannot be read)"
-    user, at, host = netloc.rpartition("@")
-    return text.replace(netloc, f"{user.partition(':')[0]}:***@{host}", 1) if at and ":" in user else text
+def masked(address: str) -> str:
+    """Return an address, a URL or ``key=value`` words of libpq, without its passwords; rather too much than too little.
+
+    A password with ``#``, ``/``, ``@`` or ``?`` in it makes a URL that no parser reads as it was meant: all up to the
+    last ``@`` is hidden.
+    """
+    if not URL.match(address):
+        address = WORD.sub(r"\1***", address)
+    return QUERY.sub(r"\1***", USER.sub(r"\1***\2", address))
 
 
 def _siblings(model: type[BaseModel], loc: tuple[int | str, ...]) -> list[str]:

@@ -1,8 +1,15 @@
 """Knobs of the intake: broker sessions, windows, batches, gates."""
 
-from pydantic import Field
+from urllib.parse import urlsplit
+
+from pydantic import Field, field_validator
 
 from config.base import Knobs
+
+BROKER_REMEDY = (
+    "should be mqtt://host:port or mqtts://host:port with a port of 1 to 65535; in a user or password write"
+    " # as %23, / as %2F, @ as %40"
+)
 
 
 class BrokerKnobs(Knobs):
@@ -19,6 +26,18 @@ class BrokerKnobs(Knobs):
     ca_file: str = ""
     keepalive_s: int = Field(default=15, ge=5, le=120)
     reconnect_max_s: float = Field(default=30.0, gt=0)
+
+    @field_validator("url")
+    @classmethod
+    def _names_a_host_and_a_port(cls, url: str) -> str:
+        try:
+            address = urlsplit(url)
+            port = address.port
+        except ValueError:  # its words would show a piece of a password with a # in it
+            raise ValueError(BROKER_REMEDY) from None
+        if url and (not address.hostname or port == 0):
+            raise ValueError(BROKER_REMEDY)
+        return url
 
 
 class IntakeKnobs(Knobs):

@@ -1,6 +1,7 @@
 """TOML file and environment to one frozen Config; every fault at once, with file, key and value."""
 
 import os
+import ssl
 import stat
 import tomllib
 from collections.abc import Mapping
@@ -14,6 +15,7 @@ from schemas.errors import ConfigError, Fault
 
 PREFIX = "CURBWATCH_"
 SECRET_MAX_BYTES = 65_536
+AUTHORITY_MAX_BYTES = 1_048_576  # a system's whole bundle has about 220 000
 # Relative values of these keys count from the folder of the file that holds them.
 PATH_ENDINGS = ("_file", "_dir")
 
@@ -29,9 +31,12 @@ def load_config(path: Path | None, environment: Mapping[str, str] | None = None)
     faults = Faults()
     faults.extend(found)
     faults.refuse()
-    config = faults.validate(Config, data, str(path or "environment"))
+    file = str(path or "environment")
+    config = faults.validate(Config, data, file) or Config()
+    if config.broker.ca_file:
+        _check_authority("broker.ca_file", config.broker.ca_file, file, faults)
     faults.refuse()
-    return config or Config()
+    return config
 
 
 def read_config(
@@ -96,11 +101,8 @@ def secret_faults(data: Mapping[str, Mapping[str, Any]], file: str) -> tuple[Fau
 
 
 def _check_file(key: str, value: str, file: str, faults: Faults) -> None:
-    if key.endswith("ca_file"):  # a certificate is public
-        unread = Faults()
-        read_bytes(Path(value), SECRET_MAX_BYTES * 16, unread, value)
-        for fault in unread:
-            faults.add(file, key, value, fault.message)
+    if key.endswith("ca_file"):
+        _check_authority(key, value, file, faults)
         return
     try:
         read_secret(Path(value))
@@ -108,6 +110,19 @@ def _check_file(key: str, value: str, file: str, faults: Faults) -> None:
         for fault in error.faults:
             shown = f"{fault.message} (mode {fault.value})" if fault.value.startswith("0") else fault.message
             faults.add(file, key, value, shown)
+
+
+def _check_authority(key: str, value: str, file: str, faults: Faults) -> None:
+    """Certificates are public: any mode will do, but TLS must be able to read them."""
+    unread = Faults()
+    if read_bytes(Path(value), AUTHORITY_MAX_BYTES, unread, value) is None:
+        for fault in unread:
+            faults.add(file, key, value, fault.message)
+        return
+    try:
+        ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(value)
+    except (OSError, ValueError):
+        faults.add(file, key, value, "holds no certificate in PEM form")
 
 
 def _refusal(file: str, value: str, message: str) -> ConfigError:

@@ -10,6 +10,19 @@ from config.load import load_config, read_secret, secret_faults
 from config.model import Config
 from schemas.errors import ConfigError
 
+# A certificate made for these tests; nothing is signed with its key, which was never kept.
+AUTHORITY = """-----BEGIN CERTIFICATE-----
+MIIBcjCCARmgAwIBAgIUH9a8TQeeh/o6P7utDJfgwvSWF0UwCgYIKoZIzj0EAwIw
+DzENMAsGA1UEAwwEdGVzdDAeFw0yNjExMjUyMTE0NDdaFw0zNjExMjIyMTE0NDda
+MA8xDTALBgNVBAMMBHRlc3QwWTATBgcqhkjOPQIBBggqhkjOPQMBBwNCAAQR+Xj/
+T/sIBGbrMIN1r3ZrM1phBaERyC/lu2tRkSn6Mk45BezuAEx7ORxPNPzOcgOgFf9D
+v3QgMCR0pJ0vETCio1MwUTAdBgNVHQ4EFgQUgj2NL0tBJSpGYRKmQfXhLHZctHcw
+HwYDVR0jBBgwFoAUgj2NL0tBJSpGYRKmQfXhLHZctHcwDwYDVR0TAQH/BAUwAwEB
+/zAKBggqhkjOPQQDAgNHADBEAiAZ73Tn9YlP4KUMb5bDeVyg5Tmks6csz3KxKsDx
+SoFAAQIgT0GN/ioLtIugRlBd75vyMjtrhFNbcYGZShkcMMaClmk=
+-----END CERTIFICATE-----
+"""
+
 
 @pytest.fixture
 def file(tmp_path: Path) -> Path:
@@ -167,7 +180,9 @@ def test_every_secret_file_of_a_configuration_is_looked_at(tmp_path: Path) -> No
     readable.write_text("x")
     readable.chmod(0o644)
     broker = {"positions_password_file": str(readable), "frames_password_file": str(tmp_path / "no"), "url": ""}
-    data = {"broker": broker | {"ca_file": str(readable)}, "redis": {"url_file": str(tmp_path)}, "log": {"level": "x"}}
+    authority = tmp_path / "ca.pem"
+    authority.write_text(AUTHORITY)
+    data = {"broker": broker | {"ca_file": str(authority)}, "redis": {"url_file": str(tmp_path)}, "log": {"level": "x"}}
     faults = {fault.key: fault.message for fault in secret_faults(data, "c.toml")}
     assert set(faults) == {"broker.positions_password_file", "broker.frames_password_file", "redis.url_file"}
     assert "(mode 0644)" in faults["broker.positions_password_file"]
@@ -175,6 +190,46 @@ def test_every_secret_file_of_a_configuration_is_looked_at(tmp_path: Path) -> No
     assert secret_faults(both, "c.toml")[0].message == "give url or url_file, not both"
     missing = {"broker": {"ca_file": str(tmp_path / "none.pem")}}
     assert secret_faults(missing, "c.toml")[0].message == "there is no such file"
+
+
+@pytest.mark.parametrize(
+    ("content", "message"), [(None, "there is no such file"), ("", "no certificate"), ("x", "no certificate")]
+)
+def test_an_authority_that_tls_cannot_use_is_refused_by_run_and_check(
+    file: Path, content: str | None, message: str
+) -> None:
+    authority = file.parent / "ca.pem"
+    if content is not None:
+        authority.write_text(content)
+    file.write_text('[broker]\nca_file = "ca.pem"\n')
+    (fault,) = faults_of(file)
+    assert fault.startswith(f"{file}: broker.ca_file = {authority}: ")
+    assert message in fault
+    (checked,) = secret_faults({"broker": {"ca_file": str(authority)}}, str(file))
+    assert str(checked) == fault
+    authority.write_text("# Türktrust\n" + AUTHORITY)
+    assert load_config(file, {}).broker.ca_file == str(authority)
+
+
+@pytest.mark.parametrize("url", ["mqtt://h:notaport", "mqtt://h:70000", "mqtt://h:0", "mqtt://:1883", "mqtts://[::1"])
+def test_a_broker_whose_address_cannot_be_dialled_is_refused(file: Path, url: str) -> None:
+    file.write_text(f'[broker]\nurl = "{url}"\n')
+    (fault,) = faults_of(file)
+    assert "broker.url" in fault
+    assert "should be mqtt://host:port" in fault
+
+
+def test_a_broker_needs_no_port_and_may_have_any_kind_of_name(file: Path) -> None:
+    for url in ("mqtt://h", "mqtts://broker.example:8883", "mqtt://[::1]:1883", "mqtt://u:p%23w@h:1"):
+        file.write_text(f'[broker]\nurl = "{url}"\n')
+        assert load_config(file, {}).broker.url == url
+
+
+def test_a_broker_password_that_breaks_the_address_is_not_printed(file: Path) -> None:
+    file.write_text('[broker]\nurl = "mqtt://u:my#secret@h:1883"\n')
+    (fault,) = faults_of(file)
+    assert "mqtt://u:***@h:1883" in fault
+    assert "my" not in fault.replace(file.as_posix(), "")
 
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=150)
