@@ -67,7 +67,7 @@ class Decider:
             track_id = int(detections.track_id[row])
             if detections.phase[row] == Phase.GONE:
                 self._stored_ns.pop((camera_id, track_id), None)
-                departures.append(Departure(camera_id, track_id, captured_ns))
+                departures.append(Departure(camera_id, track_id, captured_ns, int(detections.appeared_ns[row])))
                 continue
             stored_ns = self._stored_ns.get((camera_id, track_id))
             if stored_ns is not None and captured_ns - stored_ns < self.knobs.refresh_s * 1e9:

@@ -8,16 +8,14 @@ from typing import Any
 
 from alerts.place import M_PER_DEG, distance_m
 from alerts.rows import event_row, evidence_row, incident_row
+from alerts.steps import NAMESPACE, OPEN_STATES, add_event, close_gone, make_job
 from alerts.store import AlertDatabase, Connection, id_of
 from schemas.errors import UsageError
 from schemas.incident import Box, Departure, EvidenceRecord, IncidentEvent, IncidentRow, Opened, Sighting
 from schemas.units import utc
 
-NAMESPACE = uuid.UUID("3a4c8c70-5a0e-5d0e-9a53-6e2f0b7f6c11")  # fixed for ever: incident and job ids hang on it
-OPEN_STATES = ("verify", "confirmed", "dispatched")
-OUTBOX_CHANNEL = "curbwatch_outbox"
 TILE_DEG = 0.001  # about 100 m: makers of sites wait for each other within a tile, not within the city
-STANDS_S = 600.0  # captured s after its last sighting in which a track that has not left holds its incident open
+STANDS_S = 600.0  # captured s after its last sighting for which a thing that has not been seen leaving counts as there
 
 
 class IncidentStore:
@@ -62,31 +60,28 @@ class IncidentStore:
 
         It stays open while another track that was merged into it still stands. A job that nobody took yet is
         withdrawn; a crew that is on its way keeps its job and is not called back by a machine: the record says that
-        the object left, and the crew closes. Saying the same departure twice changes nothing.
+        the object left, and the crew closes; given back, the job is withdrawn. Saying the same departure twice
+        changes nothing.
         """
         left_at = utc(departure.captured_ns)
         with self._database.transaction() as conn:
+            # Not before it appeared: after a lost detector state, track numbers begin again.
             row = conn.execute(
-                "select incident_id from sighting where camera_id = %s and track_id = %s and ts <= %s"
+                "select incident_id from sighting where camera_id = %s and track_id = %s and ts between %s and %s"
                 " order by ts desc limit 1",
-                (departure.camera_id, departure.track_id, left_at),
+                (departure.camera_id, departure.track_id, utc(departure.appeared_ns), left_at),
             ).fetchone()
             if row is None or not _open(conn, row["incident_id"]):
                 return None
             incident_id = row["incident_id"]
-            # Locked before it is judged: a crew may be taking it at this moment.
-            job = conn.execute("select state from job where incident_id = %s for update", (incident_id,)).fetchone()
+            held = _job_held(conn, incident_id)
             _note_left(conn, incident_id, departure)
-            if (job is not None and job["state"] == "taken") or _others_stand(conn, incident_id, departure):
+            if _others_stand(conn, incident_id, departure):
                 return None
-            conn.execute(
-                "update incident set state = 'gone', closed_at = %s where incident_id = %s", (left_at, incident_id)
-            )
-            conn.execute(
-                "update job set state = 'withdrawn', ended_at = now() where incident_id = %s and state = 'queued'",
-                (incident_id,),
-            )
-            add_event(conn, incident_id, "detector", "gone", {"at": left_at.isoformat()})
+            if held:
+                conn.execute("update incident set left_at = %s where incident_id = %s", (left_at, incident_id))
+                return None
+            close_gone(conn, incident_id, left_at)
             return str(incident_id)
 
     def confirm(self, incident_id: str, person: str, *, urgent: bool = False) -> IncidentRow:
@@ -156,31 +151,6 @@ class IncidentStore:
         return int(_present(row)["site_id"])
 
 
-def make_job(conn: Connection, incident_id: str, unit_id: str, *, urgent: bool) -> str:
-    """Make an incident's job and its outbox row, inside the caller's transaction; the relay is told on commit."""
-    job_id = str(uuid.uuid5(NAMESPACE, f"job/{incident_id}"))
-    conn.execute(
-        "insert into job (job_id, incident_id, unit_id, urgency) values (%s, %s, %s, %s) on conflict do nothing",
-        (job_id, incident_id, unit_id, "urgent" if urgent else "normal"),
-    )
-    queue_again(conn, job_id)
-    return job_id
-
-
-def queue_again(conn: Connection, job_id: str) -> None:
-    """Put a job in the outbox, inside the caller's transaction."""
-    conn.execute("insert into outbox (job_id) values (%s)", (job_id,))
-    conn.execute("select pg_notify(%s, '')", (OUTBOX_CHANNEL,))
-
-
-def add_event(conn: Connection, incident_id: object, actor: str, what: str, detail: dict[str, Any]) -> None:
-    """Append a step to an incident's record, inside the caller's transaction."""
-    conn.execute(
-        "insert into incident_event (incident_id, actor, what, detail) values (%s, %s, %s, %s::jsonb)",
-        (incident_id, actor, what, json.dumps(detail, ensure_ascii=False)),
-    )
-
-
 def box_overlap(one: Box, other: Box) -> float:
     """Intersection over the smaller area, 0..1; 0 where a box has no area."""
     width = min(one[0] + one[2], other[0] + other[2]) - max(one[0], other[0])
@@ -201,6 +171,11 @@ def lock_keys(sighting: Sighting, merge_m: float) -> list[str]:
     reach_deg = merge_m / M_PER_DEG
     columns = _tiles(lon, reach_deg / max(math.cos(math.radians(lat)), 0.01))
     return sorted(f"tile/{column}/{row}" for column in columns for row in _tiles(lat, reach_deg))
+
+
+def unseen(last_seen_at: datetime, appeared_at: datetime) -> bool:
+    """Whether a thing was last seen so long before another one appeared at its place that it must have left."""
+    return appeared_at - last_seen_at > timedelta(seconds=STANDS_S)
 
 
 def _tiles(degrees: float, reach_deg: float) -> range:
@@ -225,6 +200,12 @@ def _open(conn: Connection, incident_id: uuid.UUID) -> bool:
     return row is not None and row["state"] in OPEN_STATES
 
 
+def _job_held(conn: Connection, incident_id: uuid.UUID) -> bool:
+    """Whether a crew holds the job of an incident; locked before it is judged: one may be taking it at this moment."""
+    job = conn.execute("select state from job where incident_id = %s for update", (incident_id,)).fetchone()
+    return job is not None and job["state"] == "taken"
+
+
 def _note_left(conn: Connection, incident_id: uuid.UUID, departure: Departure) -> None:
     """Record that one track's object left, once."""
     at = utc(departure.captured_ns).isoformat()
@@ -238,14 +219,19 @@ def _note_left(conn: Connection, incident_id: uuid.UUID, departure: Departure) -
 
 
 def _others_stand(conn: Connection, incident_id: uuid.UUID, departure: Departure) -> bool:
-    """Whether another track of the incident was seen lately and has not left."""
-    seen_after: datetime = utc(departure.captured_ns) - timedelta(seconds=STANDS_S)
+    """Whether another track of the incident was seen lately and has not left.
+
+    Another one is also what came later under the same number, after a lost detector state.
+    """
+    left_at = utc(departure.captured_ns)
+    seen_after = left_at - timedelta(seconds=STANDS_S)
     row = conn.execute(
-        "select 1 from sighting s where s.incident_id = %s and (s.camera_id, s.track_id) <> (%s, %s) and s.ts > %s"
+        "select 1 from sighting s where s.incident_id = %s and s.ts > %s"
+        " and ((s.camera_id, s.track_id) <> (%s, %s) or s.ts > %s)"
         " and not exists (select from incident_event e where e.incident_id = s.incident_id and e.what = 'left'"
         " and e.detail ->> 'camera' = s.camera_id and (e.detail ->> 'track')::bigint = s.track_id"
         " and (e.detail ->> 'at')::timestamptz >= s.ts) limit 1",
-        (incident_id, departure.camera_id, departure.track_id, seen_after),
+        (incident_id, seen_after, departure.camera_id, departure.track_id, left_at),
     ).fetchone()
     return row is not None
 
@@ -266,12 +252,21 @@ def _attach(conn: Connection, incident_id: uuid.UUID, sighting: Sighting, *, ope
             [float(value) for value in sighting.box_px],
         ),
     ).fetchone()
-    if fresh is not None and not opened:
-        conn.execute(
-            "update incident set last_seen_at = greatest(last_seen_at, %s), sightings = sightings + 1,"
-            " confidence = greatest(confidence, %s) where incident_id = %s",
-            (utc(sighting.captured_ns), sighting.confidence, incident_id),
-        )
+    if fresh is None or opened:
+        return
+    seen_at = utc(sighting.captured_ns)
+    conn.execute(
+        "update incident set last_seen_at = greatest(last_seen_at, %s), sightings = sightings + 1,"
+        " confidence = greatest(confidence, %s) where incident_id = %s",
+        (seen_at, sighting.confidence, incident_id),
+    )
+    back = conn.execute(
+        "update incident set left_at = null where incident_id = %s and left_at < %s and state = any(%s) returning 1",
+        (incident_id, seen_at, list(OPEN_STATES)),
+    ).fetchone()
+    if back is not None:
+        detail = {"camera": sighting.camera_id, "track": sighting.track_id, "at": seen_at.isoformat()}
+        add_event(conn, incident_id, "detector", "back", detail)
 
 
 def _incident_of_track(conn: Connection, sighting: Sighting) -> uuid.UUID | None:
@@ -290,15 +285,19 @@ def _insert(
     conn: Connection, sighting: Sighting, site_id: int, before: EvidenceRecord | None, opening: EvidenceRecord
 ) -> tuple[uuid.UUID, bool]:
     """Insert an incident unless its site has an open one of the family; its id, and whether it is new."""
+    held = _standing(conn, sighting, site_id)
+    if held is not None:
+        return held, False
     key = f"{sighting.camera_id}/{sighting.family}/{site_id}/{sighting.appeared_ns}"
+    incident_id = uuid.uuid5(NAMESPACE, key)
     lon, lat = sighting.point or (None, None)
     row = conn.execute(
         "insert into incident (incident_id, family, site_id, class_code, state, camera_id, track_id, zone, cell_id,"
         " unit_id, lon, lat, box_px, appeared_at, opened_at, last_seen_at, confidence, before_id, opening_id,"
         " rule_version) values (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)"
-        " on conflict do nothing returning incident_id",
+        " on conflict (incident_id) do nothing returning incident_id",
         (
-            uuid.uuid5(NAMESPACE, key),
+            incident_id,
             sighting.family,
             site_id,
             sighting.class_code,
@@ -320,15 +319,30 @@ def _insert(
             sighting.rule_version,
         ),
     ).fetchone()
-    if row is not None:
-        add_event(conn, row["incident_id"], "detector", "opened", {"class": sighting.class_code, "zone": sighting.zone})
-        return row["incident_id"], True
-    held = conn.execute(
-        "select incident_id from incident where (family = %s and site_id = %s and state = any(%s)) or incident_id = %s"
-        " order by opened_at desc limit 1",
-        (sighting.family, site_id, list(OPEN_STATES), uuid.uuid5(NAMESPACE, key)),
+    if row is None:
+        return incident_id, False  # this very thing, said before, and its incident has ended since
+    add_event(conn, incident_id, "detector", "opened", {"class": sighting.class_code, "zone": sighting.zone})
+    return incident_id, True
+
+
+def _standing(conn: Connection, sighting: Sighting, site_id: int) -> uuid.UUID | None:
+    """The open incident that a thing at this site belongs to, locked; None where it is to have its own.
+
+    One that was not seen for ``STANDS_S`` before this thing appeared is not about it: its departure was never told.
+    It is closed as of when it was last seen, unless a crew is on its way there.
+    """
+    row = conn.execute(
+        "select incident_id, last_seen_at from incident where family = %s and site_id = %s and state = any(%s)"
+        " for no key update",
+        (sighting.family, site_id, list(OPEN_STATES)),
     ).fetchone()
-    return _present(held)["incident_id"], False
+    if row is None:
+        return None
+    incident_id: uuid.UUID = row["incident_id"]
+    if not unseen(row["last_seen_at"], utc(sighting.appeared_ns)) or _job_held(conn, incident_id):
+        return incident_id
+    close_gone(conn, incident_id, row["last_seen_at"], why="unseen")
+    return None
 
 
 def _evidence(conn: Connection, record: EvidenceRecord) -> int:

@@ -4,8 +4,8 @@ import uuid
 from collections.abc import Collection
 from dataclasses import dataclass
 
-from alerts.incidents import add_event, queue_again
 from alerts.rows import job_row
+from alerts.steps import add_event, hand_back
 from alerts.store import AlertDatabase, Connection, id_of
 from schemas.errors import UsageError
 from schemas.incident import Job
@@ -55,7 +55,8 @@ class JobStore:
         """Make ``person`` the owner if nobody is (compare and set); None where somebody else was first.
 
         A lease that ran out owns nothing, whether or not the relay has noticed. A job that the person holds already
-        is returned as it is, and None with ``again=False``. Also None where the job has ended or never was.
+        is returned as it is, and None with ``again=False``. Also None where the job has ended or never was, and where
+        its holder's lease ran out after the object had left: the relay withdraws it.
         """
         key = id_of(job_id, "a job")
         with self._database.transaction() as conn:
@@ -64,7 +65,8 @@ class JobStore:
             taken = conn.execute(
                 "update job set state = 'taken', holder = %(person)s, taken_at = now(), shown_at = null,"
                 " lease_until = now() + make_interval(secs => %(lease_s)s)"
-                " where job_id = %(key)s and (state = 'queued' or (state = 'taken' and lease_until < now()))"
+                " where job_id = %(key)s and (state = 'queued' or (state = 'taken' and lease_until < now() and exists"
+                " (select from incident i where i.incident_id = job.incident_id and i.left_at is null)))"
                 " returning incident_id",
                 {"key": key, "person": person, "lease_s": self._lease_s},
             ).fetchone()
@@ -111,12 +113,7 @@ class JobStore:
         """
         key = id_of(job_id, "a job")
         with self._database.transaction() as conn:
-            # The incident before its job, as everywhere: a departure may close it at this moment.
-            conn.execute(
-                "select 1 from incident where incident_id = (select incident_id from job where job_id = %s)"
-                " for no key update",
-                (key,),
-            )
+            _lock_incident(conn, key)
             before = self._job(conn, key)
             if (before.state, before.holder) == ("done", person):
                 return before
@@ -127,15 +124,19 @@ class JobStore:
             return self._job(conn, key)
 
     def reject(self, job_id: str, person: str, reason: str) -> Job:
-        """Give a job back for others, with a reason. Raises UsageError where it is not held or no reason is given."""
+        """Give a job back for others, with a reason; it is withdrawn where its object has left meanwhile.
+
+        Raises UsageError where it is not held or no reason is given.
+        """
         if not reason.strip():
             raise UsageError("a rejected job needs a reason: --reason TEXT")
         key = id_of(job_id, "a job")
         with self._database.transaction() as conn:
+            _lock_incident(conn, key)
             incident_id = self._release(conn, key, person, "queued")
             conn.execute("update job set holder = '', reason = %s where job_id = %s", (reason, key))
             add_event(conn, incident_id, person, "rejected", {"job": job_id, "reason": reason})
-            queue_again(conn, job_id)
+            hand_back(conn, incident_id, job_id)
             return self._job(conn, key)
 
     def find(self, job_id: str) -> Job:
@@ -203,11 +204,17 @@ class JobStore:
         return self._leading is not None
 
     def requeue_expired(self) -> int:
-        """Take back jobs whose lease ran out and queue them again; how many."""
+        """Take back jobs whose lease ran out; how many. They are queued again, or withdrawn where nothing stands."""
         with self._database.transaction() as conn:
+            # Incidents before their jobs, as everywhere; one that is busy now is looked at in the next round.
+            found = conn.execute(
+                "select i.incident_id from incident i join job j using (incident_id)"
+                " where j.state = 'taken' and j.lease_until < now() for no key update of i skip locked"
+            ).fetchall()
             rows = conn.execute(
-                "select job_id, incident_id, holder from job where state = 'taken' and lease_until < now()"
-                " for update skip locked"
+                "select job_id, incident_id, holder from job where incident_id = any(%s)"
+                " and state = 'taken' and lease_until < now() for update skip locked",
+                ([row["incident_id"] for row in found],),
             ).fetchall()
             for row in rows:
                 job_id = str(row["job_id"])
@@ -216,7 +223,7 @@ class JobStore:
                 )
                 detail = {"job": job_id, "holder": row["holder"]}
                 add_event(conn, row["incident_id"], "relay", "lease_expired", detail)
-                queue_again(conn, job_id)
+                hand_back(conn, row["incident_id"], job_id)
         return len(rows)
 
     def assign(self, limit: int = 100) -> int:
@@ -316,6 +323,14 @@ class JobStore:
         if row is None:
             raise UsageError(f"no job {key}: see `curbwatch dispatch watch`")
         return job_row(row)
+
+
+def _lock_incident(conn: Connection, key: uuid.UUID) -> None:
+    """Lock the incident of a job before the job, as everywhere: a departure may close it at this moment."""
+    conn.execute(
+        "select 1 from incident where incident_id = (select incident_id from job where job_id = %s) for no key update",
+        (key,),
+    )
 
 
 def stream_of(unit_id: str, urgency: str) -> str:

@@ -36,11 +36,12 @@ class Sighting:
 
 @dataclass(frozen=True, slots=True)
 class Departure:
-    """A track that left its place at ``captured_ns``."""
+    """A track that came to its place at ``appeared_ns`` and left it at ``captured_ns``: ns since 1970 UTC."""
 
     camera_id: str
     track_id: int
     captured_ns: int
+    appeared_ns: int
 
 
 @dataclass(frozen=True, slots=True)

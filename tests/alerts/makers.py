@@ -13,7 +13,7 @@ from alerts.decide import FrameTimes
 from schemas.city import CaseClass, City, GridCell, Hours, Permit, Unit
 from schemas.detections import CLASSES, Detections, Phase
 from schemas.frame import Frame
-from schemas.incident import EvidenceRecord, Sighting
+from schemas.incident import Departure, EvidenceRecord, Sighting
 from schemas.place import Calibration, CameraView, ImageZone
 from schemas.units import ns_of
 
@@ -124,6 +124,11 @@ def sighting(at_s: float = 0.0, **changes: Any) -> Sighting:  # noqa: ANN401
         rule_version="v1",
     )
     return replace(whole, **changes)
+
+
+def departure(at_s: float = 60.0, **changes: Any) -> Departure:  # noqa: ANN401
+    """The same track leaves, ``at_s`` captured seconds after Monday 10:59."""
+    return replace(Departure("cam-1", 7, MONDAY_1059 + int(at_s * S), MONDAY_1059 - 90 * S), **changes)
 
 
 def together(count: int, work: Callable[[int], object]) -> None:

@@ -11,7 +11,6 @@ from hypothesis import strategies as st
 from alerts.decide import Decider, Decisions, FrameTimes
 from config.alerts import AlertKnobs
 from schemas.detections import CLASSES, Detections, Phase
-from schemas.incident import Departure
 from schemas.units import ns_of
 from tests.alerts.makers import (
     ALL_WEEK,
@@ -21,6 +20,7 @@ from tests.alerts.makers import (
     SQUARE,
     S,
     city,
+    departure,
     permit,
     standing,
     times,
@@ -168,7 +168,7 @@ def test_maturing_says_nothing_and_leaving_says_so_once_more() -> None:
     (first,) = found.decide(standing(), times(), VIEWS).sightings
     found.stored(first)
     left = found.decide(standing(phase=Phase.GONE), times(MONDAY_1059 + 5 * S), VIEWS)
-    assert left == Decisions(departures=(Departure("cam-1", 7, MONDAY_1059 + 5 * S),), passed_over={})
+    assert left == Decisions(departures=(departure(5),), passed_over={})
     # A new thing under the same number, as after a lost detector state, is not taken for the old one.
     assert len(found.decide(standing(), times(MONDAY_1059 + 6 * S), VIEWS).sightings) == 1
 

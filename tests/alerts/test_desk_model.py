@@ -17,9 +17,8 @@ from alerts.relay import TEND_S, Relay
 from alerts.store import AlertDatabase
 from curbwatch.crew import Crew
 from schemas.errors import SinkError
-from schemas.incident import Departure
 from schemas.meter import NullMeter
-from tests.alerts.makers import MONDAY_1059, S, picture, sighting
+from tests.alerts.makers import MONDAY_1059, S, departure, picture, sighting
 from tests.alerts.test_relay import DyingJobs
 from tests.fix_desk import EMPTY
 
@@ -27,6 +26,7 @@ pytestmark = pytest.mark.servers
 
 PEOPLE = st.sampled_from(["li", "wang"])
 PICK = st.integers(0, 5)
+DAY_S = 86_400.0
 LONG_S = 3600.0  # nothing may come from the database alone: the queue has to hold it
 
 
@@ -49,7 +49,9 @@ class Desk(RuleBasedStateMachine):
         self.now_s = 0.0
         self.relay = Relay(self.jobs, self.queue, NullMeter(), monotonic_s=lambda: self.now_s)
         self.owner: dict[str, str] = {}
-        self.track: dict[str, int] = {}
+        self.track: dict[str, int] = {}  # what was last seen where a job leads to
+        self.place: dict[str, int] = {}
+        self.left: set[str] = set()  # owned jobs where nothing stands any more
         self.opened = 0
 
     def crew(self, person: str) -> Crew:
@@ -59,16 +61,44 @@ class Desk(RuleBasedStateMachine):
         mine = sorted(job for job, owner in self.owner.items() if owner)
         return mine[pick % len(mine)] if mine else None
 
-    @rule(urgent=st.booleans())
-    def open_(self, urgent: bool) -> None:
+    def see(self, place: int, *, urgent: bool = False) -> str:
+        """A new thing comes to a place, a day after the last one anywhere; the job it leads to."""
         self.opened += 1
-        box = (self.opened * 100.0, 0.0, 50.0, 50.0)
-        one = sighting(track_id=self.opened, box_px=box, urgent=urgent)
+        at_s = self.opened * DAY_S
+        one = sighting(
+            at_s,
+            track_id=self.opened,
+            appeared_ns=MONDAY_1059 + int((at_s - 90) * S),
+            box_px=(place * 100.0, 0.0, 50.0, 50.0),
+            urgent=urgent,
+        )
         told = self.incidents.open_or_refresh(one, None, picture())
         job = self.jobs.of_incident(told.incident_id)
         assert job is not None
-        self.owner[job.job_id] = ""
-        self.track[job.job_id] = self.opened
+        assert told.opened == (job.job_id not in self.owner)
+        self.track[job.job_id], self.place[job.job_id] = self.opened, place
+        return job.job_id
+
+    def give_back(self, job_id: str) -> None:
+        self.owner[job_id] = ""
+        if job_id in self.left:
+            del self.owner[job_id]
+
+    @rule(urgent=st.booleans())
+    def open_(self, urgent: bool) -> None:
+        self.owner[self.see(self.opened, urgent=urgent)] = ""
+
+    @rule(pick=PICK)
+    def another_thing_comes_and_nobody_said_that_the_first_left(self, pick: int) -> None:
+        known = sorted(self.owner)
+        if known:
+            old = known[pick % len(known)]
+            new = self.see(self.place[old])
+            assert (new == old) == bool(self.owner[old])  # a crew on its way keeps its errand
+            if new != old:
+                del self.owner[old]
+                self.owner[new] = ""
+            self.left.discard(old)
 
     @rule(later_s=st.sampled_from([0.0, TEND_S]))
     def relay_round(self, later_s: float) -> None:
@@ -104,7 +134,7 @@ class Desk(RuleBasedStateMachine):
         job_id = self.held(pick)
         if job_id is not None:
             self.jobs.reject(job_id, self.owner[job_id], "why")
-            self.owner[job_id] = ""
+            self.give_back(job_id)
 
     @rule(pick=PICK)
     def a_lease_runs_out(self, pick: int) -> None:
@@ -112,15 +142,19 @@ class Desk(RuleBasedStateMachine):
         if job_id is not None:
             self.conn.execute("update job set lease_until = now() - interval '1 s' where job_id = %s", (job_id,))
             self.jobs.requeue_expired()
-            self.owner[job_id] = ""
+            self.give_back(job_id)
 
     @rule(pick=PICK)
     def the_object_leaves(self, pick: int) -> None:
         waiting = sorted(self.owner)
         if waiting:
             job_id = waiting[pick % len(waiting)]
-            self.incidents.depart(Departure("cam-1", self.track[job_id], MONDAY_1059 + 60 * S))
-            if not self.owner[job_id]:
+            at_s = self.track[job_id] * DAY_S
+            gone = departure(at_s + 60, track_id=self.track[job_id], appeared_ns=MONDAY_1059 + int((at_s - 90) * S))
+            self.incidents.depart(gone)
+            if self.owner[job_id]:
+                self.left.add(job_id)
+            else:
                 del self.owner[job_id]
 
     @rule()

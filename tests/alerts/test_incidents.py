@@ -15,8 +15,8 @@ from alerts.place import M_PER_DEG, distance_m
 from alerts.store import AlertDatabase
 from curbwatch.parts import Servers
 from schemas.errors import SinkError, UsageError
-from schemas.incident import Departure, Opened, Sighting
-from tests.alerts.makers import CELL, MONDAY_1059, S, picture, sighting, together
+from schemas.incident import Opened, Sighting
+from tests.alerts.makers import CELL, MONDAY_1059, S, departure, picture, sighting, together
 from tests.fix_desk import disconnect
 
 POINT = (104.6405, 30.1205)
@@ -63,7 +63,7 @@ pytestmark = pytest.mark.servers
 
 def test_an_empty_database_has_no_incidents(incidents: IncidentStore) -> None:
     assert incidents.recent() == []
-    assert incidents.depart(Departure("cam-1", 7, MONDAY_1059)) is None
+    assert incidents.depart(departure(0)) is None
 
 
 def test_a_direct_sighting_opens_an_incident_with_its_pictures_and_one_job(
@@ -124,7 +124,7 @@ def test_a_thing_that_comes_to_look_like_another_family_is_still_one_thing(incid
 
 def test_a_new_thing_under_an_old_number_is_another_incident(incidents: IncidentStore) -> None:
     (first,) = said(incidents, sighting())
-    incidents.depart(Departure("cam-1", 7, MONDAY_1059 + 60 * S))
+    incidents.depart(departure())
     (second,) = said(incidents, sighting(1000, appeared_ns=MONDAY_1059 + 900 * S))
     assert second.opened
     assert second.incident_id != first.incident_id
@@ -197,7 +197,7 @@ def test_threads_that_share_a_connection_open_one_incident(incidents: IncidentSt
 
 def test_a_departure_closes_and_withdraws_what_nobody_took(incidents: IncidentStore, jobs: JobStore) -> None:
     (told,) = said(incidents, sighting())
-    gone = Departure("cam-1", 7, MONDAY_1059 + 60 * S)
+    gone = departure()
     assert incidents.depart(gone) == told.incident_id
     assert incidents.depart(gone) is None
     found = incidents.show(told.incident_id)
@@ -215,7 +215,7 @@ def test_a_departure_leaves_a_crew_its_job_and_the_crew_closes(incidents: Incide
     job_id = jobs.of_unit("u-1")[0].job_id
     jobs.take(job_id, "li")
     for _ in range(2):
-        assert incidents.depart(Departure("cam-1", 7, MONDAY_1059 + 60 * S)) is None
+        assert incidents.depart(departure()) is None
     assert incidents.show(told.incident_id).state == "dispatched"
     jobs.done(job_id, "li")
     assert incidents.show(told.incident_id).state == "done"
@@ -229,10 +229,10 @@ def test_an_incident_stays_open_while_another_camera_still_sees_the_thing(incide
         sighting(10, camera_id="cam-2", track_id=2, point=east(1)),
     )
     assert first.incident_id == second.incident_id
-    assert incidents.depart(Departure("cam-1", 1, MONDAY_1059 + 60 * S)) is None
+    assert incidents.depart(departure(track_id=1)) is None
     (again,) = said(incidents, sighting(70, camera_id="cam-2", track_id=2, point=east(1)))
     assert (again.opened, again.incident_id) == (False, first.incident_id)
-    assert incidents.depart(Departure("cam-2", 2, MONDAY_1059 + 100 * S)) == first.incident_id
+    assert incidents.depart(departure(100, track_id=2, camera_id="cam-2")) == first.incident_id
 
 
 def test_a_camera_that_fell_silent_does_not_hold_an_incident_open(incidents: IncidentStore) -> None:
@@ -242,7 +242,7 @@ def test_a_camera_that_fell_silent_does_not_hold_an_incident_open(incidents: Inc
         sighting(10, camera_id="cam-2", track_id=2, point=east(1)),
     )
     said(incidents, sighting(3600, camera_id="cam-1", track_id=1, point=east(0)))
-    assert incidents.depart(Departure("cam-1", 1, MONDAY_1059 + 3700 * S)) == first.incident_id
+    assert incidents.depart(departure(3700, track_id=1)) == first.incident_id
 
 
 def test_a_crew_and_a_departure_at_one_moment_agree(desk_url: str, incidents: IncidentStore, jobs: JobStore) -> None:
@@ -258,7 +258,7 @@ def test_a_crew_and_a_departure_at_one_moment_agree(desk_url: str, incidents: In
                 JobStore(own, lease_s=60).take(job_id, "li")
             else:
                 store = IncidentStore(own, merge_m=3.0, merge_iou=0.3)
-                store.depart(Departure("cam-1", track_id, MONDAY_1059 + 60 * S))
+                store.depart(departure(track_id=track_id))
             own.close()
 
         together(2, act)
@@ -298,7 +298,7 @@ def test_of_two_people_who_confirm_at_one_moment_one_is_told(desk_url: str, inci
 
 def test_what_waits_and_goes_away_needs_no_person(incidents: IncidentStore) -> None:
     (told,) = said(incidents, sighting(direct=False))
-    assert incidents.depart(Departure("cam-1", 7, MONDAY_1059 + 60 * S)) == told.incident_id
+    assert incidents.depart(departure()) == told.incident_id
     with pytest.raises(UsageError, match="is gone, not waiting"):
         incidents.confirm(told.incident_id, "wang")
 
@@ -308,7 +308,7 @@ def test_recent_ones_come_newest_first_and_by_state(incidents: IncidentStore) ->
         incidents,
         *(sighting(60.0 * index, track_id=index, box_px=(index * 100.0, 0.0, 50.0, 50.0)) for index in range(4)),
     )
-    incidents.depart(Departure("cam-1", 1, MONDAY_1059 + 600 * S))
+    incidents.depart(departure(600, track_id=1))
     assert [row.incident_id for row in incidents.recent()] == [one.incident_id for one in told[::-1]]
     assert [row.incident_id for row in incidents.recent(state="gone")] == [told[1].incident_id]
     assert len(incidents.recent(2)) == 2

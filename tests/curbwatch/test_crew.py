@@ -14,9 +14,8 @@ from alerts.relay import Relay
 from alerts.store import AlertDatabase
 from curbwatch.crew import Change, Crew, Watch, changes
 from schemas.errors import SinkError
-from schemas.incident import Departure
 from schemas.meter import NullMeter
-from tests.alerts.makers import MONDAY_1059, picture, sighting, together
+from tests.alerts.makers import departure, picture, sighting, together
 from tests.alerts.test_messages import JOB
 from tests.fix_desk import disconnect
 
@@ -118,7 +117,7 @@ def test_an_entry_whose_job_ended_or_has_an_owner_is_settled_and_passed_over(
 ) -> None:
     relay.once()
     jobs.take(made[2], "wang")
-    incidents.depart(Departure("cam-1", 0, MONDAY_1059 + 1))
+    incidents.depart(departure(track_id=0))
     assert taken(crew(jobs, queue)) == [made[1]]
     assert client.xpending("dispatch:u-1:normal", "crew")["pending"] == 0
 
@@ -212,7 +211,7 @@ def test_a_watch_tells_every_job_once_and_what_becomes_of_it(
     ]
     assert watch.look() == []
     jobs.take(made[0], "li")
-    incidents.depart(Departure("cam-1", 1, MONDAY_1059 + 1))
+    incidents.depart(departure(track_id=1))
     assert {(change.event, change.job.job_id) for change in watch.look()} == {
         ("taken", made[0]),
         ("withdrawn", made[1]),

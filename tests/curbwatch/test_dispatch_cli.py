@@ -28,9 +28,8 @@ from curbwatch.__main__ import main
 from curbwatch.crew import Change, Watch
 from curbwatch.parts import Servers
 from curbwatch.registry import sync_pack
-from schemas.incident import Departure
 from schemas.meter import NullMeter
-from tests.alerts.makers import MONDAY_1059, frame, picture, sighting
+from tests.alerts.makers import MONDAY_1059, departure, frame, picture, sighting
 
 pytestmark = pytest.mark.servers
 
@@ -310,7 +309,7 @@ def test_incidents_are_listed_for_people_and_programs(run: Run, incidents: Incid
     known = {key: value for key, value in told.items() if key in schema["properties"]}
     jsonschema.validate(known, schema)
     assert run("incident", "list", "--state", "done")[1] == ""
-    incidents.depart(Departure("yj-cam-01", 7, MONDAY_1059 + 1))
+    incidents.depart(departure(camera_id="yj-cam-01"))
     assert len(events(run("incident", "list", "--state", "gone", "--limit", "1", "--json")[1])) == 1
 
 

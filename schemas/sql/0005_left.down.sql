@@ -1,0 +1,1 @@
+alter table incident drop column left_at;
