@@ -1,6 +1,7 @@
 """Vehicle positions as columns, and what became of the items that were not positions."""
 
-from dataclasses import dataclass, field
+import hashlib
+from dataclasses import dataclass, field, replace
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,7 +21,19 @@ class RawMessage:
 
 @dataclass(frozen=True, slots=True)
 class DeadLetter:
-    """One input that could not be used. ``reason`` is one word of a closed list, ``detail`` says more."""
+    """One input that could not be used. ``reason`` is one word of a closed list, ``detail`` says more.
+
+    Attributes:
+        received_ns: when it came, ns since 1970 UTC.
+        topic: where it was published.
+        device_id: whose it is; "": not known.
+        reason: one word of a closed list.
+        detail: more about it, "" where there is no more to say.
+        payload: what came, or its beginning.
+        properties: MQTT 5 user properties of a message that is kept whole.
+        size_bytes: size of all that came; -1: ``payload`` is all.
+        sha256: digest of all that came; empty: ``payload`` is all.
+    """
 
     received_ns: int
     topic: str
@@ -28,6 +41,19 @@ class DeadLetter:
     reason: str
     detail: str
     payload: bytes
+    properties: tuple[tuple[str, str], ...] = ()
+    size_bytes: int = -1
+    sha256: bytes = b""
+
+    def cut(self, payload_bytes: int) -> "DeadLetter":
+        """The same with at most so many bytes of payload; size and digest are those of all that came."""
+        whole = self.size_bytes < 0
+        return replace(
+            self,
+            payload=self.payload[:payload_bytes],
+            size_bytes=len(self.payload) if whole else self.size_bytes,
+            sha256=hashlib.sha256(self.payload).digest() if whole else self.sha256,
+        )
 
 
 @dataclass(slots=True)

@@ -11,7 +11,7 @@ import numpy as np
 
 from ingest.crs import to_wgs84
 from ingest.marks import Covered
-from ingest.stamps import StampError, timely_ns
+from ingest.stamps import StampError, stamp_ns, timely_ns
 from ingest.topics import TopicScheme
 from schemas.device import Crs, DeviceRule
 from schemas.position import DeadLetter, PositionRows, RawMessage
@@ -54,12 +54,21 @@ class Item(msgspec.Struct, forbid_unknown_fields=False):
     alarms: tuple[str, ...] | None = None
 
 
-class Counters(msgspec.Struct):
-    """What an acknowledgement needs of a position that is refused for another key."""
+class Counters(msgspec.Struct, frozen=True):
+    """What an acknowledgement needs: of a position that is refused for another key, or beside a body."""
 
     seq: int | None = None
     boot: str | None = None
     oldest: int | None = None
+
+
+class Clock(msgspec.Struct, frozen=True):
+    """A position's own time."""
+
+    ts: str | int | float | None = None
+
+
+UNSAID = Counters(boot="")
 
 
 @dataclass(slots=True)
@@ -91,6 +100,7 @@ class NativeCodec:
         self._many = msgspec.json.Decoder(list[Item])
         self._raw = msgspec.json.Decoder(list[msgspec.Raw])
         self._counters = msgspec.json.Decoder(Counters)
+        self._clock = msgspec.json.Decoder(Clock | list[Clock])
 
     def decode(self, messages: Sequence[RawMessage], rules: Mapping[str, DeviceRule]) -> Decoded:
         """Decode messages of registered vehicles; nothing a device sends raises.
@@ -112,18 +122,39 @@ class NativeCodec:
         _to_wgs84(found.rows)
         return found
 
+    def covered_unread(self, message: RawMessage, rule: DeviceRule) -> list[Covered]:
+        """What an acknowledgement covers of a message that is refused as a whole, as for its size: one position.
+
+        Nothing of an array: the device still has its positions, and may send them in smaller ones.
+        """
+        found, body = Decoded(), message.payload.lstrip(SPACE)
+        if body[:1] != b"[":
+            _cover(found, rule, self._counted(body), _beside(message))
+        return found.marks
+
+    def sent_ns(self, message: RawMessage) -> int | None:
+        """A message's own time in ns since 1970 UTC, an array's that of its last position; None without one."""
+        try:
+            read = self._clock.decode(message.payload)
+            last = read if isinstance(read, Clock) else read[-1]
+            return None if last.ts is None else stamp_ns(last.ts)
+        except (*UNREADABLE, IndexError, StampError):
+            return None
+
     def _message(self, found: Decoded, message: RawMessage, rule: DeviceRule) -> None:
         body = message.payload.strip(SPACE)
         array = body[:1] == b"["
         try:
             items = self._many.decode(body) if array else [self._one.decode(body)] if body else []
-        except UNREADABLE as error:
-            self._apart(found, message, rule, body, error)
+        except UNREADABLE:
+            self._apart(found, message, rule, body)
             return
         if not items:
+            if not array:
+                _cover(found, rule, Counters(), _beside(message))
             _reject(found, message, rule.device_id, _Refused("empty", "an array without positions" if array else ""))
             return
-        properties = dict(message.properties)
+        besides = _besides(message, items)
         doubtful = _maybe_twice(body, len(items))
         # Raw items cost as much as reading them, so they are cut out only where one is needed.
         raws: Sequence[bytes | msgspec.Raw] | None = None if array else [body]
@@ -133,44 +164,45 @@ class NativeCodec:
             raw = b"" if raws is None else bytes(raws[index])
             try:
                 if doubtful:
-                    _check_once(found, rule, item, raw, properties)
-                self._item(found, message, rule, item, raw, properties)
+                    _check_once(found, rule, item, raw, besides[index])
+                self._item(found, message, rule, item, raw, besides[index])
             except _Refused as refused:
                 if raws is None:
                     raws = self._raw.decode(body)
                 _reject(found, message, rule.device_id, refused, bytes(raws[index]))
 
-    def _apart(self, found: Decoded, message: RawMessage, rule: DeviceRule, body: bytes, error: Exception) -> None:
+    def _apart(self, found: Decoded, message: RawMessage, rule: DeviceRule, body: bytes) -> None:
         """One bad item must not cost its neighbours: take an array apart; anything else is one dead letter."""
         try:
-            raws = self._raw.decode(body) if body[:1] == b"[" else []
+            raws = self._raws(body)
         except UNREADABLE as fault:
-            raws, error = [], fault
-        properties = dict(message.properties)
-        if not raws:
-            self._cover_refused(found, rule, body, properties)
-            _reject(found, message, rule.device_id, _unread(error))
+            _reject(found, message, rule.device_id, _unread(fault))
             return
-        for raw in map(bytes, raws):
+        counted = [self._counted(raw) for raw in raws]
+        besides = _besides(message, counted)
+        for raw, counters, beside in zip(raws, counted, besides, strict=True):
             try:
                 item = self._one.decode(raw)
                 if _maybe_twice(raw, 1):
-                    _check_once(found, rule, item, raw, properties)
-                self._item(found, message, rule, item, raw, properties)
+                    _check_once(found, rule, item, raw, beside)
+                self._item(found, message, rule, item, raw, beside)
             except UNREADABLE as fault:
-                self._cover_refused(found, rule, raw, properties)
+                # Without it the device would send it again for ever.
+                _cover(found, rule, counters, beside)
                 _reject(found, message, rule.device_id, _unread(fault), raw)
             except _Refused as refused:
                 _reject(found, message, rule.device_id, refused, raw)
 
-    def _cover_refused(self, found: Decoded, rule: DeviceRule, raw: bytes, properties: dict[str, str]) -> None:
-        """Cover a position that cannot be read: without it the device would send it again for ever."""
+    def _raws(self, body: bytes) -> list[bytes]:
+        """The items of an array, and anything else as its only item. Raises one of UNREADABLE for half an array."""
+        return [bytes(raw) for raw in self._raw.decode(body)] if body[:1] == b"[" else [body]
+
+    def _counted(self, raw: bytes) -> Counters:
+        """The counters of an item, as far as they can be read."""
         try:
-            counters = self._counters.decode(raw)
+            return self._counters.decode(raw)
         except UNREADABLE:
-            counters = Counters()
-        if counters.seq is not None or raw[:1] != b"[":  # the property of an array is its highest, not its only one
-            _cover(found, rule, counters, properties)
+            return Counters()
 
     def _item(
         self,
@@ -179,9 +211,9 @@ class NativeCodec:
         rule: DeviceRule,
         item: Item,
         raw: bytes,
-        properties: dict[str, str],
+        beside: Counters,
     ) -> None:
-        boot, seq = _cover(found, rule, item, properties)
+        boot, seq = _cover(found, rule, item, beside)
         ts_ns, flags = self._time(item, message, rule)
         _check(item, boot, seq)
         crs = rule.crs if rule.crs != "from_message" else (item.crs or "wgs84")
@@ -225,14 +257,31 @@ class NativeCodec:
             raise _Refused(error.reason, error.detail) from None
 
 
-def _cover(
-    found: Decoded, rule: DeviceRule, item: Item | Counters, properties: dict[str, str]
-) -> tuple[str, int | None]:
+def _beside(message: RawMessage) -> Counters:
+    """What the user properties say, for devices whose body is fixed."""
+    if not message.properties:
+        return UNSAID
+    said = dict(message.properties)
+    return Counters(_counter(said, "seq"), said.get("boot", ""), _counter(said, "oldest"))
+
+
+def _besides(message: RawMessage, items: Sequence[Item | Counters]) -> list[Counters]:
+    """What the user properties say of each item: ``seq`` is an array's highest, where no item has one of its own."""
+    beside, count = _beside(message), len(items)
+    if beside.seq is None or count == 1:
+        return [beside] * count
+    if any(item.seq is not None for item in items):
+        return [Counters(None, beside.boot, beside.oldest)] * count
+    seqs = range(beside.seq - count + 1, beside.seq + 1)
+    return [Counters(seq if seq >= 0 else None, beside.boot, beside.oldest) for seq in seqs]
+
+
+def _cover(found: Decoded, rule: DeviceRule, item: Item | Counters, beside: Counters) -> tuple[str, int | None]:
     """Note what an acknowledgement may cover, row or dead letter: both are kept. Returns boot and seq."""
-    boot = item.boot if item.boot is not None else properties.get("boot", "")
-    seq = item.seq if item.seq is not None else _counter(properties, "seq")
+    boot = item.boot if item.boot is not None else beside.boot or ""
+    seq = item.seq if item.seq is not None else beside.seq
     if seq is not None and 0 <= seq <= SEQ_MAX and len(boot) <= 64 and "\0" not in boot:
-        held = item.oldest if item.oldest is not None else _counter(properties, "oldest")
+        held = item.oldest if item.oldest is not None else beside.oldest
         found.marks.append((rule.device_id, boot, seq, held if held is not None and held <= seq else -1))
     return boot, seq
 
@@ -281,7 +330,7 @@ def _maybe_twice(body: bytes, items: int) -> bool:
     )
 
 
-def _check_once(found: Decoded, rule: DeviceRule, item: Item, raw: bytes, properties: dict[str, str]) -> None:
+def _check_once(found: Decoded, rule: DeviceRule, item: Item, raw: bytes, beside: Counters) -> None:
     """Refuse an item in which one of KEYS_ONCE stands twice; ``raw`` is JSON that was read already."""
     try:
         # As forgiving as msgspec in what nobody reads: digits without end stay text, bad UTF-8 passes.
@@ -293,7 +342,7 @@ def _check_once(found: Decoded, rule: DeviceRule, item: Item, raw: bytes, proper
     if not twice:
         return
     if "seq" not in twice and "boot" not in twice:
-        _cover(found, rule, item, properties)
+        _cover(found, rule, item, beside)
     raise _Refused("dup_key", f"{', '.join(twice)} more than once")
 
 
@@ -306,10 +355,11 @@ def _unread(error: Exception) -> _Refused:
 
 
 def _reject(found: Decoded, message: RawMessage, device_id: str, refused: _Refused, raw: bytes | None = None) -> None:
-    payload = message.payload if raw is None else raw
     detail = refused.detail[:DETAIL_MAX]
-    letter = DeadLetter(message.received_ns, message.topic, device_id, refused.reason, detail, payload)
-    found.dead_letters.append(letter)
+    payload, properties = (message.payload, message.properties) if raw is None else (raw, ())
+    found.dead_letters.append(
+        DeadLetter(message.received_ns, message.topic, device_id, refused.reason, detail, payload, properties)
+    )
 
 
 def _to_wgs84(rows: PositionRows) -> None:

@@ -13,8 +13,10 @@ from hypothesis import strategies as st
 from ingest.codecs.native import Decoded, item_hash
 from schemas.position import RawMessage
 from tests.ingest.native_case import (
+    CODEC,
     NOW_MS,
     NOW_NS,
+    RULES,
     SCHEME,
     TOPIC,
     array,
@@ -40,6 +42,7 @@ BAD_ITEMS = {
     b'{"lon":1,"lat":1,"lat":2,"seq":9}': "dup_key",
     b'{"lon":1,"lat":1,"boot":"\\u0000"}': "text",
 }
+UNCOUNTED = [raw for raw in BAD_ITEMS if b"seq" not in raw and b"\\u0000" not in raw]
 LEAVES = (
     st.none()
     | st.booleans()
@@ -131,6 +134,22 @@ def test_an_array_gives_the_rows_of_its_items_alone(items: list[dict[str, Any]])
     if items:
         assert stored(alone) == stored(together) == stored(spaced)
     assert reasons(together) == ([] if items else ["empty"])
+
+
+@given(st.lists(st.sampled_from([*UNCOUNTED, body(seq=..., boot=...)]), min_size=1, max_size=8), st.integers(0, 20))
+def test_an_array_counted_beside_its_body_is_covered_to_its_highest(items: list[bytes], seq: int) -> None:
+    found = decoded(message(array(*items), seq=str(seq), boot="m"))
+    seqs = range(max(0, seq - len(items) + 1), seq + 1)
+    assert found.marks == [("v-1", "m", covered, -1) for covered in seqs]
+
+
+@given(JSON | st.binary())
+def test_a_messages_own_time_is_read_or_not_and_never_raises(document: object) -> None:
+    payload = document if isinstance(document, bytes) else encoded(document)
+    sent = message(payload)
+    ns = CODEC.sent_ns(sent)
+    assert ns is None or ns > 0
+    assert len(CODEC.covered_unread(sent, RULES["v-1"])) <= 1
 
 
 @given(GOOD_ITEMS, st.integers(0, 10**12))
