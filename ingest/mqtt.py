@@ -246,16 +246,16 @@ class MqttSession:
 
     def _open(self) -> bool:
         address = urlsplit(self._plan.url)
-        with self._lock:
-            # From here on every ticket of the last connection is void: packet ids begin again with a lost session,
-            # and a late acknowledgement would delete a message that nobody has seen. A fresh client also forgets
-            # what the old one had not sent yet, and gives its sockets back.
-            self._ledger.connected()
-            self._client = self._made()
         properties = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call]
         properties.SessionExpiryInterval = self._plan.expiry_s
         properties.ReceiveMaximum = self._plan.window
         try:
+            with self._lock:
+                # From here on every ticket of the last connection is void: packet ids begin again with a lost session,
+                # and a late acknowledgement would delete a message that nobody has seen. A fresh client also forgets
+                # what the old one had not sent yet, and gives its sockets back.
+                self._ledger.connected()
+                self._client = self._made()
             # clean_start=False always: the default would wipe the session at every start of this process.
             self._client.connect(
                 address.hostname or "127.0.0.1",
@@ -264,7 +264,7 @@ class MqttSession:
                 clean_start=False,
                 properties=properties,
             )
-        except (OSError, ValueError) as error:
+        except (OSError, ValueError, FeedError) as error:  # FeedError: a certificate that is being replaced comes back
             log.warning("broker_away", client=self._plan.client_id, error=str(error))
             self._meter.add("connect_failures", client=self._plan.client_id)
             self._settled.set()
