@@ -11,6 +11,10 @@ from alerts.jobs import stream_of
 from schemas.errors import SinkError
 
 GROUP = "crew"
+REMEDY = (
+    "write redis://:password@host:port/number, rediss:// or unix://; in a password write % as %25, # as %23,"
+    " / as %2F, ? as %3F, @ as %40"
+)
 EPOCH_KEY = "dispatch:epoch"
 
 # One script, so that nothing can come between the epoch check and the entry.
@@ -51,8 +55,8 @@ class JobQueue:
             self._client = redis.Redis.from_url(
                 url, decode_responses=True, encoding_errors="replace", socket_timeout=5, socket_connect_timeout=5
             )
-        except ValueError as error:
-            raise SinkError(f"queue: redis.url cannot be used: {error}", retryable=False) from error
+        except ValueError:  # whose words would show a piece of a password with a # in it
+            raise SinkError(f"queue: redis.url cannot be used: {REMEDY}", retryable=False) from None
         self._send = self._client.register_script(SEND)
         self._prefix = prefix
         self._claim_idle_ms = int(claim_idle_s * 1000)

@@ -63,7 +63,7 @@ def prepare(config: Config, endpoints: Endpoints) -> Site:
     """Load the pack, migrate the database, enter the pack's devices. Raises ConfigError, SetupError or SinkError."""
     pack = load_pack(Path(config.site.pack))
     edition = db.migrate(endpoints.database_url)
-    with db.connect(endpoints.database_url) as conn:
+    with db.session(endpoints.database_url) as conn:
         sync_pack(conn, pack, past_limit_s=config.intake.past_limit_s)
     return Site(config, pack, endpoints, edition)
 

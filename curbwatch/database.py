@@ -11,7 +11,9 @@ from urllib.parse import urlsplit
 
 import psycopg
 from psycopg import sql
+from psycopg.conninfo import conninfo_to_dict
 
+from config.faults import masked
 from schemas.errors import SetupError, SinkError
 
 Connection = psycopg.Connection[Any]
@@ -33,13 +35,56 @@ class Edition(Enum):
     COMMUNITY = "community"
 
 
+def refuse_unreadable(url: str) -> None:
+    """Raise SetupError for an address that libpq reads otherwise than it was meant, without a piece of its password.
+
+    libpq's own messages repeat parts of an address, and a password with an unescaped ``/`` or ``@`` becomes a port or
+    a host of it.
+    """
+    try:
+        parts = conninfo_to_dict(url)
+        usable = "\0" not in url and not re.search(r"[^\d,]", str(parts.get("port") or ""))
+        usable = usable and "@" not in str(parts.get("host") or "")[1:]  # @/path is a socket's name
+    except psycopg.Error:
+        usable = False
+    if not usable:
+        message = (
+            f"database {masked(url)}: this address cannot be read: write postgresql://user:password@host:port/name;"
+            " in a user or password write % as %25, # as %23, / as %2F, ? as %3F, @ as %40"
+        )
+        raise SetupError(message)
+
+
 def connect(url: str, *, autocommit: bool = False) -> Connection:
     """Open a connection. Raises SinkError without the password where the server does not take it."""
+    refuse_unreadable(url)
     try:
         return psycopg.connect(url, autocommit=autocommit, connect_timeout=10, application_name="curbwatch")
-    except (psycopg.OperationalError, psycopg.ProgrammingError) as error:
+    except psycopg.Error as error:
         said = str(error).strip().splitlines()[-1] if str(error).strip() else "no answer"
         raise SinkError(f"database {masked(url)}: {said}", retryable=True, wait_s=1.0) from None
+
+
+@contextmanager
+def session(url: str, *, autocommit: bool = False) -> Iterator[Connection]:
+    """Lend a connection, committed and closed at the end.
+
+    Raises SetupError where our role may not do what is asked, SinkError where the server went away (retryable) or
+    refuses for another reason (not retryable).
+    """
+    conn = connect(url, autocommit=autocommit)
+    owner = sql.SQL("alter database {} owner to {}").format(
+        sql.Identifier(conn.info.dbname), sql.Identifier(conn.info.user)
+    )
+    remedy = f"Curbwatch makes its own tables; as the database's administrator: {owner.as_string(conn)}"
+    try:
+        with conn:
+            yield conn
+    except psycopg.errors.InsufficientPrivilege as error:
+        raise SetupError(f"database {masked(url)}: {_said(error)}. {remedy}") from error
+    except psycopg.Error as error:
+        away = isinstance(error, psycopg.OperationalError | psycopg.InterfaceError)
+        raise SinkError(f"database {masked(url)}: {_said(error)}", retryable=away, wait_s=1.0) from error
 
 
 class Lasting:
@@ -58,19 +103,13 @@ class Lasting:
             yield self._conn
         except psycopg.Error as error:
             self.close()
-            said = next(iter(str(error).strip().splitlines()), type(error).__name__)
-            raise SinkError(f"database {masked(self._url)}: {said}", retryable=True, wait_s=1.0) from error
+            raise SinkError(f"database {masked(self._url)}: {_said(error)}", retryable=True, wait_s=1.0) from error
 
     def close(self) -> None:
         """Close the connection; the next call opens a new one."""
         if self._conn is not None:
             self._conn.close()
             self._conn = None
-
-
-def masked(url: str) -> str:
-    """The address without its password."""
-    return re.sub(r"(//[^:/@]*):[^@]*@", r"\1:***@", url)
 
 
 def edition(conn: Connection) -> Edition:
@@ -86,9 +125,9 @@ def migrate(url: str, *, target: int | None = None) -> Edition:
     """Bring the schema to ``target`` (default: the newest), forward or back, and return the edition.
 
     One runner at a time (advisory lock); each step is one transaction; an applied file that was changed is refused.
-    Raises SetupError naming the file.
+    Raises SetupError naming the file, or where our role may not make tables; SinkError where the server went away.
     """
-    with connect(url, autocommit=True) as conn:
+    with session(url, autocommit=True) as conn:
         conn.execute("select pg_advisory_lock(%s)", (MIGRATION_LOCK,))
         try:
             _extension(conn)
@@ -123,7 +162,7 @@ def make_database(conn: Connection, name: str, owner: str) -> None:
 
 def fresh_database(url: str, name: str) -> str:
     """Drop and create database ``name`` on the server of ``url``; returns its address."""
-    with connect(url, autocommit=True) as conn:
+    with session(url, autocommit=True) as conn:
         drop_database(conn, name)
         conn.execute(sql.SQL("create database {}").format(sql.Identifier(name)))
     return urlsplit(url)._replace(path=f"/{name}").geturl()
@@ -221,6 +260,10 @@ def _undo(conn: Connection, number: int, step: tuple[str, str, str]) -> None:
 def _tables(conn: Connection) -> set[str]:
     rows = conn.execute("select tablename from pg_tables where schemaname = current_schema()").fetchall()
     return {row[0] for row in rows}
+
+
+def _said(error: psycopg.Error) -> str:
+    return next(iter(str(error).strip().splitlines()), type(error).__name__)
 
 
 def _digest(text: str) -> str:

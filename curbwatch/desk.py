@@ -73,7 +73,7 @@ def open_desk(path: Path | None, lang: Lang | None = None) -> Iterator[Desk]:
     try:
         jobs = JobStore(database, lease_s=config.dispatch.lease_s)
         jobs.epoch()  # a database without tables is told here, with its remedy
-        with db.connect(endpoints.database_url) as conn:
+        with db.session(endpoints.database_url) as conn:
             site = Site(config, pack, endpoints, db.edition(conn))
             registry = load_registry(conn)
         units = frozenset(pack.city.units) | {view.unit_id for view in registry.views.values() if view.unit_id}

@@ -7,6 +7,7 @@ from pathlib import Path
 from config.load import read_secret
 from config.model import Config
 from config.service import DatabaseKnobs, RedisKnobs
+from curbwatch.database import refuse_unreadable
 from curbwatch.parts import Servers, up
 from schemas.errors import ConfigError, Fault
 
@@ -38,8 +39,8 @@ def resolve(config: Config, servers: Servers | None = None) -> Endpoints:
     """Resolve a configuration to addresses.
 
     URLs of the configuration win. For what it leaves open the private servers are used, and started where they
-    do not run; ``servers`` are those already at hand. Raises SetupError where they cannot be had, ConfigError
-    where a secret file cannot be read.
+    do not run; ``servers`` are those already at hand. Raises SetupError where they cannot be had or the database's
+    address cannot be read, ConfigError where a secret file cannot be read.
     """
     database = _url(config.database, "database", "CURBWATCH_DATABASE_URL")
     redis = _url(config.redis, "redis", "CURBWATCH_REDIS_URL")
@@ -52,6 +53,7 @@ def resolve(config: Config, servers: Servers | None = None) -> Endpoints:
         if not broker:
             broker = own.broker_url
             passwords = own.passwords | passwords
+    refuse_unreadable(database)
     return Endpoints(database, redis, broker, passwords)
 
 

@@ -6,8 +6,8 @@ from typing import Annotated
 
 import typer
 
+from config.faults import masked
 from curbwatch.cli.app import app
-from curbwatch.database import masked
 from curbwatch.parts import Servers, addresses, down, status, up
 from curbwatch.parts.paths import write_private
 

@@ -15,7 +15,7 @@ from config.model import Config
 from config.pack import Pack, load_pack
 from curbwatch.cli.app import app
 from curbwatch.cli.output import write_json
-from curbwatch.database import connect, migrate
+from curbwatch.database import migrate, session
 from curbwatch.endpoints import Endpoints, resolve
 from curbwatch.player import Broker, Player, new_boot
 from curbwatch.registry import register_camera, register_vehicle
@@ -70,13 +70,14 @@ def enter(plan: Plan, database_url: str, pack: Pack, unit: str) -> None:
     """Enter the plan's devices in the registry: any age, any rate, uncalibrated, zones of the recording.
 
     The cell is the first that ``unit`` takes care of, else the pack's first; without a unit the cell says whose job
-    it is. Raises SinkError where the database does not take them.
+    it is. Raises SetupError or SinkError where the database does not
+    take them.
     """
     cells = list(pack.city.cells.values())
     theirs = [cell for cell in cells if unit and unit in cell.units.values()]
     cell_id = (theirs or cells)[0].cell_id if cells else ""
     migrate(database_url)
-    with connect(database_url) as conn:
+    with session(database_url) as conn:
         for play in plan.cameras:
             view = CameraView(play.device_id, play.recording.zones, None, cell_id, unit)
             register_camera(conn, view, name=str(play.recording.folder.name))

@@ -72,7 +72,7 @@ class Demo:
         """Play, drain, and say what became of everything. Raises CurbwatchError."""
         try:
             asyncio.run(serve(self._setting.site, self._telemetry, self._meanwhile))
-            with db.connect(self._setting.site.endpoints.database_url) as conn:
+            with db.session(self._setting.site.endpoints.database_url) as conn:
                 sent = [(float(latency_ms), float(at)) for latency_ms, at in conn.execute(LATENCY)]
             first_s = min((at for _, at in sent), default=None)
             return Played(

@@ -74,7 +74,7 @@ def _folder(now: datetime) -> Path:
 
 
 def _refuse_second(url: str) -> None:
-    with db.connect(url, autocommit=True) as conn:
+    with db.session(url, autocommit=True) as conn:
         # TimescaleDB's own workers are connected to every database.
         query = "select count(*) from pg_stat_activity where datname = %s and backend_type = 'client backend'"
         row = conn.execute(query, (DATABASE,)).fetchone()

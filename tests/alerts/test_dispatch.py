@@ -176,3 +176,10 @@ def test_a_server_that_is_away_is_retryable_and_an_address_that_is_none_is_not()
     with pytest.raises(SinkError, match=r"redis\.url cannot be used") as caught:
         JobQueue("redis://h:port/0")
     assert not caught.value.retryable
+
+
+def test_a_password_that_breaks_the_address_is_not_printed() -> None:
+    with pytest.raises(SinkError, match=r"write redis://:password@host:port/number.*# as %23") as caught:
+        JobQueue("redis://:my#secret@h/0")
+    assert "my#" not in str(caught.value)
+    assert "'my'" not in str(caught.value)

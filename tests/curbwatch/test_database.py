@@ -1,11 +1,13 @@
 """Migrations forward and back, once, by one runner, and what is refused."""
 
 import threading
+from collections.abc import Callable
+from urllib.parse import urlsplit
 
 import pytest
 
 import curbwatch.database as db
-from schemas.errors import SetupError, SinkError
+from schemas.errors import SetupError, SinkError, UsageError
 
 pytestmark = pytest.mark.servers
 
@@ -77,3 +79,65 @@ def test_a_notice_arrives(database_url: str) -> None:
     with db.connect(database_url, autocommit=True) as conn:
         conn.execute("insert into device (device_id, kind, source) values ('a', 'camera', 'publish')")
     assert any(next(listening) for _ in range(20))
+
+
+def test_a_role_that_may_not_make_tables_is_told_what_to_ask_for(empty_database_url: str) -> None:
+    with db.connect(empty_database_url, autocommit=True) as conn:
+        conn.execute("revoke create on schema public from pg_database_owner")
+        name = conn.info.dbname
+    with pytest.raises(SetupError, match=f'permission denied.*alter database "{name}" owner to "curbwatch"') as caught:
+        db.migrate(empty_database_url)
+    assert str(urlsplit(empty_database_url).password) not in str(caught.value)
+
+
+def test_what_the_database_refuses_is_one_clean_error(database_url: str) -> None:
+    with (
+        pytest.raises(SinkError, match='relation "nowhere" does not exist') as caught,
+        db.session(database_url) as conn,
+    ):
+        conn.execute("insert into nowhere values (1)")
+    assert not caught.value.retryable
+    with pytest.raises(SinkError, match="terminating connection") as caught, db.session(database_url) as conn:
+        conn.execute("select pg_terminate_backend(pg_backend_pid())")
+    assert caught.value.retryable
+
+
+def _enter_then_fail(enter: Callable[[str], None]) -> None:
+    enter("b")
+    raise UsageError("no")
+
+
+def test_a_session_is_committed_at_its_end_and_not_after_an_error(database_url: str) -> None:
+    def enter(name: str) -> None:
+        conn.execute("insert into device (device_id, kind, source) values (%s, 'camera', 'publish')", (name,))
+
+    with db.session(database_url) as conn:
+        enter("a")
+    with pytest.raises(UsageError, match="no"), db.session(database_url) as conn:
+        _enter_then_fail(enter)
+    with db.session(database_url) as conn:
+        assert conn.execute("select device_id from device").fetchall() == [("a",)]
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "postgresql://u:my/secret@h/d",
+        "postgresql://u:my@secret@h/d",
+        "postgresql://u:my%secret@h/d",
+        "postgresql://h:port/d?password=my secret",
+        "postgresql://u:mysecret@h\0/d",
+        "host=h password=mysecret nonsense",
+    ],
+)
+def test_an_address_that_cannot_be_read_is_refused_without_a_piece_of_its_password(url: str) -> None:
+    for refuse in (db.refuse_unreadable, db.connect):
+        with pytest.raises(SetupError, match="this address cannot be read") as caught:
+            refuse(url)
+        assert "secret" not in str(caught.value)
+        assert "my" not in str(caught.value)
+
+
+@pytest.mark.parametrize("url", ["postgresql://h", "postgresql://a:b%2F@h1:1,h2:2/d", "postgresql:///d?host=@/run/x"])
+def test_addresses_that_libpq_reads_are_left_to_it(url: str) -> None:
+    db.refuse_unreadable(url)

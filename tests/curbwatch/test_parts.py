@@ -13,6 +13,7 @@ import pytest
 import redis
 
 import curbwatch.database as db
+from config.faults import masked
 from curbwatch.parts import Servers, addresses, down, paths, process, servers, status, up
 from curbwatch.parts.mosquitto import hashed
 from schemas.errors import SetupError
@@ -122,6 +123,6 @@ def test_missing_servers_and_spoiled_state_say_what_to_do(tmp_path: Path) -> Non
 def test_addresses_hide_their_passwords() -> None:
     shown = repr(servers.Servers("postgresql://a:secret@h/d", "mqtt://h", "redis://:secret@h", {}))
     assert "secret" not in shown
-    assert db.masked("postgresql://a:secret@h/d") == "postgresql://a:***@h/d"
-    assert db.masked("redis://:secret@h/0") == "redis://:***@h/0"
+    assert masked("postgresql://a:secret@h/d") == "postgresql://a:***@h/d"
+    assert masked("redis://:secret@h/0") == "redis://:***@h/0"
     assert json.dumps(hashed("secret")).count("secret") == 0
