@@ -19,6 +19,7 @@ from config.pack import Pack, apply_modes, load_pack
 from curbwatch.devices import LiveRegistry, LiveViews
 from curbwatch.endpoints import Endpoints
 from curbwatch.engine.local import LocalEngine
+from curbwatch.journal import DecisionJournal
 from curbwatch.parts.paths import home
 from curbwatch.registry import sync_pack
 from curbwatch.shard import Shard, Tools
@@ -55,7 +56,7 @@ class Site:
 
     @property
     def snapshot_dir(self) -> Path:
-        """Where learned backgrounds are kept."""
+        """Where learned backgrounds are kept, and decisions that a stop found no database for."""
         return Path(self.config.engine.snapshot_dir) if self.config.engine.snapshot_dir else home() / "snapshots"
 
 
@@ -75,6 +76,7 @@ def make_shards(site: Site, registry: LiveRegistry, incidents: IncidentStore, me
     city = apply_modes(site.pack.city, config.alerts.direct_classes)
     spacing_s = RING_REACH * config.vision.dwell_s / config.alerts.before_ring
     views = LiveViews(registry)
+    journal = DecisionJournal(site.snapshot_dir)
     return [
         Shard(
             Tools(
@@ -84,6 +86,7 @@ def make_shards(site: Site, registry: LiveRegistry, incidents: IncidentStore, me
                 evidence=EvidenceFolder(site.evidence_dir),
                 store=incidents,
                 snapshots=SnapshotFolder(site.snapshot_dir, every_s=config.engine.snapshot_s, monotonic_s=monotonic),
+                journal=journal,
                 views=views,
                 meter=meter,
             )

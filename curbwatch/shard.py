@@ -14,6 +14,7 @@ from alerts.before import BeforeRing
 from alerts.decide import Decider, FrameTimes
 from alerts.evidence import EvidenceFolder
 from alerts.incidents import IncidentStore
+from curbwatch.journal import Claim, Decision, DecisionJournal
 from curbwatch.snapshots import SnapshotFolder
 from detectors.base import Detector
 from ingest.decode import decode_grid
@@ -21,18 +22,20 @@ from ingest.delivery import Delivery, Outcome
 from schemas.detections import Detections, Phase, SceneState
 from schemas.errors import FrameError, SinkError
 from schemas.frame import Frame, FrameBatch
-from schemas.incident import Departure, EvidenceRecord, Opened, Sighting
+from schemas.incident import Departure, Opened, Sighting
 from schemas.meter import Meter
 from schemas.place import CameraView
 
 log = structlog.get_logger()
 
-WAITING_MAX = 256  # decisions that wait for the database; beyond it the oldest sighting is left to its next frame
+WAITING_MAX = 256  # decisions that wait for the database, beside those of the last stop; beyond it the oldest goes
+
+Key = tuple[str, int, int, bool]  # camera, track, when it appeared (ns), whether it is its opening
 
 
 @dataclass(frozen=True, slots=True)
 class Tools:
-    """What a shard works with; the store is shared by all shards, everything else is its own."""
+    """What a shard works with; store, journal and meter are shared by all shards, everything else is its own."""
 
     detector: Detector
     decider: Decider
@@ -40,17 +43,9 @@ class Tools:
     evidence: EvidenceFolder
     store: IncidentStore
     snapshots: SnapshotFolder
+    journal: DecisionJournal
     views: Mapping[str, CameraView]
     meter: Meter
-
-
-@dataclass(frozen=True, slots=True)
-class _Claim:
-    """A sighting whose evidence is on disk and whose incident is not in the database yet."""
-
-    sighting: Sighting
-    before: EvidenceRecord | None
-    opening: EvidenceRecord
 
 
 class Shard:
@@ -61,7 +56,8 @@ class Shard:
         self._boots: dict[str, str] = {}  # cameras known, each with the boot of its last frame
         self._maturing: set[str] = set()
         self.scenes: dict[str, SceneState] = {}  # what each camera's last frame told; for whoever looks on
-        self._waiting: OrderedDict[tuple[str, int, bool], _Claim | Departure] = OrderedDict()
+        self._waiting: OrderedDict[Key, Decision] = OrderedDict((_key(left), left) for left in tools.journal.take(self))
+        self._waiting_max = WAITING_MAX + len(self._waiting)
 
     def handle(self, deliveries: list[Delivery[Frame]]) -> None:
         """Process and settle every delivery; frames of one camera come in order, one a step."""
@@ -87,7 +83,10 @@ class Shard:
             self._tools.detector.forget(camera_id)
 
     def retry(self) -> None:
-        """Store decisions that the database did not take before; it may still be away."""
+        """Store decisions that the database did not take before; it may still be away. Never raises.
+
+        One that it refuses for good is dropped, counted and logged, so that those behind it get their turn.
+        """
         while self._waiting:
             key, waiting = next(iter(self._waiting.items()))
             try:
@@ -96,10 +95,22 @@ class Shard:
                 log.warning("decisions_wait", error=str(error), waiting=len(self._waiting))
                 return
             self._waiting.pop(key, None)
+        self._tools.journal.keep(self, ())
 
     def close(self) -> None:
-        """Keep every camera's state; decisions that still wait are said again by the next start's frames."""
+        """Keep every camera's state, and the decisions that still wait: the next start stores them.
+
+        What cannot be kept either is counted and logged.
+        """
         self.retry()
+        waiting = tuple(self._waiting.values())
+        if not self._tools.journal.keep(self, waiting):
+            for what in waiting:
+                self._drop(what, "shutdown", "neither the database nor the disk took it")
+        elif waiting:
+            self._tools.meter.add("decisions_kept", len(waiting))
+            file = str(self._tools.journal.file)
+            log.warning("decisions_kept", waiting=len(waiting), file=file, effect="the next start stores them")
         for camera_id in sorted(self._boots):
             self._tools.snapshots.keep(self._tools.detector, camera_id, at_once=True)
 
@@ -194,60 +205,84 @@ class Shard:
         before = tools.ring.before(sighting.camera_id, sighting.appeared_ns)
         try:
             opening = tools.evidence.keep(frame)
-            claim = _Claim(sighting, tools.evidence.keep(before) if before is not None else None, opening)
+            claim = Claim(sighting, tools.evidence.keep(before) if before is not None else None, opening)
         except SinkError as error:
             # Not noted as stored: the camera's next frame says it again.
             log.error("evidence_not_kept", camera=sighting.camera_id, error=str(error))  # noqa: TRY400
             tools.meter.add("evidence_failures")
             return None
+        told = None
         try:
-            return self._store(claim)
+            told = self._store(claim)
         except SinkError:
             tools.meter.add("incident_write_failures")
-            self._wait((sighting.camera_id, sighting.track_id, True), claim)
-            tools.decider.stored(sighting)
-            return None
+            self._wait(claim)
+        tools.decider.stored(sighting)  # also where it was refused: it is said again in its turn, not by each frame
+        return told
 
     def _leave(self, departure: Departure) -> None:
-        key = (departure.camera_id, departure.track_id, False)
-        if (departure.camera_id, departure.track_id, True) in self._waiting:
-            self._wait(key, departure)  # its opening waits too: in order
+        if (*_key(departure)[:-1], True) in self._waiting:
+            self._wait(departure)  # its opening waits too: in order
             return
         try:
             self._store(departure)
         except SinkError as error:
             log.warning("departure_waits", camera=departure.camera_id, error=str(error))
-            self._wait(key, departure)
+            self._wait(departure)
 
-    def _store(self, what: _Claim | Departure) -> Opened | None:
-        tools = self._tools
-        if isinstance(what, Departure):
-            incident_id = tools.store.depart(what)
-            if incident_id is not None:
-                tools.meter.add("incidents_departed")
-                log.info("incident_left", incident=incident_id, camera=what.camera_id)
-            return None
-        told = tools.store.open_or_refresh(what.sighting, what.before, what.opening)
-        tools.decider.stored(what.sighting)
+    def _store(self, what: Decision) -> Opened | None:
+        """Store a decision, or drop one that can never be stored. Raises SinkError where the database is away."""
+        try:
+            if isinstance(what, Claim):
+                return self._open(what)
+            self._depart(what)
+        except SinkError as error:
+            if error.retryable:
+                raise
+            self._drop(what, "refused", str(error))
+        except Exception as error:
+            # A defect of ours costs this decision, never those that wait behind it.
+            log.exception("decision_failed")
+            self._drop(what, "failed", str(error))
+        return None
+
+    def _depart(self, departure: Departure) -> None:
+        incident_id = self._tools.store.depart(departure)
+        if incident_id is not None:
+            self._tools.meter.add("incidents_departed")
+            log.info("incident_left", incident=incident_id, camera=departure.camera_id)
+
+    def _open(self, claim: Claim) -> Opened:
+        sighting = claim.sighting
+        told = self._tools.store.open_or_refresh(sighting, claim.before, claim.opening)
         if told.opened:
-            tools.meter.add("incidents_opened", kind=what.sighting.family)
+            self._tools.meter.add("incidents_opened", kind=sighting.family)
             log.info(
                 "incident_opened",
                 incident=told.incident_id,
-                camera=what.sighting.camera_id,
-                kind=what.sighting.family,
-                code=what.sighting.class_code,
-                dwell_s=round(what.sighting.dwell_s),
-                confidence=round(what.sighting.confidence, 2),
+                camera=sighting.camera_id,
+                kind=sighting.family,
+                code=sighting.class_code,
+                dwell_s=round(sighting.dwell_s),
+                confidence=round(sighting.confidence, 2),
             )
         return told
 
-    def _wait(self, key: tuple[str, int, bool], what: _Claim | Departure) -> None:
-        self._waiting.setdefault(key, what)
-        while len(self._waiting) > WAITING_MAX:
-            (camera_id, _, _), _ = self._waiting.popitem(last=False)
-            self._tools.meter.add("decisions_dropped")
-            log.error("decision_dropped", camera=camera_id, remedy="bring the database back")
+    def _wait(self, what: Decision) -> None:
+        self._waiting.setdefault(_key(what), what)
+        while len(self._waiting) > self._waiting_max:
+            _, oldest = self._waiting.popitem(last=False)
+            self._drop(oldest, "full", "too many wait: bring the database back")
+
+    def _drop(self, what: Decision, reason: str, error: str) -> None:
+        camera_id, track_id, _, opening = _key(what)
+        self._tools.meter.add("decisions_dropped", reason=reason)
+        log.error("decision_dropped", camera=camera_id, track=track_id, opening=opening, reason=reason, error=error)
+
+
+def _key(what: Decision) -> Key:
+    one = what.sighting if isinstance(what, Claim) else what
+    return one.camera_id, one.track_id, one.appeared_ns, isinstance(what, Claim)
 
 
 def _batch_of(frames: Sequence[Frame], pixels: NDArray[np.uint8]) -> FrameBatch:

@@ -12,14 +12,15 @@ from alerts.decide import Decider
 from alerts.evidence import EvidenceFolder
 from config.alerts import AlertKnobs
 from config.pack import apply_modes, load_pack
-from curbwatch.shard import Shard, Tools
+from curbwatch.journal import DecisionJournal
+from curbwatch.shard import WAITING_MAX, Shard, Tools
 from curbwatch.snapshots import SnapshotFolder
+from curbwatch.telemetry import Telemetry
 from ingest.delivery import Delivery, Outcome
 from schemas.detections import CLASSES, Detections, Phase, SceneState
 from schemas.errors import SinkError
 from schemas.frame import Frame, FrameBatch
 from schemas.incident import Departure, EvidenceRecord, Opened, Sighting
-from schemas.meter import NullMeter
 from schemas.place import CameraView
 from tests.ingest.jpegs import jpeg
 
@@ -74,16 +75,16 @@ class ScriptedDetector:
 
 @dataclass
 class FakeStore:
-    """Away while ``away``; notes calls, and whether the evidence lay on disk when it was asked."""
+    """Away while ``away``; refuses cameras for good; notes calls, and whether the evidence lay on disk by then."""
 
     evidence: EvidenceFolder
     away: bool = False
+    faults: dict[str, Exception] = field(default_factory=dict)
     calls: list[str] = field(default_factory=list)
     befores: list[EvidenceRecord | None] = field(default_factory=list)
 
     def open_or_refresh(self, sighting: Sighting, before: EvidenceRecord | None, opening: EvidenceRecord) -> Opened:
-        if self.away:
-            raise SinkError("away", retryable=True)
+        self.answer(sighting.camera_id)
         assert self.evidence.intact(opening.sha256)
         assert before is None or self.evidence.intact(before.sha256)
         self.befores.append(before)
@@ -91,18 +92,22 @@ class FakeStore:
         return Opened("i-1", opened=True, sighting=sighting)
 
     def refresh(self, sighting: Sighting) -> Opened | None:
-        if self.away:
-            raise SinkError("away", retryable=True)
+        self.answer(sighting.camera_id)
         if f"open {sighting.camera_id}" not in self.calls:
             return None
         self.calls.append(f"refresh {sighting.camera_id}")
         return Opened("i-1", opened=False, sighting=sighting)
 
     def depart(self, departure: Departure) -> str | None:
-        if self.away:
-            raise SinkError("away", retryable=True)
+        self.answer(departure.camera_id)
         self.calls.append(f"depart {departure.camera_id}")
         return "i-1"
+
+    def answer(self, camera_id: str) -> None:
+        if self.away:
+            raise SinkError("away", retryable=True)
+        if camera_id in self.faults:
+            raise self.faults[camera_id]
 
 
 @dataclass
@@ -110,6 +115,7 @@ class Made:
     shard: Shard
     detector: ScriptedDetector
     store: FakeStore
+    meter: Telemetry
     outcomes: list[tuple[Outcome, str]] = field(default_factory=list)
 
     def frame(self, second: int, camera: str = "cam", payload: bytes = PICTURE, boot: str = "b") -> Delivery[Frame]:
@@ -123,7 +129,7 @@ def make(tmp_path: Path) -> Callable[[dict[int, Phase]], Made]:
 
     def made(phases: dict[int, Phase]) -> Made:
         detector, evidence = ScriptedDetector(phases), EvidenceFolder(tmp_path / "evidence")
-        store = FakeStore(evidence)
+        store, meter = FakeStore(evidence), Telemetry()
         tools = Tools(
             detector=detector,
             decider=Decider(city, AlertKnobs()),
@@ -131,10 +137,11 @@ def make(tmp_path: Path) -> Callable[[dict[int, Phase]], Made]:
             evidence=evidence,
             store=store,  # type: ignore[arg-type]
             snapshots=SnapshotFolder(tmp_path / "snapshots", every_s=60, monotonic_s=lambda: 0.0),
+            journal=DecisionJournal(tmp_path / "snapshots"),
             views={"cam": CameraView("cam"), "other": CameraView("other")},
-            meter=NullMeter(),
+            meter=meter,
         )
-        return Made(Shard(tools), detector, store)
+        return Made(Shard(tools), detector, store, meter)
 
     return made
 
@@ -182,6 +189,116 @@ def test_a_decision_waits_for_an_absent_database_and_its_departure_behind_it(
     assert made.store.calls == ["open cam", "depart cam"]
     made.shard.retry()
     assert made.store.calls == ["open cam", "depart cam"]
+
+
+REFUSED = SinkError("database refused: value out of range", retryable=False)
+
+
+@pytest.mark.parametrize(
+    ("fault", "reason"),
+    [(REFUSED, "refused"), (RuntimeError("a defect"), "failed"), (OverflowError("year 10000"), "failed")],
+)
+def test_a_decision_that_can_never_be_stored_holds_up_no_other(
+    make: Callable[[dict[int, Phase]], Made], fault: Exception, reason: str
+) -> None:
+    made = make({10: Phase.STANDING, 12: Phase.GONE})
+    made.store.away = True
+    made.shard.handle([made.frame(10), made.frame(10, "other")])
+    made.shard.handle([made.frame(12), made.frame(12, "other")])
+    made.store.away, made.store.faults = False, {"cam": fault}
+    made.shard.retry()
+    assert made.store.calls == ["open other", "depart other"]
+    assert made.meter.split("decisions_dropped", "reason") == {reason: 2}
+    made.store.faults = {}
+    made.shard.retry()
+    assert made.store.calls == ["open other", "depart other"]
+
+
+def test_what_the_database_refuses_is_counted_and_said_again_in_its_turn(
+    make: Callable[[dict[int, Phase]], Made],
+) -> None:
+    made = make({10: Phase.STANDING, 11: Phase.STANDING, 12: Phase.GONE, 75: Phase.STANDING})
+    made.store.faults = {"cam": REFUSED}
+    for second in (10, 11):
+        made.shard.handle([made.frame(second)])
+    assert made.meter.split("decisions_dropped", "reason") == {"refused": 1}  # the second frame came within refresh_s
+    made.shard.handle([made.frame(12)])
+    assert made.meter.split("decisions_dropped", "reason") == {"refused": 2}
+    assert made.outcomes == [(Outcome.DONE, "")] * 3
+    made.store.faults = {}
+    made.shard.handle([made.frame(75)])
+    assert made.store.calls == ["open cam"]
+
+
+def test_no_more_decisions_wait_than_have_room_and_the_oldest_goes(make: Callable[[dict[int, Phase]], Made]) -> None:
+    made = make({10: Phase.GONE})
+    made.store.away = True
+    made.shard.handle([made.frame(10, f"cam-{index}") for index in range(WAITING_MAX + 2)])
+    assert made.meter.split("decisions_dropped", "reason") == {"full": 2}
+    made.store.away = False
+    made.shard.retry()
+    assert made.store.calls == [f"depart cam-{index}" for index in range(2, WAITING_MAX + 2)]
+
+
+def test_what_waits_at_a_stop_is_stored_by_the_next_start(
+    make: Callable[[dict[int, Phase]], Made], tmp_path: Path
+) -> None:
+    first = make({10: Phase.STANDING, 12: Phase.GONE})
+    first.store.away = True
+    for at_s in (3, 10, 12):
+        first.shard.handle([first.frame(at_s)])
+    first.shard.close()
+    assert first.meter.total("decisions_kept") == 2
+    assert first.meter.total("decisions_dropped") == 0
+    second = make({})
+    second.store.away = True
+    second.shard.retry()
+    second.shard.close()  # once more nothing came of it
+    third = make({})
+    third.shard.retry()  # no frame is needed
+    assert third.store.calls == ["open cam", "depart cam"]
+    assert third.store.befores[0] is not None
+    assert [file.name for file in (tmp_path / "snapshots").iterdir()] == ["cam.state"]
+    fourth = make({})
+    fourth.shard.retry()
+    assert fourth.store.calls == []
+
+
+def test_a_stop_that_leaves_nothing_behind_writes_no_file(
+    make: Callable[[dict[int, Phase]], Made], tmp_path: Path
+) -> None:
+    made = make({10: Phase.STANDING})
+    made.shard.handle([made.frame(10)])
+    made.shard.close()
+    assert [file.name for file in (tmp_path / "snapshots").iterdir()] == ["cam.state"]
+    assert made.meter.total("decisions_kept") == 0
+
+
+def test_what_neither_database_nor_disk_took_is_said(make: Callable[[dict[int, Phase]], Made], tmp_path: Path) -> None:
+    made = make({10: Phase.STANDING})
+    made.store.away = True
+    made.shard.handle([made.frame(10)])
+    (tmp_path / "snapshots").rmdir()
+    (tmp_path / "snapshots").write_text("no folder")
+    made.shard.close()
+    assert made.meter.split("decisions_dropped", "reason") == {"shutdown": 1}
+    assert made.meter.total("decisions_kept") == 0
+
+
+def test_decisions_of_the_last_stop_do_not_take_the_room_of_new_ones(
+    make: Callable[[dict[int, Phase]], Made],
+) -> None:
+    first = make({10: Phase.GONE})
+    first.store.away = True
+    first.shard.handle([first.frame(10, f"old-{index}") for index in range(WAITING_MAX)])
+    first.shard.close()
+    second = make({10: Phase.GONE})
+    second.store.away = True
+    second.shard.handle([second.frame(10, f"new-{index}") for index in range(WAITING_MAX)])
+    assert second.meter.total("decisions_dropped") == 0
+    second.store.away = False
+    second.shard.retry()
+    assert len(second.store.calls) == 2 * WAITING_MAX
 
 
 def test_a_broken_picture_costs_itself_only(make: Callable[[dict[int, Phase]], Made]) -> None:
