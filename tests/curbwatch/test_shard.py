@@ -1,7 +1,7 @@
 """A shard: evidence before the incident, decisions that outlive an absent database, every delivery settled once."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +10,8 @@ import pytest
 from alerts.before import BeforeRing
 from alerts.decide import Decider
 from alerts.evidence import EvidenceFolder
+from alerts.incidents import IncidentStore
+from alerts.store import AlertDatabase
 from config.alerts import AlertKnobs
 from config.pack import apply_modes, load_pack
 from curbwatch.journal import DecisionJournal
@@ -262,6 +264,28 @@ def test_what_waits_at_a_stop_is_stored_by_the_next_start(
     fourth = make({})
     fourth.shard.retry()
     assert fourth.store.calls == []
+
+
+@pytest.mark.servers
+def test_a_thing_that_came_and_left_while_the_database_was_away_is_on_record_after_the_next_start(
+    make: Callable[[dict[int, Phase]], Made], incidents: IncidentStore, tmp_path: Path
+) -> None:
+    def shard(store: IncidentStore, phases: dict[int, Phase]) -> tuple[Made, Shard]:
+        made = make(phases)
+        journal = DecisionJournal(tmp_path / "snapshots")
+        return made, Shard(replace(made.shard._tools, store=store, journal=journal))
+
+    nowhere = IncidentStore(AlertDatabase("postgresql://127.0.0.1:1/none"), merge_m=3.0, merge_iou=0.3)
+    made, away = shard(nowhere, {10: Phase.STANDING, 12: Phase.GONE})
+    for at_s in (3, 10, 12):
+        away.handle([made.frame(at_s)])
+    away.close()
+    _, back = shard(incidents, {})
+    back.retry()
+    (found,) = incidents.recent()
+    assert (found.state, found.camera_id) == ("gone", "cam")
+    assert found.before_sha256 is not None
+    assert [event.what for event in incidents.events(found.incident_id)] == ["opened", "left", "gone"]
 
 
 def test_a_stop_that_leaves_nothing_behind_writes_no_file(
