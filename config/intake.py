@@ -57,3 +57,4 @@ class IntakeKnobs(Knobs):
     future_limit_s: float = Field(default=300.0, ge=0)
     past_limit_s: float = Field(default=604_800.0, gt=0)  # where the city pack gives a device no max_age_s
     dead_letter_payload_bytes: int = Field(default=4096, ge=0, le=4096)
+    dead_letter_cap_bytes: int = Field(default=1_000_000_000, ge=0)  # of all dead letters; more are dropped

@@ -114,7 +114,12 @@ def make_incidents(site: Site, database: AlertDatabase) -> IncidentStore:
 
 def make_store(site: Site) -> IntakeStore:
     """Return an intake store, on a connection of its own, made when first used."""
-    return IntakeStore(site.endpoints.database_url, payload_bytes=site.config.intake.dead_letter_payload_bytes)
+    knobs = site.config.intake
+    return IntakeStore(
+        site.endpoints.database_url,
+        payload_bytes=knobs.dead_letter_payload_bytes,
+        cap_bytes=knobs.dead_letter_cap_bytes,
+    )
 
 
 def make_queue(site: Site) -> JobQueue:

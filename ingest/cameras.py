@@ -28,6 +28,7 @@ from schemas.position import DeadLetter, PositionRows, RawMessage
 log = structlog.get_logger()
 
 LETTERS_MAX_BYTES = 32_000_000  # refused frames that wait to be written as dead letters; more are counted and dropped
+LETTER_BYTES = 1000  # of a letter beside its payload: without them empty frames would fill the memory
 LETTERS_BATCH = 50
 
 
@@ -86,14 +87,14 @@ class FrameIntake:
         """Draw up to a batch of dead letters that wait to be written."""
         with self._lock:
             drawn = [self._letters.popleft() for _ in range(min(LETTERS_BATCH, len(self._letters)))]
-            self._letter_bytes -= sum(len(letter.payload) for letter in drawn)
+            self._letter_bytes -= sum(map(_weight, drawn))
         return drawn
 
     def give_back(self, letters: Sequence[DeadLetter]) -> None:
         """Put letters that could not be written back in front."""
         with self._lock:
             self._letters.extendleft(reversed(letters))
-            self._letter_bytes += sum(len(letter.payload) for letter in letters)
+            self._letter_bytes += sum(map(_weight, letters))
 
     def _take(self, message: RawMessage) -> None:
         if message.retain:
@@ -170,11 +171,13 @@ class FrameIntake:
         log.debug("frame_rejected", camera=camera_id, reason=reason)
 
     def _post(self, letter: DeadLetter) -> None:
+        """Let a letter wait to be written: its beginning, because a picture nobody can use is not worth its memory."""
+        letter = letter.cut(self._knobs.dead_letter_payload_bytes)
         with self._lock:
-            full = self._letter_bytes + len(letter.payload) > LETTERS_MAX_BYTES
+            full = self._letter_bytes + _weight(letter) > LETTERS_MAX_BYTES
             if not full:
                 self._letters.append(letter)
-                self._letter_bytes += len(letter.payload)
+                self._letter_bytes += _weight(letter)
         if full:
             self._meter.add("dead_letters_dropped", reason="queue_full")
 
@@ -203,10 +206,12 @@ class LetterWriter:
         return self._thread.is_alive()
 
     def stop(self) -> None:
-        """Write what waits, once, and end."""
+        """Write what waits, once, and end; what the database does not take then is counted and dropped."""
         self._stopping.set()
         if self._thread.is_alive():
             self._thread.join()
+        while letters := self._intake.letters():
+            self._drop(letters, "shutdown")
         self._store.close()
 
     def _run(self) -> None:
@@ -217,9 +222,22 @@ class LetterWriter:
     def _drain(self) -> None:
         while letters := self._intake.letters():
             try:
-                self._store.write(PositionRows(), letters)
+                stored = self._store.write(PositionRows(), letters)
             except SinkError as error:
-                self._intake.give_back(letters)
-                log.warning("dead_letters_wait", error=str(error), waiting=len(letters))
-                return
-            self._meter.add("dead_letters_written", len(letters))
+                if error.retryable:
+                    self._intake.give_back(letters)
+                    log.warning("dead_letters_wait", error=str(error), waiting=len(letters))
+                    return
+                log.warning("dead_letters_refused", error=str(error))
+                self._drop(letters, "refused")
+                continue
+            stored.count_dropped(self._meter)
+            self._meter.add("dead_letters_written", len(letters) - stored.letters_capped - stored.letters_refused)
+
+    def _drop(self, letters: Sequence[DeadLetter], reason: str) -> None:
+        self._meter.add("dead_letters_dropped", len(letters), reason=reason)
+        log.error("dead_letters_dropped", count=len(letters), reason=reason)
+
+
+def _weight(letter: DeadLetter) -> int:
+    return LETTER_BYTES + len(letter.payload) + len(letter.topic)

@@ -1,16 +1,21 @@
 """The intake's PostgreSQL: positions, dead letters and marks of one batch in one transaction."""
 
-import hashlib
 import json
+import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
+from typing import LiteralString
 
 import psycopg
+import structlog
 
 from ingest.marks import Key, Standing
 from schemas.errors import SinkError
+from schemas.meter import Meter
 from schemas.position import DeadLetter, PositionRows
 from schemas.units import utc
+
+log = structlog.get_logger()
 
 # Columns of the staging table in the order of PositionRows; times travel as whole microseconds, because COPY of
 # integers costs a fraction of COPY of datetimes.
@@ -56,31 +61,61 @@ insert into device_mark (device_id, boot, mark) values (%s, %s, %s)
 on conflict (device_id, boot) do update set mark = greatest(device_mark.mark, excluded.mark), updated_at = now()
 """
 LETTER = """
-insert into dead_letter (received_at, topic, device_id, reason, detail, size_bytes, payload_sha256, payload)
-values (%s, %s, %s, %s, %s, %s, %s, %s)
+insert into dead_letter (received_at, topic, device_id, reason, detail, size_bytes, payload_sha256, payload, properties)
+values (%s, %s, %s, %s, %s, %s, %s, %s, %s)
 """
 DETAIL_MAX = 400  # characters kept of a topic and of a detail
+WHOLE = frozenset({"rate", "unknown_device"})  # design 13.5: nothing is wrong with the message, it may be replayed
+# The size on disk costs nothing to ask, but does not shrink when letters are taken out: only where it says "full" are
+# the letters measured.
+DISK_SIZE = "select pg_total_relation_size('dead_letter')"
+LETTERS_SIZE = """
+select coalesce(sum(pg_column_size(payload) + pg_column_size(properties) + %s), 0)::bigint from dead_letter
+"""
+LETTER_BYTES = 300  # of a letter beside its payload: the other columns, the row's head, its index entries
+LOOK_S, FULL_LOOK_S = 10.0, 60.0  # between two looks at the size
 
 
 @dataclass(frozen=True, slots=True)
 class Stored:
-    """What became of a batch's rows: new ones, ones known before, and ones the database would not have."""
+    """What became of a batch.
+
+    Attributes:
+        inserted: new rows.
+        duplicate: rows known before.
+        refused: rows the database would not have: dead letters now.
+        letters_capped: dead letters dropped because there are too many already.
+        letters_refused: dead letters the database would not have.
+    """
 
     inserted: int = 0
     duplicate: int = 0
     refused: int = 0
+    letters_capped: int = 0
+    letters_refused: int = 0
+
+    def count_dropped(self, meter: Meter) -> None:
+        """Count the dead letters that were not kept."""
+        if self.letters_capped:
+            meter.add("dead_letters_dropped", self.letters_capped, reason="cap")
+        if self.letters_refused:
+            meter.add("dead_letters_dropped", self.letters_refused, reason="refused")
 
 
 class IntakeStore:
     """One connection that comes back; used from one thread at a time.
 
     Every method is one transaction, durable when it returns, and raises SinkError when it did not happen: retryable
-    where the server went away.
+    where the server went away, or is not as it should be. ``payload_bytes`` are kept of a dead letter, more of those
+    that may be replayed; ``cap_bytes`` of all of them together, beyond which new ones are dropped.
     """
 
-    def __init__(self, url: str, *, payload_bytes: int) -> None:
+    def __init__(self, url: str, *, payload_bytes: int, cap_bytes: int = 1_000_000_000) -> None:
         self._url = url
         self._payload_bytes = payload_bytes
+        self._cap_bytes = cap_bytes
+        self._room_bytes = 0
+        self._look_s = 0.0  # monotonic time from which the room is to be asked again
         self._conn: psycopg.Connection | None = None
 
     def write(
@@ -89,16 +124,16 @@ class IntakeStore:
         """Store a batch. Rows that are known already (a redelivery) change nothing; empty batches neither.
 
         A row that the database refuses (it should not exist: the codec checks) costs itself, as a dead letter of
-        reason ``store``, and never its neighbours.
+        reason ``store``, and never its neighbours; a dead letter that it refuses is dropped.
         """
+        kept = self._within_cap([self._shortened(letter) for letter in letters])
+        capped = len(letters) - len(kept)
         try:
-            return self._once(rows, letters, marks or {})
+            return replace(self._once(rows, kept, marks or {}), letters_capped=capped)
         except SinkError as error:
             if error.retryable:
                 raise
-        if len(rows) == 0:
-            raise SinkError("database refuses dead letters or marks", retryable=True, wait_s=5.0)
-        return self._apart(rows, letters, marks or {})
+        return replace(self._apart(rows, kept, marks or {}), letters_capped=capped)
 
     def marks_of(self, keys: Sequence[Key]) -> dict[Key, int]:
         """Return stored marks of these (device, boot) pairs; pairs without one are left out."""
@@ -143,7 +178,7 @@ class IntakeStore:
                     cursor.execute(UPSERT)
                     inserted = cursor.rowcount
                 if letters:
-                    cursor.executemany(LETTER, [self._letter(letter) for letter in letters])
+                    cursor.executemany(LETTER, [_columns(letter) for letter in letters])
                 moved = [(device_id, boot, at.mark) for (device_id, boot), at in marks.items() if at.mark >= 0]
                 if moved:
                     cursor.executemany(MARK, sorted(moved))
@@ -152,7 +187,7 @@ class IntakeStore:
         return Stored(inserted, len(rows) - inserted)
 
     def _apart(self, rows: PositionRows, letters: Sequence[DeadLetter], marks: Mapping[Key, Standing]) -> Stored:
-        """Store row by row what a batch would not take; dead letters and marks follow, so that a crash repeats it."""
+        """Store one by one what a batch would not take; the marks follow, so that a crash repeats it."""
         inserted, refused = 0, list(letters)
         for index in range(len(rows)):
             one = PositionRows(**{f.name: [getattr(rows, f.name)[index]] for f in fields(rows)})
@@ -163,21 +198,70 @@ class IntakeStore:
                     raise
                 told = {f.name: getattr(one, f.name)[0] for f in fields(one)}
                 payload = json.dumps(told, ensure_ascii=True, default=str).encode()
-                refused.append(
-                    DeadLetter(one.received_ns[0], "", one.device_id[0], "store", str(error)[:DETAIL_MAX], payload)
-                )
-        self._once(PositionRows(), refused, marks)
+                letter = DeadLetter(one.received_ns[0], "", one.device_id[0], "store", str(error)[:DETAIL_MAX], payload)
+                refused.append(self._shortened(letter))
+        lost = self._letters_apart(refused)
+        try:
+            self._once(PositionRows(), (), marks)
+        except SinkError as error:
+            raise SinkError(str(error), retryable=True, wait_s=5.0) from error
         count = len(refused) - len(letters)
-        return Stored(inserted, len(rows) - inserted - count, count)
+        return Stored(inserted, len(rows) - inserted - count, count, letters_refused=lost)
 
-    def _letter(self, letter: DeadLetter) -> tuple[object, ...]:
-        # PostgreSQL text holds no NUL; a device may have sent one.
-        texts = (letter.topic[:DETAIL_MAX], letter.device_id, letter.reason, letter.detail[:DETAIL_MAX])
-        topic, device_id, reason, detail = (text.replace("\0", "\\0") for text in texts)
-        digest = hashlib.sha256(letter.payload).digest()
-        size = len(letter.payload)
-        received_at = utc(letter.received_ns)
-        return received_at, topic, device_id, reason, detail, size, digest, letter.payload[: self._payload_bytes]
+    def _letters_apart(self, letters: Sequence[DeadLetter]) -> int:
+        """Store dead letters one by one; how many the database would not have."""
+        lost = []
+        for letter in letters:
+            try:
+                self._once(PositionRows(), (letter,), {})
+            except SinkError as error:
+                if error.retryable:
+                    raise
+                lost.append((letter, str(error)))
+        for letter, said in lost:
+            log.error("dead_letter_refused", device=letter.device_id, reason=letter.reason, error=said)
+        return len(lost)
+
+    def _within_cap(self, letters: Sequence[DeadLetter]) -> Sequence[DeadLetter]:
+        """The letters there is room for, in order."""
+        if not letters:
+            return letters
+        now_s = time.monotonic()
+        if now_s >= self._look_s:
+            self._room_bytes = self._room()
+            self._look_s = now_s + (LOOK_S if self._room_bytes > 0 else FULL_LOOK_S)
+        kept = []
+        for letter in letters:
+            self._room_bytes -= LETTER_BYTES + len(letter.payload)
+            if self._room_bytes >= 0:
+                kept.append(letter)
+        return kept
+
+    def _room(self) -> int:
+        """Bytes that dead letters may still take."""
+        room = self._cap_bytes - self._size(DISK_SIZE, ())
+        if room <= 0:
+            room = self._cap_bytes - self._size(LETTERS_SIZE, (LETTER_BYTES,))
+        if room <= 0:
+            log.error(
+                "dead_letters_full",
+                cap_bytes=self._cap_bytes,
+                remedy="delete from table dead_letter, or raise intake.dead_letter_cap_bytes",
+            )
+        return room
+
+    def _size(self, query: LiteralString, values: Sequence[int]) -> int:
+        try:
+            row = self._connected().execute(query, values).fetchone()
+        except psycopg.Error as error:
+            raise self._failed(error) from error
+        return int(row[0]) if row is not None else 0
+
+    def _shortened(self, letter: DeadLetter) -> DeadLetter:
+        """The letter as it is kept, with size and digest of all that came."""
+        if letter.reason in WHOLE:
+            return letter.cut(len(letter.payload))
+        return replace(letter.cut(self._payload_bytes), properties=())
 
     def _connected(self) -> psycopg.Connection:
         if self._conn is None or self._conn.closed:
@@ -199,7 +283,21 @@ class IntakeStore:
         if away or self._conn is None or self._conn.closed:
             self.close()
             return SinkError(f"database: {said}", retryable=True, wait_s=0.5)
-        return SinkError(f"database refused: {said}", retryable=isinstance(error, psycopg.errors.UndefinedTable))
+        # A missing table or privilege, or a server that only reads: no fault of what is written. A trigger's is.
+        unfit = isinstance(error, psycopg.ProgrammingError | psycopg.errors.ReadOnlySqlTransaction)
+        return SinkError(
+            f"database refused: {said}", retryable=unfit and not isinstance(error, psycopg.errors.RaiseException)
+        )
+
+
+def _columns(letter: DeadLetter) -> tuple[object, ...]:
+    """What LETTER takes."""
+    # PostgreSQL text holds no NUL; a device may have sent one.
+    texts = (letter.topic[:DETAIL_MAX], letter.device_id, letter.reason, letter.detail[:DETAIL_MAX])
+    topic, device_id, reason, detail = (text.replace("\0", "\\0") for text in texts)
+    properties = json.dumps([[part.replace("\0", "\\0") for part in pair] for pair in letter.properties])
+    received_at = utc(letter.received_ns)
+    return received_at, topic, device_id, reason, detail, letter.size_bytes, letter.sha256, letter.payload, properties
 
 
 def _staged(rows: PositionRows) -> "zip[tuple[object, ...]]":

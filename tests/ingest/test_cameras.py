@@ -1,45 +1,28 @@
 """The frame intake: each frame ends once, is counted once, and its camera is told."""
 
+import hashlib
 import json
 import threading
-from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 import pytest
 
 from config.intake import IntakeKnobs
-from ingest.cameras import LETTERS_MAX_BYTES, FrameIntake, FrameOutlets, LetterWriter
+from ingest.cameras import LETTERS_BATCH, FrameIntake, FrameOutlets, LetterWriter
 from ingest.delivery import Outcome
 from ingest.ledger import Ticket
 from ingest.slots import FrameSlots
-from ingest.store import IntakeStore
+from ingest.store import IntakeStore, Stored
 from ingest.topics import TopicScheme
 from schemas.device import DeviceRule
 from schemas.errors import SinkError
 from schemas.position import DeadLetter, PositionRows, RawMessage
 from tests.ingest.jpegs import jpeg
+from tests.ingest.tally import Tally
 
 SCHEME = TopicScheme("city/v1", "test")
 S = 1_000_000_000
 PICTURE = jpeg(64, 48)
-
-
-class Tally:
-    """A meter that can be asked."""
-
-    def __init__(self) -> None:
-        self.counts: Counter[str] = Counter()
-
-    def add(self, name: str, amount: float = 1, /, **labels: str) -> None:
-        self.counts[name] += int(amount)
-        if "reason" in labels:
-            self.counts[f"{name}:{labels['reason']}"] += int(amount)
-
-    def set(self, name: str, value: float, /, **labels: str) -> None:
-        pass
-
-    def observe(self, name: str, seconds: float, /, **labels: str) -> None:
-        pass
 
 
 class Registry:
@@ -168,12 +151,27 @@ def test_a_retained_frame_is_no_frame(bench: Bench) -> None:
     assert bench.finished == [Ticket(1, 1)]
 
 
-def test_refused_frames_cannot_fill_the_memory(bench: Bench) -> None:
+def test_of_a_refused_frame_waits_only_the_beginning_with_size_and_digest_of_all(bench: Bench) -> None:
     junk = b"\xff\xd8\xff" + b"\0" * 1_900_000
-    for seq in range(LETTERS_MAX_BYTES // len(junk) + 3):
+    bench.send(junk, 0)
+    bench.send(PICTURE + b"\0" * 9000, 1)
+    (cut, trailing) = bench.intake.letters()
+    assert (cut.payload, cut.size_bytes, cut.sha256) == (junk[:4096], len(junk), hashlib.sha256(junk).digest())
+    assert (trailing.reason, len(trailing.payload)) == ("trailing", 4096)
+
+
+@pytest.mark.parametrize("junk", [b"", b"\xff\xd8\xff" + b"\0" * 9000])
+def test_refused_frames_cannot_fill_the_memory(bench: Bench, junk: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("ingest.cameras.LETTERS_MAX_BYTES", 60_000)
+    for seq in range(100):
         bench.send(junk, seq)
-    assert bench.meter.counts["dead_letters_dropped"] == 3
+    dropped = bench.meter.counts["dead_letters_dropped:queue_full"]
+    assert dropped >= 40
     assert bench.balanced()
+    waiting = [letter for _ in range(3) for letter in bench.intake.letters()]
+    assert len(waiting) == 100 - dropped
+    bench.send(junk, 0)
+    assert len(bench.intake.letters()) == 1
 
 
 def test_what_waits_at_a_stop_is_shed(bench: Bench) -> None:
@@ -184,35 +182,63 @@ def test_what_waits_at_a_stop_is_shed(bench: Bench) -> None:
 
 
 class _Failing(IntakeStore):
-    """Keeps letters in memory, the second time it is asked."""
+    """Keeps letters in memory, once it has failed as it is told: once for each error, or for ever where ``stuck``."""
 
-    def __init__(self) -> None:
+    def __init__(self, *errors: SinkError, stuck: bool = False) -> None:
         super().__init__("", payload_bytes=10)
         self.kept: list[DeadLetter] = []
-        self.asked = 0
-        self.done = threading.Event()
+        self.errors, self.stuck = list(errors), stuck
+        self.asked, self.done = threading.Event(), threading.Event()
 
-    def write(self, rows: PositionRows, letters: Sequence[DeadLetter], marks: object = None) -> object:  # type: ignore[override]
-        self.asked += 1
-        if self.asked == 1:
-            raise SinkError("away", retryable=True)
+    def write(self, rows: PositionRows, letters: Sequence[DeadLetter], marks: object = None) -> Stored:
+        self.asked.set()
+        if self.errors:
+            raise self.errors[0] if self.stuck else self.errors.pop(0)
         self.kept += letters
         self.done.set()
-        return None
+        return Stored(letters_capped=1)
 
 
-@pytest.fixture
-def failing() -> Iterator[_Failing]:
-    made = _Failing()
-    yield made
-    made.close()
+def test_no_letters_are_written_and_none_is_dropped(bench: Bench) -> None:
+    store = _Failing()
+    writer = LetterWriter(bench.intake, store, bench.meter)
+    writer.start()
+    writer.stop()
+    assert (store.asked.is_set(), dict(bench.meter.counts)) == (False, {})
 
 
-def test_dead_letters_wait_for_a_database_that_is_away(bench: Bench, failing: _Failing) -> None:
+def test_dead_letters_wait_for_a_database_that_is_away(bench: Bench) -> None:
+    store = _Failing(SinkError("away", retryable=True))
     bench.send(b"one", 0)
     bench.send(b"two", 1)
-    writer = LetterWriter(bench.intake, failing, bench.meter)
+    writer = LetterWriter(bench.intake, store, bench.meter)
     writer.start()
-    assert failing.done.wait(10)
+    assert store.done.wait(10)
     writer.stop()
-    assert [letter.payload for letter in failing.kept] == [b"one", b"two"]
+    assert [letter.payload for letter in store.kept] == [b"one", b"two"]
+    assert bench.meter.counts["dead_letters_written"] == 1
+    assert bench.meter.counts["dead_letters_dropped:cap"] == 1
+
+
+def test_dead_letters_that_the_database_will_never_have_do_not_hold_up_the_others(bench: Bench) -> None:
+    store = _Failing(SinkError("refused", retryable=False))
+    for seq in range(LETTERS_BATCH + 1):
+        bench.send(b"no picture", seq)
+    writer = LetterWriter(bench.intake, store, bench.meter)
+    writer.start()
+    assert store.done.wait(10)
+    writer.stop()
+    assert len(store.kept) == 1
+    assert bench.meter.counts["dead_letters_dropped:refused"] == LETTERS_BATCH
+
+
+def test_dead_letters_that_no_database_took_at_a_stop_are_counted(bench: Bench) -> None:
+    store = _Failing(SinkError("away", retryable=True), stuck=True)
+    for seq in range(2 * LETTERS_BATCH):
+        bench.send(b"no picture", seq)
+    writer = LetterWriter(bench.intake, store, bench.meter)
+    writer.start()
+    assert store.asked.wait(10)
+    writer.stop()
+    assert bench.meter.counts["dead_letters_dropped:shutdown"] == 2 * LETTERS_BATCH
+    assert bench.intake.letters() == []

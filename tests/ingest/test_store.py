@@ -1,6 +1,7 @@
 """Rows, dead letters and marks of a batch, on the real database."""
 
 from collections.abc import Iterator
+from contextlib import closing
 
 import pytest
 
@@ -91,6 +92,95 @@ def test_a_dead_letter_keeps_the_beginning_and_the_digest_of_its_payload(store: 
     digest = "encode(payload_sha256, 'hex') like '84d89877f0d4041e%'"
     query = f"select reason, topic, size_bytes, payload, {digest} from dead_letter"  # noqa: S608  # a constant
     assert scalar(database_url, query) == ("json", "a/\\0b", 10, b"01234567", True)
+
+
+def letter(reason: str = "json", payload: bytes = b"0123456789", topic: str = "t") -> DeadLetter:
+    return DeadLetter(TS_NS, topic, "car", reason, "", payload, (("boot", "m\0"), ("seq", "7")))
+
+
+def test_a_letter_cut_twice_keeps_the_size_and_digest_of_all() -> None:
+    once = letter().cut(4)
+    assert (once.payload, once.size_bytes) == (b"0123", 10)
+    assert once.cut(2).sha256 == letter().cut(100).sha256
+    assert once.cut(2).size_bytes == 10
+    assert letter(payload=b"").cut(4).size_bytes == 0
+
+
+@pytest.mark.servers
+@pytest.mark.parametrize("reason", ["rate", "unknown_device"])
+def test_a_message_that_may_be_replayed_is_kept_whole_with_its_properties(
+    store: IntakeStore, database_url: str, reason: str
+) -> None:
+    store.write(PositionRows(), [letter(reason, b"x" * 9000), letter("json")])
+    whole = "select size_bytes, length(payload), properties from dead_letter where reason <> 'json'"
+    assert scalar(database_url, whole) == (9000, 9000, [["boot", "m\\0"], ["seq", "7"]])
+    assert scalar(database_url, "select properties from dead_letter where reason = 'json'") == []
+
+
+@pytest.mark.servers
+def test_letters_beyond_the_cap_are_dropped_and_rows_are_not(
+    database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("ingest.store.FULL_LOOK_S", 0.0)
+    many = [letter("rate", bytes([number]) * 10_000) for number in range(12)]
+    with closing(IntakeStore(database_url, payload_bytes=8, cap_bytes=120_000)) as store:
+        stored = store.write(rows(0), many)
+        assert stored.inserted == 1
+        assert 2 <= stored.letters_capped < 10
+        assert scalar(database_url, "select count(*) from dead_letter") == 12 - stored.letters_capped
+        with db.connect(database_url, autocommit=True) as conn:
+            # What repeats itself would be squeezed and take no place on the disk.
+            conn.execute("alter table dead_letter alter column payload set storage external")
+            conn.execute("update dead_letter set payload = payload || payload || payload")
+        store._look_s = 0.0
+        assert store.write(rows(1), many[:1]) == Stored(inserted=1, letters_capped=1)
+        with db.connect(database_url, autocommit=True) as conn:
+            conn.execute("delete from dead_letter")
+        # The disk is not given back, but there is room again.
+        assert int(str(scalar(database_url, "select pg_total_relation_size('dead_letter')"))) > 120_000
+        assert store.write(PositionRows(), many[:1]) == Stored()
+
+
+@pytest.mark.servers
+def test_a_store_that_may_keep_no_letters_drops_them_all(database_url: str) -> None:
+    with closing(IntakeStore(database_url, payload_bytes=8, cap_bytes=0)) as store:
+        assert store.write(rows(0), [letter()]) == Stored(inserted=1, letters_capped=1)
+
+
+@pytest.mark.servers
+def test_a_letter_that_the_database_refuses_costs_itself_and_not_its_neighbours(
+    store: IntakeStore, database_url: str
+) -> None:
+    with db.connect(database_url, autocommit=True) as conn:
+        conn.execute("alter table dead_letter add check (topic <> 'bad')")
+    marks = {("car", "b"): Standing(1)}
+    sent = [letter(), letter(topic="bad"), letter()]
+    assert store.write(rows(0, 1), sent, marks) == Stored(inserted=2, letters_refused=1)
+    assert store.write(PositionRows(), sent) == Stored(letters_refused=1)
+    assert scalar(database_url, "select count(*) from dead_letter") == 4
+    assert store.marks_of([("car", "b")]) == {("car", "b"): 1}
+
+
+@pytest.mark.servers
+@pytest.mark.parametrize(
+    ("change", "undo"),
+    [
+        ("alter table dead_letter rename to away", "alter table away rename to dead_letter"),
+        ("alter table dead_letter rename detail to away", "alter table dead_letter rename away to detail"),
+        ("set default_transaction_read_only = on", "set default_transaction_read_only = off"),
+    ],
+)
+def test_a_database_that_is_not_as_it_should_be_costs_no_letter(
+    store: IntakeStore, database_url: str, change: str, undo: str
+) -> None:
+    store.write(PositionRows(), [letter()])
+    assert store._conn is not None
+    store._conn.execute(change.encode())
+    with pytest.raises(SinkError) as caught:
+        store.write(rows(0), [letter()])
+    assert caught.value.retryable
+    store._conn.execute(undo.encode())
+    assert store.write(rows(0), [letter()]) == Stored(inserted=1)
 
 
 @pytest.mark.servers
