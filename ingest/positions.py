@@ -4,7 +4,8 @@ import json
 import threading
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import partial
 from queue import Empty, SimpleQueue
 
 import structlog
@@ -14,8 +15,8 @@ from ingest.codecs.native import Decoded, NativeCodec
 from ingest.delivery import Delivery, Outcome
 from ingest.devices import KnownDevices
 from ingest.ledger import Ticket
-from ingest.marks import Key, Marks, Standing
-from ingest.rates import TokenBuckets
+from ingest.marks import Covered, Key, Marks, Standing
+from ingest.rates import HeldRates
 from ingest.store import IntakeStore, Stored
 from ingest.topics import TopicScheme
 from schemas.errors import SinkError
@@ -43,6 +44,23 @@ class Outlets:
     generation: Callable[[], int]
 
 
+@dataclass(slots=True)
+class _Admitted:
+    """A batch before it is decoded.
+
+    Attributes:
+        passed: messages to decode.
+        shed: dead letters of what is too large or too much.
+        covered: what an acknowledgement covers of those.
+        rates: the devices' rates with this batch; they count once it is stored, because what is not comes again.
+    """
+
+    rates: HeldRates
+    passed: Batch = field(default_factory=list)
+    shed: list[DeadLetter] = field(default_factory=list)
+    covered: list[Covered] = field(default_factory=list)
+
+
 class PositionWriter:
     """Takes position messages in the network thread, stores them in its own. Start and stop it once.
 
@@ -59,7 +77,7 @@ class PositionWriter:
         self._devices = devices
         self._meter = meter
         self._codec = NativeCodec(scheme, future_s=knobs.future_limit_s)
-        self._rates = TokenBuckets()
+        self._rates = HeldRates()
         self._marks = Marks()
         self._buffer: SimpleQueue[tuple[RawMessage, Ticket | None]] = SimpleQueue()
         self._outlets: Outlets | None = None
@@ -144,11 +162,11 @@ class PositionWriter:
 
     def _write(self, delivery: Delivery[Batch], outlets: Outlets) -> None:
         """Store a batch, trying again for ``retry_s``; then acknowledge to the broker, then to the devices."""
-        passed, shed = self._admit(delivery.payload)
+        admitted = self._admit(delivery.payload)
         give_up_s = time.monotonic() + self._knobs.retry_s
         wait_s = 0.1
         while True:
-            error = self._attempt(delivery, passed, shed, outlets)
+            error = self._attempt(delivery, admitted, outlets)
             if error is None:
                 return
             self._meter.add("position_write_failures")
@@ -160,26 +178,24 @@ class PositionWriter:
             self._stopping.wait(wait_s)
             wait_s = min(BACK_OFF_MAX_S, wait_s * 2)
 
-    def _attempt(
-        self, delivery: Delivery[Batch], passed: Batch, shed: list[DeadLetter], outlets: Outlets
-    ) -> SinkError | None:
+    def _attempt(self, delivery: Delivery[Batch], admitted: _Admitted, outlets: Outlets) -> SinkError | None:
         try:
-            decoded = self._decode(passed, shed)
+            decoded = self._decode(admitted)
             planned = self._planned(decoded)
             started_s = time.monotonic()
             stored = self._store.write(decoded.rows, decoded.dead_letters, planned)
         except SinkError as error:
             return error
         self._meter.observe("position_write", time.monotonic() - started_s)
+        self._rates.accept(admitted.rates)
         delivery.settle(Outcome.DONE)
         self._count(delivery.payload, decoded, stored)
         self._tell(planned, outlets)
         return None
 
-    def _admit(self, batch: Batch) -> tuple[Batch, list[DeadLetter]]:
+    def _admit(self, batch: Batch) -> _Admitted:
         """Split into messages to decode and dead letters of what is too large or too much."""
-        passed: Batch = []
-        shed: list[DeadLetter] = []
+        admitted = _Admitted(self._rates.trial())
         now_s = time.monotonic()
         rules = self._devices.rules
         for message in batch:
@@ -188,19 +204,32 @@ class PositionWriter:
             if message.retain:
                 self._meter.add("messages_ignored", kind="position", reason="retained")
             elif len(message.payload) > self._knobs.positions_max_bytes:
-                shed.append(_letter(message, rule.device_id if rule else "", "size", f"{len(message.payload)} bytes"))
-            elif rule is None or self._rates.allow(rule.device_id, rule.rate_per_s, now_s):
-                passed.append(message)
+                letter = _letter(message, rule.device_id if rule else "", "size", f"{len(message.payload)} bytes")
+                admitted.shed.append(letter)
+                if rule is not None:
+                    admitted.covered += self._codec.covered_unread(message, rule)
+            elif rule is None or admitted.rates.allow(
+                rule.device_id, rule.rate_per_s, now_s, partial(self._sent, message)
+            ):
+                admitted.passed.append(message)
             else:
-                shed.append(_letter(message, rule.device_id, "rate", f"more than {rule.rate_per_s:g} messages/s"))
-        return passed, shed
+                admitted.shed.append(
+                    _letter(message, rule.device_id, "rate", f"more than {rule.rate_per_s:g} messages/s")
+                )
+        return admitted
 
-    def _decode(self, passed: Batch, shed: list[DeadLetter]) -> Decoded:
-        decoded = self._codec.decode(passed, self._devices.rules)
+    def _sent(self, message: RawMessage) -> tuple[float, float] | None:
+        """The message's own time, and how long before its receipt that was, in s; None without one."""
+        ns = self._codec.sent_ns(message)
+        return None if ns is None else (ns / 1e9, (message.received_ns - ns) / 1e9)
+
+    def _decode(self, admitted: _Admitted) -> Decoded:
+        decoded = self._codec.decode(admitted.passed, self._devices.rules)
         strangers = any(letter.reason == "unknown_device" for letter in decoded.dead_letters)
         if strangers and self._devices.refresh():
-            decoded = self._codec.decode(passed, self._devices.rules)
-        decoded.dead_letters.extend(shed)
+            decoded = self._codec.decode(admitted.passed, self._devices.rules)
+        decoded.dead_letters.extend(admitted.shed)
+        decoded.marks.extend(admitted.covered)
         return decoded
 
     def _planned(self, decoded: Decoded) -> dict[Key, Standing]:
@@ -220,6 +249,7 @@ class PositionWriter:
                 self._meter.add("positions_rejected", reason=letter.reason)
             if stored.refused:
                 self._meter.add("positions_rejected", stored.refused, reason="store")
+        stored.count_dropped(self._meter)
         if decoded.without_time:
             self._meter.add("positions_without_time", decoded.without_time)
 
@@ -235,4 +265,6 @@ class PositionWriter:
 
 
 def _letter(message: RawMessage, device_id: str, reason: str, detail: str) -> DeadLetter:
-    return DeadLetter(message.received_ns, message.topic, device_id, reason, detail, message.payload)
+    return DeadLetter(
+        message.received_ns, message.topic, device_id, reason, detail, message.payload, message.properties
+    )

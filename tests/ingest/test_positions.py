@@ -16,8 +16,9 @@ from ingest.store import Stored
 from ingest.topics import TopicScheme
 from schemas.device import DeviceRule
 from schemas.errors import SinkError
-from schemas.meter import NullMeter
+from schemas.meter import Meter, NullMeter
 from schemas.position import DeadLetter, PositionRows, RawMessage
+from tests.ingest.tally import Tally
 
 SCHEME = TopicScheme("city/v1", "test")
 
@@ -27,6 +28,8 @@ class FakeStore:
     """Fails ``failures`` times, then keeps; only the database's absence is a fault of our own making here."""
 
     failures: int = 0
+    capped: int = 0
+    tried: int = 0
     seqs: list[int] = field(default_factory=list)
     letters: list[DeadLetter] = field(default_factory=list)
     known: dict[Key, int] = field(default_factory=dict)
@@ -34,12 +37,13 @@ class FakeStore:
     def write(
         self, rows: PositionRows, letters: Sequence[DeadLetter], marks: Mapping[Key, Standing] | None = None
     ) -> Stored:
+        self.tried += len(rows) + len(letters)
         if self.failures:
             self.failures -= 1
             raise SinkError("away", retryable=True)
         self.seqs += rows.seq
         self.letters += letters
-        return Stored(len(rows))
+        return Stored(len(rows), letters_capped=self.capped)
 
     def marks_of(self, keys: Sequence[Key]) -> dict[Key, int]:
         return {key: self.known[key] for key in keys if key in self.known}
@@ -93,15 +97,18 @@ class Session:
             self.changed.notify_all()
 
 
-def message(seq: int, device: str = "car") -> RawMessage:
-    body = json.dumps({"ts": time.time_ns() // 1_000_000, "lon": 104.6, "lat": 30.1, "seq": seq, "boot": "b"})
-    return RawMessage(SCHEME.of("vehicle", device, "position"), body.encode(), time.time_ns())
+def message(seq: int, device: str = "car", *, age_s: float = 0, retain: bool = False) -> RawMessage:
+    ts_ms = time.time_ns() // 1_000_000 - round(age_s * 1000)
+    body = json.dumps({"ts": ts_ms, "lon": 104.6, "lat": 30.1, "seq": seq, "boot": "b"})
+    return RawMessage(SCHEME.of("vehicle", device, "position"), body.encode(), time.time_ns(), retain=retain)
 
 
-def writer_of(store: FakeStore, registry: Registry | None = None, **knobs: float) -> PositionWriter:
+def writer_of(
+    store: FakeStore, registry: Registry | None = None, meter: Meter | None = None, **knobs: float
+) -> PositionWriter:
     known = registry or Registry({"car": DeviceRule("car", "vehicle")})
     settings = IntakeKnobs.model_validate({"positions_batch_wait_s": 0.01, "retry_s": 0.5, **knobs})
-    return PositionWriter(settings, SCHEME, store, known, NullMeter())  # type: ignore[arg-type]
+    return PositionWriter(settings, SCHEME, store, known, meter or NullMeter())  # type: ignore[arg-type]
 
 
 def test_nothing_put_ends_at_once() -> None:
@@ -179,6 +186,101 @@ def test_a_device_above_its_rate_goes_to_the_dead_letters_and_others_pass() -> N
     assert len(store.letters) + len(store.seqs) == 20
     assert store.seqs.count(9) == 1
     writer.stop()
+
+
+SLOW = Registry({"car": DeviceRule("car", "vehicle", rate_per_s=1.0)})
+
+
+def test_ten_minutes_of_positions_that_the_broker_held_are_stored() -> None:
+    store, session = FakeStore(), Session()
+    writer = writer_of(store, SLOW)
+    writer.start(session.outlets())
+    for seq in range(600):
+        writer.put(message(seq, age_s=600 - seq), Ticket(1, seq + 1))
+    session.until(lambda: len(session.finished) == 600)
+    assert (len(store.seqs), store.letters) == (600, [])
+    writer.stop()
+
+
+def test_positions_that_the_broker_sends_again_and_again_are_charged_once() -> None:
+    store, session = FakeStore(failures=1_000_000), Session()
+    writer = writer_of(store, SLOW, retry_s=0.01)
+    writer.start(session.outlets())
+    for again in range(5):
+        for seq in range(25):
+            writer.put(message(seq), Ticket(1, seq + 1))
+        session.until(lambda many=25 * (again + 1): store.tried == many and bool(session.dropped))  # type: ignore[misc]
+    store.failures = 0
+    for seq in range(25):
+        writer.put(message(seq), Ticket(1, seq + 1))
+    session.until(lambda: len(session.finished) == 25)
+    assert (sorted(store.seqs), store.letters) == (list(range(25)), [])
+    writer.stop()
+
+
+def test_a_message_above_the_rate_is_set_aside_with_all_that_replaying_it_needs() -> None:
+    store, session = FakeStore(), Session()
+    writer = writer_of(store, Registry({"car": DeviceRule("car", "vehicle", rate_per_s=0.001)}))
+    writer.start(session.outlets())
+    body = json.dumps({"lon": 104.6, "lat": 30.1, "vendor": "x" * 9000}).encode()
+    for seq in range(2):
+        properties = (("boot", "m"), ("seq", str(seq)))
+        writer.put(RawMessage(SCHEME.of("vehicle", "car", "position"), body, 1, properties), Ticket(1, seq + 1))
+    session.until(lambda: len(session.finished) == 2)
+    (letter,) = store.letters
+    assert (letter.reason, letter.payload, letter.properties) == ("rate", body, (("boot", "m"), ("seq", "1")))
+    session.until(lambda: session.told[-1][1] == {"boot": "m", "seq": 0})  # it may be sent again as well
+    writer.stop()
+
+
+def test_an_oversize_position_does_not_hold_up_the_acknowledgement() -> None:
+    store, session = FakeStore(), Session()
+    writer = writer_of(store, positions_max_bytes=1000)
+    writer.start(session.outlets())
+    topic = SCHEME.of("vehicle", "car", "position")
+    writer.put(RawMessage(topic, b"x" * 1001, 1, (("boot", "b"), ("seq", "0"))), Ticket(1, 1))
+    writer.put(message(1), Ticket(1, 2))
+    session.until(lambda: session.told[-1:] == [(SCHEME.of("vehicle", "car", "ack"), {"boot": "b", "seq": 1})])
+    writer.stop()
+
+
+def test_an_array_counted_beside_its_body_is_acknowledged_to_its_highest() -> None:
+    store, session = FakeStore(), Session()
+    writer = writer_of(store)
+    writer.start(session.outlets())
+    items = [{"ts": time.time_ns() // 1_000_000, "lon": 104.6, "lat": 30.1 + number / 10} for number in range(3)]
+    properties = (("boot", "m"), ("seq", "2"))
+    writer.put(
+        RawMessage(SCHEME.of("vehicle", "car", "position"), json.dumps(items).encode(), time.time_ns(), properties),
+        Ticket(1, 1),
+    )
+    session.until(lambda: session.told == [(SCHEME.of("vehicle", "car", "ack"), {"boot": "m", "seq": 2})])
+    assert store.seqs == [-1, -1, -1]
+    writer.stop()
+
+
+def test_a_retained_message_is_no_position_and_is_acknowledged() -> None:
+    store, session, meter = FakeStore(), Session(), Tally()
+    writer = writer_of(store, meter=meter)
+    writer.start(session.outlets())
+    writer.put(message(0, retain=True), Ticket(1, 1))
+    writer.put(message(1), Ticket(1, 2))
+    session.until(lambda: session.finished == [Ticket(1, 1), Ticket(1, 2)])
+    writer.stop()
+    assert (store.seqs, store.letters) == ([1], [])
+    assert meter.counts["messages_ignored:retained"] == 1
+    assert meter.counts["positions_received"] == 1
+
+
+def test_dead_letters_that_there_is_no_room_for_are_counted() -> None:
+    store, session, meter = FakeStore(capped=1), Session(), Tally()
+    writer = writer_of(store, meter=meter)
+    writer.start(session.outlets())
+    writer.put(RawMessage(SCHEME.of("vehicle", "car", "position"), b"x", 1), Ticket(1, 1))
+    session.until(lambda: len(session.finished) == 1)
+    writer.stop()
+    assert meter.counts["dead_letters_dropped:cap"] == 1
+    assert meter.counts["positions_rejected:json"] == 1
 
 
 @pytest.mark.parametrize("size", [101, 5000])
