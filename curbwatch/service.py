@@ -17,17 +17,21 @@ DRAIN_S = 40.0  # longer than intake.retry_s: a batch that is being tried again 
 While = Callable[[Pipeline], Awaitable[None]]
 
 
-async def serve(site: Site, telemetry: Telemetry, meanwhile: While | None = None) -> None:
+async def serve(
+    site: Site, telemetry: Telemetry, meanwhile: While | None = None, *, leave: Callable[[int], object] = os._exit
+) -> None:
     """Run until SIGTERM or SIGINT, or until ``meanwhile(pipeline)`` returns; then drain.
 
     Raises CurbwatchError where the pipeline cannot start, a part of it ends, or the broker is given up for good;
     ``meanwhile``'s own errors come through. Whatever happens, what was taken is finished first, for ``DRAIN_S`` at
-    most; a second signal ends at once. What is not acknowledged by then the broker keeps.
+    most; a second signal ends at once. What is not acknowledged by then the broker keeps. ``leave(exit code)`` ends
+    the process where it cannot wait. At the end signals do what they did before.
     """
     ending = asyncio.Event()
     loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, _end, ending, number)
+    before = {number: signal.getsignal(number) or signal.SIG_DFL for number in (signal.SIGTERM, signal.SIGINT)}
+    for number in before:
+        loop.add_signal_handler(number, _end, ending, number, leave)
     pipeline = Pipeline(site, telemetry)
     other: asyncio.Task[None] | None = None
     try:
@@ -40,26 +44,27 @@ async def serve(site: Site, telemetry: Telemetry, meanwhile: While | None = None
             if not other.done():
                 other.cancel()
             await asyncio.gather(other, return_exceptions=True)
-        hard = loop.call_later(DRAIN_S, _give_up)
+        hard = loop.call_later(DRAIN_S, _give_up, leave)
         await pipeline.stop()
         hard.cancel()
-        for number in (signal.SIGTERM, signal.SIGINT):
+        for number, handler in before.items():
             loop.remove_signal_handler(number)
+            signal.signal(number, handler)
     if other is not None and not other.cancelled() and (error := other.exception()) is not None:
         raise error
 
 
-def _end(ending: asyncio.Event, number: int) -> None:
+def _end(ending: asyncio.Event, number: int, leave: Callable[[int], object]) -> None:
     if ending.is_set():
         log.warning("ended_at_once", signal=number, effect="the broker keeps what is not acknowledged")
-        os._exit(128 + number)
+        leave(128 + number)
     ending.set()
 
 
-def _give_up() -> None:
+def _give_up(leave: Callable[[int], object]) -> None:
     """A server that stopped answering must not hold the process for ever; threads cannot be interrupted."""
     log.error("drain_timed_out", after_s=DRAIN_S, effect="the broker keeps what is not acknowledged")
-    os._exit(1)
+    leave(1)
 
 
 async def _then(work: Awaitable[None], ending: asyncio.Event) -> None:

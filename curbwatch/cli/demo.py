@@ -9,11 +9,12 @@ import typer
 from alerts.evidence import EvidenceFolder
 from curbwatch.cli.app import app
 from curbwatch.cli.output import write_json
+from curbwatch.demo.hold import held
 from curbwatch.demo.pictures import write_pictures
 from curbwatch.demo.play import Demo, Played, now, to_stderr
-from curbwatch.demo.report import Findings, balanced, judge, summary
+from curbwatch.demo.report import Findings, balanced, judge, missing, summary
 from curbwatch.demo.setting import DWELL_S, Setting, make_setting
-from curbwatch.parts import down, status, up
+from curbwatch.parts import up
 from curbwatch.simulate.demo import demo_city
 from curbwatch.telemetry import configure_logs
 from schemas.errors import CurbwatchError, UsageError
@@ -33,19 +34,15 @@ def demo(
     if json_path is not None and not json_path.absolute().parent.is_dir():
         raise UsageError(f"--json {json_path}: there is no such folder")
     began_s = time.monotonic()
-    ours = not any(status().values())  # servers that run already stay, those started here end with the demo
-    try:
+    with held() as leave:
         setting = make_setting(up(progress=to_stderr), now())
         configure_logs(setting.site.config.log)
         to_stderr(f"servers ready after {time.monotonic() - began_s:.1f} s")
         city = demo_city(setting.site.pack, seed)
-        played = Demo(setting, city, seconds, to_stderr).run()
-    finally:
-        if ours:
-            down()
+        played = Demo(setting, city, seconds, to_stderr, leave).run()
     pictures = setting.folder / "pictures"
     write_pictures(played.incidents, EvidenceFolder(setting.site.evidence_dir), pictures)
-    result = summary(played.telemetry, played.incidents, played.jobs, played.latency_ms, str(pictures))
+    result = summary(played.telemetry, played.incidents, played.jobs, played.latency_ms, str(pictures), played.sent)
     findings = judge(city.truth, played.incidents, seconds=played.seconds, dwell_s=DWELL_S)
     result["city"] = _city(findings)
     result["seconds"] = round(played.seconds, 1)
@@ -55,6 +52,9 @@ def demo(
     write_json(json_path, result)
     if not balanced(result):
         raise CurbwatchError("the counters do not balance: this is a defect, please report it with the summary above")
+    if gaps := missing(result):
+        listed = " and ".join(f"{gap} {name}" for name, gap in gaps.items())
+        raise CurbwatchError(f"{listed} were sent and did not arrive: is this machine too busy to keep up?")
 
 
 def _city(findings: Findings) -> dict[str, int]:
@@ -68,14 +68,14 @@ def _city(findings: Findings) -> dict[str, int]:
 
 
 def _told(result: dict[str, Any], findings: Findings, played: Played, setting: Setting) -> list[str]:
-    frames, positions, latency = result["frames"], result["positions"], result["latency_ms"]
+    sent, frames, positions, latency = (result[name] for name in ("sent", "frames", "positions", "latency_ms"))
     kinds = result["incidents"]["by_kind"]
     due = len(findings.found) + len(findings.missed)
     first = "none" if played.first_job_s is None else f"after {played.first_job_s:.0f} s"
     told = {
-        "frames": f"{frames['received']} received = {frames['processed']} processed + {frames['shed']} shed"
-        f" + {frames['rejected']} rejected",
-        "positions": f"{positions['received']} received = {positions['stored']} stored"
+        "frames": f"{sent['frames']} sent; {frames['received']} received = {frames['processed']} processed"
+        f" + {frames['shed']} shed + {frames['rejected']} rejected",
+        "positions": f"{sent['positions']} sent; {positions['received']} received = {positions['stored']} stored"
         f" + {positions['duplicate']} known + {positions['rejected']} rejected",
         "incidents": f"{result['incidents']['opened']} opened ({kinds['stall']} stalls, {kinds['waste']} waste),"
         f" {result['incidents']['closed']} closed",

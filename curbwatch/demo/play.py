@@ -2,9 +2,11 @@
 
 import asyncio
 import contextlib
+import os
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -31,7 +33,7 @@ from schemas.incident import IncidentRow
 
 BOARD_PERIOD_S = 0.5
 LINE_PERIOD_S = 5.0  # where there is no terminal to draw on
-ARRIVE_S = 10.0  # that what was sent may take to arrive
+ARRIVE_S = 10.0  # that what was sent may take to the broker, and again from there
 
 # The city stamps each frame with the moment at which it is published.
 LATENCY = """
@@ -43,9 +45,17 @@ where o.sent_at is not null group by i.incident_id
 
 @dataclass(frozen=True, slots=True)
 class Played:
-    """What is left after the demo: counters, incidents, jobs by state, latency of each job, when the first came."""
+    """What is left after the demo.
+
+    Attributes:
+        sent: ``frames`` and ``positions`` that the city sent.
+        jobs: number by state.
+        latency_ms: of each job that was sent to the queue.
+        first_job_s: seconds from ready to the first of them; None where there was none.
+    """
 
     telemetry: Telemetry
+    sent: Mapping[str, int]
     incidents: Sequence[IncidentRow]
     jobs: dict[str, int]
     latency_ms: list[float]
@@ -56,11 +66,20 @@ class Played:
 class Demo:
     """One run of ``seconds`` from ready; SIGINT and SIGTERM end it early, with its summary."""
 
-    def __init__(self, setting: Setting, city: City, seconds: float, say: Callable[[str], None]) -> None:
+    def __init__(
+        self,
+        setting: Setting,
+        city: City,
+        seconds: float,
+        say: Callable[[str], None],
+        leave: Callable[[int], object] = os._exit,
+    ) -> None:
         self._setting = setting
         self._city = city
         self._seconds = seconds
         self._say = say
+        self._leave = leave
+        self._sent: Counter[str] = Counter()
         self._telemetry = Telemetry()
         self._database = AlertDatabase(setting.site.endpoints.database_url)
         self._incidents: IncidentStore = make_incidents(setting.site, self._database)
@@ -71,12 +90,13 @@ class Demo:
     def run(self) -> Played:
         """Play, drain, and say what became of everything. Raises CurbwatchError."""
         try:
-            asyncio.run(serve(self._setting.site, self._telemetry, self._meanwhile))
+            asyncio.run(serve(self._setting.site, self._telemetry, self._meanwhile, leave=self._leave))
             with db.session(self._setting.site.endpoints.database_url) as conn:
                 sent = [(float(latency_ms), float(at)) for latency_ms, at in conn.execute(LATENCY)]
             first_s = min((at for _, at in sent), default=None)
             return Played(
                 self._telemetry,
+                self._sent,
                 self._incidents.recent(1000),
                 self._jobs.counts(),
                 [latency_ms for latency_ms, _ in sent],
@@ -99,23 +119,33 @@ class Demo:
             crews = asyncio.create_task(Crews(self._setting.site).run(), name="crews")
             board = asyncio.create_task(self._show(pipeline), name="board")
             try:
-                sent = await self._city.run(player, painter, seconds=self._seconds)
-                self._ended_s = time.monotonic()
-                await player.flush()
-                await self._arrived(sent["frames"], sent["positions"])
+                await self._play(player, painter)
             finally:
                 self._ended_s = self._ended_s or time.monotonic()
                 for task in (board, crews):
                     task.cancel()
                 await asyncio.gather(board, crews, return_exceptions=True)
 
-    async def _arrived(self, frames: int, positions: int) -> None:
+    async def _play(self, player: Player, painter: Painter) -> None:
+        """Let the city send, to its end or until cancelled; either way wait for what was sent to arrive."""
+        stop = asyncio.Event()
+        city = asyncio.create_task(self._city.run(player, painter, seconds=self._seconds, stop=stop), name="city")
+        try:
+            await asyncio.shield(city)
+        finally:
+            stop.set()
+            self._sent = await city
+            self._ended_s = time.monotonic()
+            with contextlib.suppress(TimeoutError):  # what is missing then, the summary says
+                await asyncio.wait_for(player.flush(), ARRIVE_S)
+                await asyncio.wait_for(self._arrived(), ARRIVE_S)
+
+    async def _arrived(self) -> None:
         """Wait until everything that was sent is counted and no job is on its way."""
         total = self._telemetry.total
-        deadline_s = time.monotonic() + ARRIVE_S
-        while time.monotonic() < deadline_s:
+        while True:
             ended = total("frames_processed") + total("frames_shed") + total("frames_rejected")
-            if ended >= frames and total("positions_received") >= positions:
+            if ended >= self._sent["frames"] and total("positions_received") >= self._sent["positions"]:
                 await asyncio.sleep(0.5)  # the relay's turn
                 return
             await asyncio.sleep(0.1)

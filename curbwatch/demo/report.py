@@ -14,6 +14,7 @@ from schemas.incident import IncidentRow
 OVERLAP = 0.3  # of the smaller box: the incident is about this thing (vision.md 7)
 CLOSED = frozenset({"gone", "done", "void"})
 KINDS = ("stall", "waste")
+CLASSES = ("frames", "positions")
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,9 +63,14 @@ def summary(
     jobs: Mapping[str, int],
     latency_ms: Sequence[float],
     evidence_dir: str,
+    sent: Mapping[str, int],
 ) -> dict[str, Any]:
-    """Return the machine-readable result; keys are fixed. ``latency_ms``: one value per dispatched incident."""
+    """Return the machine-readable result; keys are fixed. ``latency_ms``: one value per dispatched incident.
+
+    ``sent``: how many ``frames`` and ``positions`` the city sent; what is not named was not sent.
+    """
     return {
+        "sent": {name: sent.get(name, 0) for name in CLASSES},
         "frames": {
             "received": int(telemetry.total("frames_received")),
             "processed": int(telemetry.total("frames_processed")),
@@ -100,6 +106,15 @@ def balanced(result: Mapping[str, Any]) -> bool:
         frames["received"] == frames["processed"] + frames["shed"] + frames["rejected"]
         and positions["received"] == positions["stored"] + positions["duplicate"] + positions["rejected"]
     )
+
+
+def missing(result: Mapping[str, Any]) -> dict[str, int]:
+    """How many frames and positions were sent and never came; empty where all came.
+
+    More may come than were sent: the broker sends again what it does not know to have arrived.
+    """
+    gaps = {name: result["sent"][name] - result[name]["received"] for name in CLASSES}
+    return {name: gap for name, gap in gaps.items() if gap > 0}
 
 
 def _about(row: IncidentRow, events: Sequence[Happening]) -> Happening | None:

@@ -1,5 +1,6 @@
 """What the demo stands on: a folder, a database and a configuration of its own, on the private servers."""
 
+import re
 import shutil
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -23,6 +24,7 @@ from schemas.errors import SetupError
 DATABASE = "curbwatch_demo"
 QUEUE_DB = 2  # a Redis database of its own
 RUNS_KEPT = 5  # folders of earlier runs whose pictures are kept
+RUN = re.compile(r"\d{8}-\d{6}-\d{3}")  # nothing else in this folder is ours to remove
 DWELL_S = 20.0
 
 
@@ -35,10 +37,10 @@ class Setting:
 
 
 def make_setting(servers: Servers, now: datetime) -> Setting:
-    """Prepare a fresh database and folder. Raises SetupError where another demo runs on them."""
+    """Prepare a fresh database and folder. Raises SetupError where somebody looks at the last demo's database."""
     folder = _folder(now)
     endpoints = private(servers)
-    _refuse_second(endpoints.database_url)
+    _refuse_onlookers(endpoints.database_url)
     endpoints = replace(
         endpoints,
         database_url=db.fresh_database(endpoints.database_url, DATABASE),
@@ -67,16 +69,17 @@ def demo_config(folder: Path) -> Config:
 
 def _folder(now: datetime) -> Path:
     base = make_folder(home() / "demo", 0o700)
-    earlier = sorted(path for path in base.iterdir() if path.is_dir())
+    earlier = sorted(path for path in base.iterdir() if RUN.fullmatch(path.name) and path.is_dir())
     for path in earlier[: max(0, len(earlier) - RUNS_KEPT + 1)]:
         shutil.rmtree(path, ignore_errors=True)
     return make_folder(base / now.strftime("%Y%m%d-%H%M%S-%f")[:-3], 0o700)
 
 
-def _refuse_second(url: str) -> None:
+def _refuse_onlookers(url: str) -> None:
     with db.session(url, autocommit=True) as conn:
         # TimescaleDB's own workers are connected to every database.
         query = "select count(*) from pg_stat_activity where datname = %s and backend_type = 'client backend'"
         row = conn.execute(query, (DATABASE,)).fetchone()
     if row is not None and row[0]:
-        raise SetupError("another demo is running on these servers: wait for its end, or set CURBWATCH_HOME")
+        message = "somebody is connected to the demo's database, which is made anew: end that, or set CURBWATCH_HOME"
+        raise SetupError(message)

@@ -56,12 +56,13 @@ def identity() -> Identity:
 
 
 def make_folder(path: Path, mode: int, owner: Identity | None = None) -> Path:
-    """Create a folder with exactly this mode; a missing parent is made traversable.
+    """Create a folder with exactly this mode; missing parents are made traversable.
 
     A folder that was there keeps its mode, unless ``owner`` says that it is a server's own.
     """
     try:
-        path.parent.mkdir(parents=True, exist_ok=True, mode=0o755)
+        if not path.parent.exists():
+            make_folder(path.parent, 0o755)
         try:
             path.mkdir(mode)
             made = True

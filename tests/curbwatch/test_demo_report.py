@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from curbwatch.demo.report import balanced, judge, summary
+from curbwatch.demo.report import balanced, judge, missing, summary
 from curbwatch.simulate.truth import Happening, Truth
 from curbwatch.telemetry import Telemetry
 from schemas.incident import Box, IncidentRow
@@ -48,8 +48,9 @@ def incident(
 def test_nothing_happened_and_nothing_was_said() -> None:
     findings = judge(Truth((), ()), [], seconds=90, dwell_s=20)
     assert not any((findings.found, findings.missed, findings.young, findings.wrong_kind, findings.alarms))
-    result = summary(Telemetry(), [], {}, [], "/nowhere")
+    result = summary(Telemetry(), [], {}, [], "/nowhere", {})
     assert balanced(result)
+    assert missing(result) == {}
     assert result["latency_ms"] == {"p50": None, "p99": None}
     assert result["incidents"] == {"opened": 0, "closed": 0, "by_kind": {"stall": 0, "waste": 0}}
 
@@ -79,7 +80,16 @@ def test_an_incident_elsewhere_is_an_alarm_and_one_of_the_other_kind_is_said() -
 def test_what_is_not_accounted_for_shows(lost: str) -> None:
     telemetry = Telemetry()
     telemetry.add(lost)
-    assert not balanced(summary(telemetry, [], {}, [], ""))
+    assert not balanced(summary(telemetry, [], {}, [], "", {}))
+
+
+def test_what_was_sent_and_never_came_shows_and_what_came_twice_does_not() -> None:
+    telemetry = Telemetry()
+    telemetry.add("frames_received", 5)
+    telemetry.add("positions_received", 8)
+    result = summary(telemetry, [], {}, [], "", {"frames": 7, "positions": 6})
+    assert result["sent"] == {"frames": 7, "positions": 6}
+    assert missing(result) == {"frames": 2}
 
 
 def test_counters_and_latencies_are_summed_up() -> None:
@@ -90,7 +100,12 @@ def test_counters_and_latencies_are_summed_up() -> None:
     telemetry.add("frames_rejected", 1, reason="format")
     telemetry.add("jobs_queued", 3)
     result = summary(
-        telemetry, [incident(state="done")], {"taken": 1, "done": 1, "queued": 1}, [10.0, 20.0, 30.0], "/e"
+        telemetry,
+        [incident(state="done")],
+        {"taken": 1, "done": 1, "queued": 1},
+        [10.0, 20.0, 30.0],
+        "/e",
+        {"frames": 5, "positions": 0},
     )
     assert balanced(result)
     assert result["frames"]["shed_by_reason"] == {"decimated": 2}

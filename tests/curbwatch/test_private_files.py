@@ -2,6 +2,8 @@
 
 import os
 import stat
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -73,9 +75,10 @@ def test_a_folder_that_was_there_keeps_its_mode_and_a_new_one_gets_it_whatever_t
     before = os.umask(0o077)
     try:
         assert mode(make_folder(there, 0o755)) == 0o700
-        assert mode(make_folder(tmp_path / "new", 0o755)) == 0o755
+        assert mode(make_folder(tmp_path / "new" / "er" / "est", 0o711)) == 0o711
     finally:
         os.umask(before)
+    assert [mode(tmp_path / "new"), mode(tmp_path / "new" / "er")] == [0o755, 0o755]
     (tmp_path / "file").touch()
     with pytest.raises(SetupError, match="cannot prepare"):
         make_folder(tmp_path / "file", 0o755)
@@ -102,12 +105,18 @@ def test_a_folder_named_packages_with_other_things_is_not_cleared(tmp_path: Path
     assert work.is_file()
 
 
-def test_a_folder_that_the_servers_user_cannot_enter_is_named(tmp_path: Path) -> None:
+@pytest.fixture
+def open_folder() -> Iterator[Path]:
+    """A folder that every user can enter, which pytest's are not."""
+    with tempfile.TemporaryDirectory() as name:
+        Path(name).chmod(0o755)
+        yield Path(name)
+
+
+def test_a_folder_that_the_servers_user_cannot_enter_is_named(open_folder: Path) -> None:
     stranger = Identity(os.geteuid() + 12345, os.getegid() + 12345)
-    closed = tmp_path / "closed"
+    closed = open_folder / "closed"
     (closed / "in").mkdir(parents=True)
-    for folder in (tmp_path, *tmp_path.parents[:2]):
-        folder.chmod(0o755)
     refuse_unreachable(closed / "in", stranger)
     closed.chmod(0o700)
     with pytest.raises(SetupError, match=f"{closed} is closed to user 'nobody'.*chmod"):
