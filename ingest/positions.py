@@ -196,6 +196,7 @@ class PositionWriter:
     def _admit(self, batch: Batch) -> _Admitted:
         """Split into messages to decode and dead letters of what is too large or too much."""
         admitted = _Admitted(self._rates.trial())
+        passed, allow = admitted.passed, admitted.rates.allow
         now_s = time.monotonic()
         rules = self._devices.rules
         for message in batch:
@@ -208,10 +209,12 @@ class PositionWriter:
                 admitted.shed.append(letter)
                 if rule is not None:
                     admitted.covered += self._codec.covered_unread(message, rule)
-            elif rule is None or admitted.rates.allow(
-                rule.device_id, rule.rate_per_s, now_s, partial(self._sent, message)
+            elif (
+                rule is None
+                or rule.rate_per_s is None
+                or allow(rule.device_id, rule.rate_per_s, now_s, partial(self._sent, message))
             ):
-                admitted.passed.append(message)
+                passed.append(message)
             else:
                 admitted.shed.append(
                     _letter(message, rule.device_id, "rate", f"more than {rule.rate_per_s:g} messages/s")

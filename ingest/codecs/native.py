@@ -154,7 +154,7 @@ class NativeCodec:
                 _cover(found, rule, Counters(), _beside(message))
             _reject(found, message, rule.device_id, _Refused("empty", "an array without positions" if array else ""))
             return
-        besides = _besides(message, items)
+        besides = _besides(message, items) if message.properties else [UNSAID] * len(items)
         doubtful = _maybe_twice(body, len(items))
         # Raw items cost as much as reading them, so they are cut out only where one is needed.
         raws: Sequence[bytes | msgspec.Raw] | None = None if array else [body]
@@ -259,8 +259,6 @@ class NativeCodec:
 
 def _beside(message: RawMessage) -> Counters:
     """What the user properties say, for devices whose body is fixed."""
-    if not message.properties:
-        return UNSAID
     said = dict(message.properties)
     return Counters(_counter(said, "seq"), said.get("boot", ""), _counter(said, "oldest"))
 
