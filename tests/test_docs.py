@@ -14,6 +14,7 @@ from curbwatch.cli.app import app
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 OPERATIONS = (ROOT / "docs" / "operations.md").read_text(encoding="utf-8")
+PAGES = sorted([ROOT / "README.md", ROOT / "CONTRIBUTING.md", *(ROOT / "docs").rglob("*.md")])
 METER_CALLS = {"add", "set", "observe"}
 
 
@@ -73,6 +74,28 @@ def test_every_verb_is_in_the_readme(verb: str) -> None:
     group, _, name = verb.partition(" ")
     listed = re.findall(rf"`curbwatch {group}([^`]*)`", README)
     assert any(re.search(rf"\b{name}\b", line) for line in listed) if name else listed
+
+
+def unknown_verbs(text: str) -> set[str]:
+    """Verbs that a text names and the command line does not have; ``parts up|down`` names two."""
+    known = set(verbs())
+    groups = {verb.partition(" ")[0] for verb in known if " " in verb}
+    named = set()
+    for group, rest in re.findall(r"curbwatch ([a-z]+)((?: [a-z]+(?:\\?\|[a-z]+)*)?)", text):
+        names = rest.strip().replace("\\", "").split("|") if group in groups and rest else [""]
+        named |= {f"{group} {name}".strip() for name in names}
+    return named - known - groups
+
+
+def test_a_verb_that_does_not_exist_is_noticed() -> None:
+    assert unknown_verbs("") == set()
+    assert unknown_verbs("`curbwatch parts up\\|down`, `curbwatch parts`, curbwatch demo now") == set()
+    assert unknown_verbs("`curbwatch dance`, `curbwatch parts up|sideways`") == {"dance", "parts sideways"}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_no_page_names_a_verb_that_does_not_exist(page: Path) -> None:
+    assert unknown_verbs(page.read_text(encoding="utf-8")) == set()
 
 
 def test_every_page_is_linked_and_every_link_leads_somewhere() -> None:
