@@ -14,10 +14,10 @@ demo: setup
 	@.venv/bin/curbwatch demo $(ARGS)
 
 test: setup
-	@.venv/bin/python -m pytest -m "not deep" $(ARGS)
+	@.venv/bin/python -m pytest $(ARGS)
 
 test-deep: setup
-	@.venv/bin/python -m pytest -m deep $(ARGS)
+	@HYPOTHESIS_PROFILE=deep .venv/bin/python -m pytest -m hypothesis --timeout 3600 $(ARGS)
 
 check: setup
 	@.venv/bin/ruff check .
@@ -30,4 +30,4 @@ bench: setup
 	@.venv/bin/curbwatch bench positions $(ARGS)
 
 clean:
-	@rm -rf .venv build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	@rm -rf .venv .venv-before build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -1,0 +1,82 @@
+"""``make test-deep`` looks at thousands of examples of each property, whatever number a test names."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).parents[1]
+PROPERTIES = """
+from collections import Counter
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, rule
+
+SEEN = Counter()
+
+
+@given(st.integers())
+def test_one_that_names_no_number(_number):
+    SEEN["default"] += 1
+
+
+@settings(max_examples=5)
+@given(st.integers())
+def test_one_that_names_a_small_number(_number):
+    SEEN["named"] += 1
+
+
+class Machine(RuleBasedStateMachine):
+    def __init__(self):
+        super().__init__()
+        SEEN["machine"] += 1
+
+    @rule(_number=st.integers())
+    def step(self, _number):
+        pass
+
+
+Machine.TestCase.settings = settings(max_examples=5, stateful_step_count=1)
+TestMachine = Machine.TestCase
+
+
+def test_z_counts():
+    assert min(SEEN[name] for name in ("default", "named", "machine")) WANTED, SEEN
+"""
+
+
+def run(folder: Path, wanted: str, profile: str) -> subprocess.CompletedProcess[str]:
+    path = folder / "test_properties.py"
+    path.write_text(PROPERTIES.replace("WANTED", wanted))
+    return subprocess.run(
+        [
+            sys.executable,
+            "-m",
+            "pytest",
+            "-q",
+            "-p",
+            "tests.fix_deep",
+            "-p",
+            "no:cacheprovider",
+            "-c",
+            "/dev/null",
+            path,
+        ],
+        cwd=ROOT,
+        env=os.environ | {"HYPOTHESIS_PROFILE": profile},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
+    )
+
+
+def test_the_deep_profile_looks_at_two_thousand_examples_at_least(tmp_path: Path) -> None:
+    told = run(tmp_path, ">= 2000", "deep")
+    assert told.returncode == 0, told.stdout
+
+
+def test_the_default_run_stays_short(tmp_path: Path) -> None:
+    told = run(tmp_path, "< 10", "default")
+    assert told.returncode == 0, told.stdout
