@@ -360,6 +360,11 @@ def test_positions_counted_only_beside_their_array_are_told_apart_by_their_bytes
     assert len(set(identities(rows))) == 2
 
 
+def test_a_seq_beside_an_array_that_is_lower_than_its_length_costs_no_position() -> None:
+    found = decoded(message(array(BARE, BARE, BARE), seq="1"))
+    assert (len(found.rows), reasons(found)) == (3, [])
+
+
 @pytest.mark.parametrize(
     ("payload", "properties", "covered"),
     [
