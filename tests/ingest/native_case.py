@@ -31,8 +31,16 @@ def body(**change: object) -> bytes:
     return json.dumps(item).encode()
 
 
+def item(lon: bytes = b"104.6", lat: bytes = b"30.1", rest: bytes = b"") -> bytes:
+    """A position spelled by hand, for what no encoder writes."""
+    return b'{"lon":' + lon + b',"lat":' + lat + (b"," + rest if rest else b"") + b"}"
+
+
 def array(*items: bytes) -> bytes:
     return b"[" + b",".join(items) + b"]"
+
+
+BARE = body(seq=..., boot=...)
 
 
 def message(payload: bytes, *, device: str = "v-1", qos: int = 1, **properties: str) -> RawMessage:
