@@ -58,7 +58,7 @@ def identity() -> Identity:
 def make_folder(path: Path, mode: int, owner: Identity | None = None) -> Path:
     """Create a folder with exactly this mode; missing parents are made traversable.
 
-    A folder that was there keeps its mode, unless ``owner`` says that it is a server's own.
+    A folder in which something lies keeps its mode, unless ``owner`` says that it is a server's own.
     """
     try:
         if not path.parent.exists():
@@ -67,9 +67,10 @@ def make_folder(path: Path, mode: int, owner: Identity | None = None) -> Path:
             path.mkdir(mode)
             made = True
         except FileExistsError:
-            made = False
             if not path.is_dir():
                 raise
+            # An empty one of ours was made for us, by `mktemp -d` as a rule.
+            made = path.stat().st_uid == os.geteuid() and not any(path.iterdir())
         if made or owner is not None:
             path.chmod(mode)  # what the umask took away
         if owner is not None:

@@ -16,7 +16,6 @@ from schemas.errors import SetupError
 
 # First choices, away from the usual 5432, 1883 and 6379 that the machine may have taken.
 PORTS = {"postgres": 54817, "mosquitto": 18817, "valkey": 63817}
-BEGUN = frozenset({"lock", "secrets"})  # all that a first `up`, killed early, leaves without its state
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,8 +51,8 @@ def up(directory: Path | None = None, *, progress: Callable[[str], None] = _quie
     """
     folder = _folder(directory)
     make_folder(home(), 0o755)
-    _refuse_strange(folder)
     make_folder(folder, 0o711)
+    _refuse_strange(folder)
     for needed in (home(), folder):
         refuse_unreachable(needed, identity())
     with locked(home() / "packages.lock"):
@@ -119,15 +118,10 @@ def _folder(directory: Path | None) -> Path:
 
 
 def _refuse_strange(folder: Path) -> None:
-    """A folder with other things in it is not taken: servers would get folders that belong to somebody."""
-    try:
-        if folder.is_dir() and not (folder / "state.json").is_file():
-            names = (path.name for path in folder.iterdir())
-            strange = sorted(name for name in names if name not in BEGUN and not name.startswith(".state.json."))
-            if strange:
-                raise SetupError(f"{folder} holds no servers but other things ({strange[0]}): name an empty folder")
-    except OSError as error:
-        raise SetupError(f"{folder} cannot be read: {error.strerror}; name another folder") from error
+    """Where there is no state yet, a folder with the name of a server's (/var/lib/mosquitto) is somebody else's."""
+    strange = [name for name in PORTS if (folder / name).exists()]
+    if strange and not (folder / "state.json").is_file():
+        raise SetupError(f"{folder / strange[0]} was there before and is not ours: name an empty folder with --dir")
 
 
 def _instance(folder: Path, root: Path) -> _Instance:

@@ -69,12 +69,15 @@ def test_a_log_that_is_a_link_a_pipe_or_anothers_file_is_refused(tmp_path: Path,
     assert (victim.read_text(), mode(victim)) == ("mine", 0o644)
 
 
-def test_a_folder_that_was_there_keeps_its_mode_and_a_new_one_gets_it_whatever_the_umask(tmp_path: Path) -> None:
-    there = tmp_path / "home"
-    there.mkdir(mode=0o700)
+def test_a_folder_that_was_in_use_keeps_its_mode_and_a_new_one_gets_it_whatever_the_umask(tmp_path: Path) -> None:
+    there, made_for_us = tmp_path / "home", tmp_path / "mktemp"
+    for folder in (there, made_for_us):
+        folder.mkdir(mode=0o700)
+    (there / "letter.txt").touch()
     before = os.umask(0o077)
     try:
         assert mode(make_folder(there, 0o755)) == 0o700
+        assert mode(make_folder(made_for_us, 0o755)) == 0o755
         assert mode(make_folder(tmp_path / "new" / "er" / "est", 0o711)) == 0o711
     finally:
         os.umask(before)
@@ -84,14 +87,14 @@ def test_a_folder_that_was_there_keeps_its_mode_and_a_new_one_gets_it_whatever_t
         make_folder(tmp_path / "file", 0o755)
 
 
-def test_a_folder_with_other_things_does_not_become_an_instance(
+def test_a_folder_with_somebody_elses_server_does_not_become_an_instance(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("CURBWATCH_HOME", str(tmp_path / "home"))
     full = tmp_path / "full"
     (full / "mosquitto").mkdir(parents=True)
     full.chmod(0o1777)
-    with pytest.raises(SetupError, match="name an empty folder"):
+    with pytest.raises(SetupError, match="mosquitto was there before and is not ours"):
         servers.up(full)
     assert mode(full) == 0o1777
 
