@@ -13,7 +13,7 @@ class AlertKnobs(Knobs):
     zone_overlap: float = Field(default=0.5, gt=0, le=1)  # share of the box's foot inside the zone
     merge_m: float = Field(default=3.0, gt=0)  # two calibrated sightings nearer than this are one site
     merge_iou: float = Field(default=0.3, gt=0, le=1)  # box overlap in one camera that makes one site
-    refresh_s: float = Field(default=60.0, ge=0)  # captured seconds between two stored sightings of one track
+    refresh_s: float = Field(default=60.0, ge=0, le=300)  # captured seconds between two stored sightings of one track
     before_ring: int = Field(default=8, ge=1)  # frames kept per camera for the evidence pair
     evidence_dir: str = ""  # empty: <private folder>/evidence
     direct_classes: tuple[str, ...] = ()  # codes dispatched without a person's confirmation, whatever the pack says
