@@ -13,6 +13,7 @@ settings.register_profile("deep", max_examples=DEEP_EXAMPLES, deadline=None)
 settings.load_profile(PROFILE)
 
 
+@pytest.hookimpl(trylast=True)  # hypothesis marks its tests first
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Tests that name a number of their own, for a short default run, are to look at as many as the others."""
     if PROFILE != "deep":

@@ -47,24 +47,13 @@ def test_z_counts():
 
 
 def run(folder: Path, wanted: str, profile: str) -> subprocess.CompletedProcess[str]:
-    path = folder / "test_properties.py"
-    path.write_text(PROPERTIES.replace("WANTED", wanted))
+    (folder / "test_properties.py").write_text(PROPERTIES.replace("WANTED", wanted))
+    (folder / "conftest.py").write_text('pytest_plugins = ["tests.fix_deep"]\n')
+    (folder / "pytest.ini").touch()
     return subprocess.run(
-        [
-            sys.executable,
-            "-m",
-            "pytest",
-            "-q",
-            "-p",
-            "tests.fix_deep",
-            "-p",
-            "no:cacheprovider",
-            "-c",
-            "/dev/null",
-            path,
-        ],
-        cwd=ROOT,
-        env=os.environ | {"HYPOTHESIS_PROFILE": profile},
+        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider"],
+        cwd=folder,
+        env=os.environ | {"HYPOTHESIS_PROFILE": profile, "PYTHONPATH": str(ROOT)},
         capture_output=True,
         text=True,
         check=False,
