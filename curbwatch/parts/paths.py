@@ -139,17 +139,28 @@ def locked(path: Path, *, busy: str = "") -> Iterator[None]:
 
     Waits while another holds it; with ``busy``, raises SetupError with these words instead.
     """
+    descriptor = _lock(path, busy)
     try:
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    except OSError as error:
-        raise SetupError(
-            f"cannot lock {path}: {error.strerror}; it belongs to another user or the disk is full"
-        ) from error
-    try:
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | (fcntl.LOCK_NB if busy else 0))
-        except BlockingIOError:
-            raise SetupError(busy) from None
         yield
     finally:
         os.close(descriptor)
+
+
+def _lock(path: Path, busy: str) -> int:
+    while True:
+        try:
+            descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        except OSError as error:
+            message = f"cannot lock {path}: {error.strerror}; it belongs to another user or the disk is full"
+            raise SetupError(message) from error
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | (fcntl.LOCK_NB if busy else 0))
+            if os.fstat(descriptor).st_nlink:
+                return descriptor
+        except BlockingIOError:
+            os.close(descriptor)
+            raise SetupError(busy) from None
+        except BaseException:
+            os.close(descriptor)
+            raise
+        os.close(descriptor)  # its holder removed it meanwhile: others lock another file by now

@@ -79,16 +79,16 @@ def up(directory: Path | None = None, *, progress: Callable[[str], None] = _quie
 
 
 def down(directory: Path | None = None) -> None:
-    """Stop all three and leave no process and no lock. Nothing running is fine."""
+    """Stop all three and leave no process and no lock. Nothing running, and a folder that is none of ours, are fine."""
     folder = _folder(directory)
-    if not folder.is_dir():
+    if not (folder / "state.json").is_file():  # /etc/mosquitto/mosquitto.conf would be the system's own broker
         return
     with locked(folder / "lock"):
         instance = _instance(folder, home() / "packages" / "root")
         instance.mosquitto.stop()
         instance.valkey.stop()
         instance.postgres.stop()
-    (folder / "lock").unlink(missing_ok=True)
+        (folder / "lock").unlink(missing_ok=True)
 
 
 def status(directory: Path | None = None) -> dict[str, bool]:

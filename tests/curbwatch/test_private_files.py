@@ -2,7 +2,9 @@
 
 import os
 import stat
+import subprocess
 import tempfile
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,6 +14,7 @@ from curbwatch.parts import packages, process, servers
 from curbwatch.parts.paths import Identity, locked, make_folder, refuse_unreachable, write_private
 from curbwatch.snapshots import SnapshotFolder
 from schemas.errors import SetupError
+from tests.fix_service import wait_until
 
 OURSELVES = Identity(os.geteuid(), os.getegid())
 
@@ -62,7 +65,8 @@ def test_a_log_that_is_a_link_a_pipe_or_anothers_file_is_refused(tmp_path: Path,
     link, pipe, twin = tmp_path / "link.log", tmp_path / "pipe.log", tmp_path / "twin.log"
     link.symlink_to(victim)
     os.mkfifo(pipe)
-    os.link(victim, twin)
+    (tmp_path / "other").touch()
+    os.link(tmp_path / "other", twin)
     for log in (link, pipe, twin):
         with pytest.raises(SetupError, match="remove it and try again"):
             process.launch(["true"], log, OURSELVES)
@@ -137,6 +141,43 @@ def test_a_lock_that_somebody_holds_is_refused_in_the_callers_words(tmp_path: Pa
         pytest.fail("held twice")
     with locked(tmp_path / "lock", busy="another runs"):
         pass
+
+
+def test_who_waited_for_a_lock_that_was_removed_holds_the_one_that_is_there(tmp_path: Path) -> None:
+    held, done = threading.Event(), threading.Event()
+
+    def wait() -> None:
+        with locked(tmp_path / "lock"):
+            held.set()
+            done.wait(10)
+
+    waiter = threading.Thread(target=wait)
+    with locked(tmp_path / "lock"):
+        waiter.start()
+        wait_until("the other to wait", lambda: f":{(tmp_path / 'lock').stat().st_ino} " in waiting_for_locks())
+        (tmp_path / "lock").unlink()
+    try:
+        assert held.wait(10)
+        with pytest.raises(SetupError, match="another"), locked(tmp_path / "lock", busy="another"):
+            pytest.fail("held twice")
+    finally:
+        done.set()
+        waiter.join()
+
+
+def waiting_for_locks() -> str:
+    """Lines of the kernel's table for those who wait."""
+    return "\n".join(line for line in Path("/proc/locks").read_text().splitlines() if "->" in line)
+
+
+def test_down_leaves_a_folder_alone_that_is_none_of_ours(tmp_path: Path) -> None:
+    marker = tmp_path / "mosquitto" / "mosquitto.conf"
+    with subprocess.Popen(["sh", "-c", "read end", str(marker)], stdin=subprocess.PIPE) as system:
+        wait_until("it to run", lambda: system.pid in process.find(marker))
+        servers.down(tmp_path)
+        assert process.find(marker) == [system.pid]
+        system.kill()
+    assert list(tmp_path.iterdir()) == []
 
 
 class Remembers:
