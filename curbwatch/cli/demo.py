@@ -23,7 +23,7 @@ from schemas.errors import CurbwatchError, UsageError
 @app.command()
 def demo(
     seconds: Annotated[float, typer.Option(min=1, max=86_400, help="From ready to the end.")] = 90.0,
-    seed: Annotated[int, typer.Option(min=0, help="Another city.")] = 7,
+    seed: Annotated[int, typer.Option(min=0, help="Another city.")] = 11,
     json_path: Annotated[Path | None, typer.Option("--json", help="Also write the summary to this file.")] = None,
 ) -> None:
     """Start the servers, a simulated city, the pipeline and crews; show a live board; end with a summary.
