@@ -81,7 +81,9 @@ def _told(result: dict[str, Any], findings: Findings, played: Played, setting: S
         f" {result['incidents']['closed']} closed",
         "dispatch": f"{result['dispatch']['queued']} queued, {result['dispatch']['taken']} taken by crews;"
         f" first job {first}",
-        "latency": f"frame published to queue: p50 {latency['p50']} ms, p99 {latency['p99']} ms",
+        "latency": "no job was queued"
+        if latency["p50"] is None
+        else f"frame published to queue: p50 {latency['p50']} ms, p99 {latency['p99']} ms",
         "the truth": f"{len(findings.found)} of {due} stalls and heaps that stood {2 * DWELL_S:.0f} s or longer were"
         f" found, {len(findings.wrong_kind)} as the wrong kind; {len(findings.alarms)} alarms without cause",
     }
