@@ -1,10 +1,9 @@
 """Original bytes on disk, named by their SHA-256, before anybody is told."""
 
 import hashlib
-import os
-import tempfile
 from pathlib import Path
 
+from alerts.durable import sync_folder, write_whole
 from schemas.errors import SetupError, SinkError
 from schemas.frame import Frame
 from schemas.incident import EvidenceRecord
@@ -31,10 +30,11 @@ class EvidenceFolder:
         target = self.path(digest)
         try:
             if not self._there(target, len(frame.jpeg)):
-                self._write(target, frame.jpeg)
+                target.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+                write_whole(target, frame.jpeg)
             # Also where the bytes were there: whoever wrote them may not have come so far yet.
             for folder in (target.parent, target.parent.parent, self.folder):
-                _sync_folder(folder)
+                sync_folder(folder)
         except OSError as error:
             message = f"evidence {target} cannot be written: {error.strerror}; free space or set alerts.evidence_dir"
             raise SinkError(message, retryable=True, wait_s=1.0) from error
@@ -56,25 +56,3 @@ class EvidenceFolder:
     def _there(self, target: Path, size_bytes: int) -> bool:
         """Whether the file is whole. Another size is what a broken disk left: the bytes at hand are written again."""
         return target.is_file() and target.stat().st_size == size_bytes
-
-    def _write(self, target: Path, data: bytes) -> None:
-        target.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        descriptor, name = tempfile.mkstemp(dir=target.parent, prefix=".new-")
-        try:
-            with os.fdopen(descriptor, "wb") as file:
-                file.write(data)
-                file.flush()
-                os.fsync(file.fileno())
-            Path(name).replace(target)
-        except OSError:
-            Path(name).unlink(missing_ok=True)
-            raise
-
-
-def _sync_folder(folder: Path) -> None:
-    """A new name survives a power loss only when its folder is synced too."""
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -1,7 +1,5 @@
 """Decisions on disk: what a stop found no database for must survive until the next start."""
 
-import os
-import tempfile
 import threading
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -10,6 +8,7 @@ from pathlib import Path
 import msgspec
 import structlog
 
+from alerts.durable import sync_folder, write_whole
 from schemas.incident import Departure, EvidenceRecord, Sighting
 
 log = structlog.get_logger()
@@ -86,7 +85,8 @@ class DecisionJournal:
             everything = [one for kept in self._kept.values() for one in kept]
             try:
                 if everything:
-                    _write(self.file, encode(everything))
+                    write_whole(self.file, encode(everything))
+                    sync_folder(self.file.parent)
                 else:
                     self.file.unlink(missing_ok=True)
             except OSError as error:
@@ -119,22 +119,3 @@ def decode(data: bytes) -> tuple[list[Decision], list[bytes]]:
         else:
             refused.append(line)
     return found, refused
-
-
-def _write(target: Path, data: bytes) -> None:
-    descriptor, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}-")
-    try:
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        Path(name).replace(target)
-    except OSError:
-        Path(name).unlink(missing_ok=True)
-        raise
-    # A new name survives a power loss only when its folder is synced too.
-    folder = os.open(target.parent, os.O_RDONLY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)

@@ -1,11 +1,11 @@
 """Detector states on disk: what a camera knew must survive a restart of the process."""
 
-import os
 from collections.abc import Callable
 from pathlib import Path
 
 import structlog
 
+from alerts.durable import write_whole
 from detectors.base import Detector
 from schemas.errors import SetupError
 
@@ -54,14 +54,8 @@ class SnapshotFolder:
         if not state:
             return False
         target = self._file(camera_id)
-        temporary = target.with_suffix(".tmp")
         try:
-            with temporary.open("wb") as file:
-                os.fchmod(file.fileno(), 0o600)
-                file.write(state)
-                file.flush()
-                os.fsync(file.fileno())
-            temporary.replace(target)
+            write_whole(target, state)
         except OSError as error:
             log.warning("snapshot_failed", camera=camera_id, file=str(target), error=str(error))
             return False
