@@ -1,7 +1,6 @@
 """A shard: decodes, detects, decides and stores for the cameras it owns, from one thread at a time."""
 
 import time
-import zlib
 from collections import OrderedDict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -135,7 +134,7 @@ class Shard:
         for frame in frames:
             if frame.camera_id not in self._boots:
                 tools.snapshots.restore(tools.detector, frame.camera_id)
-        batch = _batch_of(frames, pixels)
+        batch = FrameBatch.of(frames, pixels)
         started_s = time.perf_counter()
         detections = tools.detector.step(batch)
         tools.meter.observe("detect", (time.perf_counter() - started_s) / len(frames))
@@ -283,13 +282,3 @@ class Shard:
 def _key(what: Decision) -> Key:
     one = what.sighting if isinstance(what, Claim) else what
     return one.camera_id, one.track_id, one.appeared_ns, isinstance(what, Claim)
-
-
-def _batch_of(frames: Sequence[Frame], pixels: NDArray[np.uint8]) -> FrameBatch:
-    return FrameBatch(
-        camera_ids=tuple(frame.camera_id for frame in frames),
-        captured_ns=np.asarray([frame.captured_ns for frame in frames], np.int64),
-        pixels=pixels,
-        native_px=np.asarray([(frame.width, frame.height) for frame in frames], np.int32),
-        crc32=np.asarray([zlib.crc32(frame.jpeg) for frame in frames], np.uint32),
-    )

@@ -1,6 +1,9 @@
 """Camera frames: one JPEG with its times, and a batch of decoded grids."""
 
+import zlib
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -52,6 +55,17 @@ class FrameBatch:
     pixels: NDArray[np.uint8]
     native_px: NDArray[np.int32]
     crc32: NDArray[np.uint32]
+
+    @classmethod
+    def of(cls, frames: Sequence[Frame], pixels: NDArray[np.uint8]) -> Self:
+        """Return N frames, at most one per camera, with their decoded (N, H, W, 3) grids; N may be 0."""
+        return cls(
+            camera_ids=tuple(frame.camera_id for frame in frames),
+            captured_ns=np.asarray([frame.captured_ns for frame in frames], np.int64),
+            pixels=pixels,
+            native_px=np.asarray([(frame.width, frame.height) for frame in frames], np.int32).reshape(-1, 2),
+            crc32=np.asarray([zlib.crc32(frame.jpeg) for frame in frames], np.uint32),
+        )
 
     def __len__(self) -> int:
         """Number of frames N."""

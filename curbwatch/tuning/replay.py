@@ -4,7 +4,6 @@ No broker, no database: what the store would open is worked out here by the stor
 says what ``run`` would open.
 """
 
-import zlib
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Protocol
@@ -213,10 +212,4 @@ def gate(camera_id: str, captured_ns: int, jpeg: bytes, intake: IntakeKnobs) -> 
 
 def batch_of(frame: Frame) -> FrameBatch:
     """Decode one frame to a batch of its own. Raises FrameError where it cannot be decoded."""
-    return FrameBatch(
-        camera_ids=(frame.camera_id,),
-        captured_ns=np.asarray([frame.captured_ns], np.int64),
-        pixels=decode_grid(frame.jpeg, frame.width, frame.height)[None],
-        native_px=np.asarray([(frame.width, frame.height)], np.int32),
-        crc32=np.asarray([zlib.crc32(frame.jpeg)], np.uint32),
-    )
+    return FrameBatch.of([frame], decode_grid(frame.jpeg, frame.width, frame.height)[None])

@@ -1,6 +1,5 @@
 """Sequences as a detector sees them: grids with captured times; and pictures pasted into them."""
 
-import zlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import reduce
@@ -11,9 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from curbwatch.tuning.recording import Box, encode, read_recording
-from ingest.decode import decode_full, decode_grid
+from curbwatch.tuning.replay import batch_of
+from ingest.decode import decode_full
 from schemas.errors import FrameError
-from schemas.frame import FrameBatch
+from schemas.frame import Frame, FrameBatch
 from schemas.place import CameraView
 
 
@@ -63,16 +63,10 @@ def batches(clip: Clip, pasted: "Sequence[Paste]" = ()) -> Iterator[FrameBatch]:
             now = [paste for paste in pasted if paste.first <= index < paste.last]
             if now:
                 sent = encode(reduce(lambda picture, paste: paste.onto(picture), now, decode_full(jpeg)))
-            grid = decode_grid(sent, *clip.size)
+            batch = batch_of(Frame(clip.name, time_ns, time_ns, sent, *clip.size))
         except FrameError:
             continue
-        yield FrameBatch(
-            camera_ids=(clip.name,),
-            captured_ns=np.asarray([time_ns], np.int64),
-            pixels=grid[None],
-            native_px=np.asarray([clip.size], np.int32),
-            crc32=np.asarray([zlib.crc32(sent)], np.uint32),
-        )
+        yield batch
 
 
 @dataclass(frozen=True, slots=True)
