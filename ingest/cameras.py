@@ -17,6 +17,7 @@ from ingest.frames import read_frame
 from ingest.ledger import Ticket
 from ingest.rates import TokenBuckets
 from ingest.slots import FrameSlots
+from ingest.stamps import digits
 from ingest.store import IntakeStore
 from ingest.topics import TopicScheme
 from schemas.device import DeviceRule
@@ -161,10 +162,10 @@ class FrameIntake:
             DeadLetter(message.received_ns, message.topic, camera_id, error.reason, error.detail, message.payload)
         )
         properties = dict(message.properties)
-        seq = properties.get("seq", "")
         if camera_id:
-            number = int(seq) if seq.isascii() and seq.isdigit() and len(seq) < 19 else -1
-            self._tell(camera_id, properties.get("boot", "")[:64], number, f"rejected:{error.reason}")
+            number = digits(properties.get("seq", ""))
+            boot = properties.get("boot", "")[:64]
+            self._tell(camera_id, boot, -1 if number is None else number, f"rejected:{error.reason}")
 
     def _reject(self, camera_id: str, reason: str) -> None:
         self._meter.add("frames_rejected", reason=reason)

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 
 from ingest.codecs.native import SEQ_MAX
 from ingest.jpeg import inspect
-from ingest.stamps import StampError, timely_ns
+from ingest.stamps import StampError, digits, timely_ns
 from schemas.device import DeviceRule
 from schemas.errors import FrameError
 from schemas.frame import Frame
@@ -53,9 +53,10 @@ def _seq(properties: Mapping[str, str]) -> int:
     text = properties.get("seq", "")
     if not text:
         return -1
-    if not (text.isascii() and text.isdigit() and len(text) < 19 and int(text) <= SEQ_MAX):
+    number = digits(text)
+    if number is None or number > SEQ_MAX:
         raise FrameError("seq", f"not a counter: {text[:40]!r}")
-    return int(text)
+    return number
 
 
 def _text(properties: Mapping[str, str], name: str) -> str:

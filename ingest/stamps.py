@@ -16,14 +16,19 @@ class StampError(ValueError):
         super().__init__(detail)
 
 
+def digits(text: str) -> int | None:
+    """Return the number that up to 18 ASCII digits spell; None for anything else, as for nothing."""
+    return int(text) if text.isascii() and text.isdigit() and len(text) < 19 else None
+
+
 def stamp_ns(stamp: str | float) -> int:
     """RFC 3339 with a zone, or epoch ms as a number or its digits, to ns since 1970 UTC, in whole microseconds.
 
     Microseconds are what the database keeps: two spellings of one time must be one time. Raises StampError ``ts`` or
     ``tz``, nothing else.
     """
-    if isinstance(stamp, str) and stamp.isascii() and stamp.isdigit() and len(stamp) < 19:
-        stamp = int(stamp)
+    if isinstance(stamp, str) and (number := digits(stamp)) is not None:
+        stamp = number
     if isinstance(stamp, str):
         try:
             # Python reads any separator and only a capital Z.

@@ -11,7 +11,7 @@ import numpy as np
 
 from ingest.crs import to_wgs84
 from ingest.marks import Covered
-from ingest.stamps import StampError, stamp_ns, timely_ns
+from ingest.stamps import StampError, digits, stamp_ns, timely_ns
 from ingest.topics import TopicScheme
 from schemas.device import Crs, DeviceRule
 from schemas.position import DeadLetter, PositionRows, RawMessage
@@ -260,7 +260,7 @@ class NativeCodec:
 def _beside(message: RawMessage) -> Counters:
     """What the user properties say, for devices whose body is fixed."""
     said = dict(message.properties)
-    return Counters(_counter(said, "seq"), said.get("boot", ""), _counter(said, "oldest"))
+    return Counters(digits(said.get("seq", "")), said.get("boot", ""), digits(said.get("oldest", "")))
 
 
 def _besides(message: RawMessage, items: Sequence[Item | Counters]) -> list[Counters]:
@@ -307,11 +307,6 @@ def _check(item: Item, boot: str, seq: int | None) -> None:
     texts = (boot, *alarms)
     if len(alarms) > 64 or any(len(text) > 64 or "\0" in text for text in texts):
         raise _Refused("text", "boot or an alarm is too long or holds a NUL")
-
-
-def _counter(properties: Mapping[str, str], name: str) -> int | None:
-    text = properties.get(name, "")
-    return int(text) if text.isascii() and text.isdigit() and len(text) < 19 else None
 
 
 def _maybe_twice(body: bytes, items: int) -> bool:
