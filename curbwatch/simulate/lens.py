@@ -34,11 +34,6 @@ class Lens:
         """How far away the ground at the picture's bottom edge is."""
         return self.depth(self.height - 1)
 
-    @property
-    def slope(self) -> float:
-        """Px per metre gained with each row below the horizon."""
-        return 1.0 / self.height_m
-
     def scale(self, z_m: float) -> float:
         """Px per metre at distance ``z_m``."""
         return self.focal / z_m

@@ -12,7 +12,6 @@ BASE_WIDTH = 1280  # numbers of this file in px count on 1280 x 720 and are scal
 PACK_VIEWS = ("street", "street", "street", "street", "street", "street", "plaza", "square")
 CALIBRATED = (4, 5)  # the example pack states lens figures for these: they are drawn exactly so
 ZONE_DEPTH_ROWS = 150  # a pavement zone ends this far below the horizon
-PLACE_MARGIN_ROWS = 26
 
 
 @dataclass(frozen=True, slots=True)

@@ -57,12 +57,6 @@ class Sprite:
     ppm: float
     foot: Point
 
-    @property
-    def size_m(self) -> Point:
-        """Width and height in metres of what is not transparent."""
-        x0, y0, x1, y1 = opaque_box(self.opacity)
-        return (x1 - x0) / self.ppm, (y1 - y0) / self.ppm
-
 
 def opaque_box(opacity: Image, threshold: int = 64) -> tuple[int, int, int, int]:
     """Return x0, y0, x1, y1 (exclusive) of what is more opaque than ``threshold``; zeros where nothing is."""

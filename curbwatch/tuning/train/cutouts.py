@@ -22,7 +22,6 @@ from curbwatch.tuning.train.clips import Clip
 from ingest.decode import decode_full
 
 Rng = np.random.Generator
-NATURAL_PX = 0.25  # a cut-out smaller than this share of the wanted width is not enlarged to it
 
 
 @dataclass(frozen=True, slots=True)
