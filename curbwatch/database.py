@@ -2,6 +2,7 @@
 
 import hashlib
 import re
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from enum import Enum
@@ -20,6 +21,7 @@ Connection = psycopg.Connection[Any]
 
 # Any number that no other program of the city uses on this database.
 MIGRATION_LOCK = 0x63757262
+DROP_S = 10.0  # that the server's own workers may take to leave a database that is dropped
 HYPERTABLES = {
     # Seven days: recordings reach back months, and a day's chunk of a small fleet holds too few rows to be worth one.
     "position": "7 days",
@@ -168,9 +170,23 @@ def fresh_database(url: str, name: str) -> str:
     return urlsplit(url)._replace(path=f"/{name}").geturl()
 
 
-def drop_database(conn: Connection, name: str) -> None:
-    """Drop a database if it is there, with whoever is connected to it."""
-    conn.execute(sql.SQL("drop database if exists {} with (force)").format(sql.Identifier(name)))
+def drop_database(conn: Connection, name: str, *, patience_s: float = DROP_S) -> None:
+    """Drop a database if it is there, with whoever is connected to it.
+
+    The server's own workers (autovacuum, TimescaleDB's jobs) belong to its superuser, whom we may not send away; they
+    are done in a moment and are waited for, ``patience_s`` at most.
+    """
+    statement = sql.SQL("drop database if exists {} with (force)").format(sql.Identifier(name))
+    give_up_s = time.monotonic() + patience_s
+    while True:
+        try:
+            conn.execute(statement)
+        except (psycopg.errors.InsufficientPrivilege, psycopg.errors.ObjectInUse):
+            if time.monotonic() > give_up_s:
+                raise
+            time.sleep(0.1)
+        else:
+            return
 
 
 def notices(url: str, channel: str, *, poll_s: float = 1.0) -> Iterator[bool]:

@@ -4,6 +4,7 @@ import threading
 from collections.abc import Callable
 from urllib.parse import urlsplit
 
+import psycopg
 import pytest
 
 import curbwatch.database as db
@@ -141,3 +142,30 @@ def test_an_address_that_cannot_be_read_is_refused_without_a_piece_of_its_passwo
 @pytest.mark.parametrize("url", ["postgresql://h", "postgresql://a:b%2F@h1:1,h2:2/d", "postgresql:///d?host=@/run/x"])
 def test_addresses_that_libpq_reads_are_left_to_it(url: str) -> None:
     db.refuse_unreadable(url)
+
+
+class Busy:
+    """A connection whose server has a worker of its own in the database for the first ``times`` tries."""
+
+    def __init__(self, times: int) -> None:
+        self.left = times
+        self.asked = 0
+
+    def execute(self, _statement: object) -> None:
+        self.asked += 1
+        if self.left:
+            self.left -= 1
+            raise psycopg.errors.InsufficientPrivilege("permission denied to terminate process")
+
+
+def test_a_database_is_dropped_as_soon_as_the_servers_own_workers_have_left_it() -> None:
+    busy = Busy(3)
+    db.drop_database(busy, "gone")  # type: ignore[arg-type]
+    assert busy.asked == 4
+
+
+def test_somebody_who_stays_in_a_database_is_told_in_the_end() -> None:
+    busy = Busy(1_000_000)
+    with pytest.raises(psycopg.errors.InsufficientPrivilege):
+        db.drop_database(busy, "kept", patience_s=0.25)  # type: ignore[arg-type]
+    assert busy.asked > 1
