@@ -2,6 +2,7 @@
 
 from config.alerts import AlertKnobs, DispatchKnobs
 from config.base import Knobs
+from config.codecs import CodecKnobs
 from config.engine import EngineKnobs
 from config.intake import BrokerKnobs, IntakeKnobs
 from config.service import DatabaseKnobs, HttpKnobs, LogKnobs, RedisKnobs, SiteKnobs
@@ -16,6 +17,7 @@ class Config(Knobs):
     database: DatabaseKnobs = DatabaseKnobs()
     redis: RedisKnobs = RedisKnobs()
     intake: IntakeKnobs = IntakeKnobs()
+    codecs: CodecKnobs = CodecKnobs()
     engine: EngineKnobs = EngineKnobs()
     vision: VisionKnobs = VisionKnobs()
     alerts: AlertKnobs = AlertKnobs()

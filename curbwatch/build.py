@@ -26,6 +26,8 @@ from curbwatch.shard import Shard, Tools
 from curbwatch.snapshots import SnapshotFolder
 from detectors.vision import VisionDetector
 from ingest.decode import one_thread
+from ingest.decode_process import DecoderLimits, DecoderProcess
+from ingest.forms import Forms, PositionForms
 from ingest.mqtt import DROPPED_TOPIC, VERSION_TOPIC, SessionPlan
 from ingest.store import IntakeStore
 from ingest.topics import TopicScheme
@@ -76,10 +78,13 @@ def make_shards(site: Site, registry: LiveRegistry, incidents: IncidentStore, me
     city = apply_modes(site.pack.city, config.alerts.direct_classes)
     spacing_s = RING_REACH * config.vision.dwell_s / config.alerts.before_ring
     views = LiveViews(registry)
+    knobs = config.intake
+    limits = DecoderLimits(knobs.decode_limit_s, knobs.frame_max_bytes, knobs.frame_max_pixels)
     journal = DecisionJournal(site.snapshot_dir)
     return [
         Shard(
             Tools(
+                decoder=DecoderProcess(limits, meter),
                 detector=VisionDetector(config.vision, views),
                 decider=Decider(city, config.alerts),
                 ring=BeforeRing(config.alerts.before_ring, spacing_s),
@@ -120,6 +125,11 @@ def make_store(site: Site) -> IntakeStore:
         payload_bytes=knobs.dead_letter_payload_bytes,
         cap_bytes=knobs.dead_letter_cap_bytes,
     )
+
+
+def position_forms(site: Site) -> PositionForms:
+    """Return every form of positions that is read here. Raises ConfigError for codecs that do not exist."""
+    return PositionForms(site.scheme, site.config.intake.future_limit_s, Forms(site.config.codecs, "vehicle"))
 
 
 def make_queue(site: Site) -> JobQueue:
@@ -164,7 +174,8 @@ def position_session(site: Site) -> tuple[SessionPlan, str]:
         (scheme.wildcard("vehicle", "status"), True),
         *((topic, True) for topic in BROKER_TOPICS),
     )
-    return _session(site, "positions", topics, window=knobs.positions_window, expiry_s=knobs.session_expiry_s)
+    foreign = tuple((topic, False) for topic in Forms(site.config.codecs, "vehicle").filters)
+    return _session(site, "positions", topics + foreign, window=knobs.positions_window, expiry_s=knobs.session_expiry_s)
 
 
 def frame_session(site: Site) -> tuple[SessionPlan, str]:
@@ -190,6 +201,6 @@ def _session(
         keepalive_s=broker.keepalive_s,
         reconnect_max_s=broker.reconnect_max_s,
         ca_file=broker.ca_file,
-        optional=BROKER_TOPICS,
+        optional=(*BROKER_TOPICS, *(topic for topic, _ in topics if not topic.startswith(site.scheme.prefix))),
     )
     return plan, site.endpoints.passwords.get(user, "")

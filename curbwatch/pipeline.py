@@ -45,11 +45,15 @@ class Pipeline:
         self._registry = LiveRegistry(site.endpoints.database_url, self._views_changed)
         self._shards = build.make_shards(site, self._registry, build.make_incidents(site, self._database), telemetry)
         self._engine = build.make_engine(site, self._shards)
-        self._slots = FrameSlots(wait_max_s=site.config.intake.frame_wait_max_s, period_s=self._period_s)
+        self._slots = FrameSlots(
+            wait_max_s=site.config.intake.frame_wait_max_s,
+            period_s=self._period_s,
+            max_bytes=site.config.intake.frames_buffer_bytes,
+        )
         self._frames = FrameIntake(site.config.intake, site.scheme, self._slots, self._registry, telemetry)
         self._letters = LetterWriter(self._frames, build.make_store(site), telemetry)
         self._positions = PositionWriter(
-            site.config.intake, site.scheme, build.make_store(site), self._registry, telemetry
+            site.config.intake, build.position_forms(site), build.make_store(site), self._registry, telemetry
         )
         self._presence = Presence(site.scheme, self._registry, telemetry)
         self._frame_session = MqttSession(*build.frame_session(site), telemetry, self._frame_came)
@@ -68,6 +72,7 @@ class Pipeline:
         self._relay.start()
         await asyncio.to_thread(self._registry.start)
         await self._engine.start()
+        await self._engine.each(Shard.start)
         self._pump_task = asyncio.create_task(self._pump(), name="pump")
         self._letters.start()
         session = self._position_session
@@ -183,6 +188,7 @@ class Pipeline:
             "frame session": self._frame_session.alive,
             "frame pump": self._pump_task is not None and not self._pump_task.done(),
             "dead letter writer": self._letters.alive,
+            "picture decoder": all(shard.alive for shard in self._shards),
             "relay": self._relay.alive,
             "registry": self._registry.alive,
         }

@@ -3,7 +3,7 @@
 import hashlib
 from collections.abc import Mapping
 
-from ingest.codecs.native import SEQ_MAX
+from ingest.codecs.rows import SEQ_MAX
 from ingest.jpeg import inspect
 from ingest.stamps import StampError, digits, timely_ns
 from schemas.device import DeviceRule

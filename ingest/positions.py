@@ -11,14 +11,14 @@ from queue import Empty, SimpleQueue
 import structlog
 
 from config.intake import IntakeKnobs
-from ingest.codecs.native import Decoded, NativeCodec
+from ingest.codecs.rows import Decoded
 from ingest.delivery import Delivery, Outcome
 from ingest.devices import KnownDevices
+from ingest.forms import PositionForms
 from ingest.ledger import Ticket
 from ingest.marks import Covered, Key, Marks, Standing
 from ingest.rates import HeldRates
 from ingest.store import IntakeStore, Stored
-from ingest.topics import TopicScheme
 from schemas.errors import SinkError
 from schemas.meter import Meter
 from schemas.position import DeadLetter, RawMessage
@@ -69,14 +69,14 @@ class PositionWriter:
     """
 
     def __init__(
-        self, knobs: IntakeKnobs, scheme: TopicScheme, store: IntakeStore, devices: KnownDevices, meter: Meter
+        self, knobs: IntakeKnobs, forms: PositionForms, store: IntakeStore, devices: KnownDevices, meter: Meter
     ) -> None:
         self._knobs = knobs
-        self._scheme = scheme
+        self._forms = forms
+        self._states = forms.foreign.begin()
         self._store = store
         self._devices = devices
         self._meter = meter
-        self._codec = NativeCodec(scheme, future_s=knobs.future_limit_s)
         self._rates = HeldRates()
         self._marks = Marks()
         self._buffer: SimpleQueue[tuple[RawMessage, Ticket | None]] = SimpleQueue()
@@ -188,6 +188,7 @@ class PositionWriter:
             return error
         self._meter.observe("position_write", time.monotonic() - started_s)
         self._rates.accept(admitted.rates)
+        self._states = decoded.states
         delivery.settle(Outcome.DONE)
         self._count(delivery.payload, decoded, stored)
         self._tell(planned, outlets)
@@ -200,15 +201,14 @@ class PositionWriter:
         now_s = time.monotonic()
         rules = self._devices.rules
         for message in batch:
-            topic = self._scheme.parse(message.topic)
-            rule = rules.get(topic.device_id) if topic is not None else None
+            rule = self._forms.device_of(message, rules)
             if message.retain:
                 self._meter.add("messages_ignored", kind="position", reason="retained")
             elif len(message.payload) > self._knobs.positions_max_bytes:
                 letter = _letter(message, rule.device_id if rule else "", "size", f"{len(message.payload)} bytes")
                 admitted.shed.append(letter)
                 if rule is not None:
-                    admitted.covered += self._codec.covered_unread(message, rule)
+                    admitted.covered += self._forms.covered_unread(message, rule)
             elif (
                 rule is None
                 or rule.rate_per_s is None
@@ -223,14 +223,15 @@ class PositionWriter:
 
     def _sent(self, message: RawMessage) -> tuple[float, float] | None:
         """The message's own time, and how long before its receipt that was, in s; None without one."""
-        ns = self._codec.sent_ns(message)
+        ns = self._forms.native.sent_ns(message)
         return None if ns is None else (ns / 1e9, (message.received_ns - ns) / 1e9)
 
     def _decode(self, admitted: _Admitted) -> Decoded:
-        decoded = self._codec.decode(admitted.passed, self._devices.rules)
+        now_ns = time.time_ns()
+        decoded = self._forms.decode(admitted.passed, self._devices.rules, self._states, now_ns)
         strangers = any(letter.reason == "unknown_device" for letter in decoded.dead_letters)
         if strangers and self._devices.refresh():
-            decoded = self._codec.decode(admitted.passed, self._devices.rules)
+            decoded = self._forms.decode(admitted.passed, self._devices.rules, self._states, now_ns)
         decoded.dead_letters.extend(admitted.shed)
         decoded.marks.extend(admitted.covered)
         return decoded
@@ -264,7 +265,7 @@ class PositionWriter:
         for (device_id, boot), standing in planned.items():
             if standing.mark >= 0:
                 body = json.dumps({"boot": boot, "seq": standing.mark}).encode()
-                outlets.publish(self._scheme.of("vehicle", device_id, "ack"), body)
+                outlets.publish(self._forms.scheme.of("vehicle", device_id, "ack"), body)
 
 
 def _letter(message: RawMessage, device_id: str, reason: str, detail: str) -> DeadLetter:

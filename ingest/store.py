@@ -8,6 +8,7 @@ from typing import LiteralString
 
 import psycopg
 import structlog
+from psycopg.types.json import Jsonb
 
 from ingest.marks import Key, Standing
 from schemas.errors import SinkError
@@ -42,6 +43,9 @@ STAGED = {
     "load": "float4",
     "alarms": "text[]",
     "flags": "int4",
+    "form": "text",
+    "raw_speed": "float4",
+    "extra": "jsonb",
 }
 STAGE = "create temp table position_in ({}) on commit delete rows".format(
     ", ".join(f"{name} {kind}" for name, kind in STAGED.items())
@@ -49,10 +53,11 @@ STAGE = "create temp table position_in ({}) on commit delete rows".format(
 COPY = f"copy position_in ({', '.join(STAGED)}) from stdin (format binary)"
 UPSERT = """
 insert into position (device_id, ts, boot, seq, item_hash, received_at, lon, lat, raw_lon, raw_lat, crs, speed_mps,
-                      heading_deg, alt_m, acc_m, sat, ignition, lift, cover, load, alarms, flags)
+                      heading_deg, alt_m, acc_m, sat, ignition, lift, cover, load, alarms, flags, form, raw_speed,
+                      extra)
 select device_id, timestamptz 'epoch' + ts_us * interval '1 microsecond', boot, seq, item_hash,
        timestamptz 'epoch' + received_us * interval '1 microsecond', lon, lat, raw_lon, raw_lat, crs, speed_mps,
-       heading_deg, alt_m, acc_m, sat, ignition, lift, cover, load, alarms, flags
+       heading_deg, alt_m, acc_m, sat, ignition, lift, cover, load, alarms, flags, form, raw_speed, extra
 from position_in
 on conflict do nothing
 """
@@ -61,8 +66,11 @@ insert into device_mark (device_id, boot, mark) values (%s, %s, %s)
 on conflict (device_id, boot) do update set mark = greatest(device_mark.mark, excluded.mark), updated_at = now()
 """
 LETTER = """
-insert into dead_letter (received_at, topic, device_id, reason, detail, size_bytes, payload_sha256, payload, properties)
-values (%s, %s, %s, %s, %s, %s, %s, %s, %s)
+insert into dead_letter
+    (received_at, last_at, topic, device_id, reason, detail, size_bytes, payload_sha256, payload, properties)
+values (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s)
+on conflict (topic, reason, payload_sha256) where replayed_at is null
+do update set times = dead_letter.times + 1, last_at = excluded.last_at
 """
 DETAIL_MAX = 400  # characters kept of a topic and of a detail
 WHOLE = frozenset({"rate", "unknown_device"})  # design 13.5: nothing is wrong with the message, it may be replayed
@@ -297,7 +305,8 @@ def _columns(letter: DeadLetter) -> tuple[object, ...]:
     topic, device_id, reason, detail = (text.replace("\0", "\\0") for text in texts)
     properties = json.dumps([[part.replace("\0", "\\0") for part in pair] for pair in letter.properties])
     received_at = utc(letter.received_ns)
-    return received_at, topic, device_id, reason, detail, letter.size_bytes, letter.sha256, letter.payload, properties
+    size, digest, payload = letter.size_bytes, letter.sha256, letter.payload
+    return received_at, received_at, topic, device_id, reason, detail, size, digest, payload, properties
 
 
 def _staged(rows: PositionRows) -> "zip[tuple[object, ...]]":
@@ -324,5 +333,8 @@ def _staged(rows: PositionRows) -> "zip[tuple[object, ...]]":
         rows.load,
         map(list, rows.alarms),
         rows.flags,
+        rows.form,
+        rows.raw_speed,
+        [None if extra is None else Jsonb(extra) for extra in rows.extra],
         strict=True,
     )

@@ -52,3 +52,19 @@ def _parse(rest: str) -> Topic | None:
     if leaf not in LEAVES.get(kind, ()):
         return None
     return Topic("camera" if kind == "camera" else "vehicle", device_id, leaf)
+
+
+def matches(pattern: str, topic: str) -> bool:
+    """Whether a topic matches an MQTT filter: ``+`` is one level, ``#`` at the end any number, none included.
+
+    Wildcards do not match a first level that begins with ``$`` (MQTT 5.0, 4.7.2).
+    """
+    if topic.startswith("$") and not pattern.startswith("$"):
+        return False
+    wanted, levels = pattern.split("/"), topic.split("/")
+    for at, level in enumerate(wanted):
+        if level == "#":
+            return True
+        if at >= len(levels) or level not in ("+", levels[at]):
+            return False
+    return len(levels) == len(wanted)

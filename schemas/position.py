@@ -2,6 +2,7 @@
 
 import hashlib
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +64,8 @@ class PositionRows:
     Identity of a row is (device_id, ts_ns, boot, seq, item_hash): design 13.5.
     Units: ts and received in ns since 1970 UTC; lon, lat in degrees WGS-84; raw_* as the device sent them in
     ``crs``; speed in m/s, heading in degrees clockwise from north, altitude and accuracy in m. None: not given.
+    ``flags`` are bits of ``schemas.flags``; ``raw_speed`` is in the unit of ``form``, ``extra`` what the form says
+    beyond the columns.
     """
 
     device_id: list[str] = field(default_factory=list)
@@ -87,6 +90,9 @@ class PositionRows:
     load: list[float | None] = field(default_factory=list)
     alarms: list[tuple[str, ...]] = field(default_factory=list)
     flags: list[int] = field(default_factory=list)
+    form: list[str] = field(default_factory=list)
+    raw_speed: list[float | None] = field(default_factory=list)
+    extra: list[dict[str, Any] | None] = field(default_factory=list)
 
     def __len__(self) -> int:
         """Number of rows."""

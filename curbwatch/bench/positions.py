@@ -20,10 +20,11 @@ from paho.mqtt.properties import Properties
 from paho.mqtt.subscribeoptions import SubscribeOptions
 
 import curbwatch.database as db
+from config.codecs import CodecKnobs
 from config.intake import IntakeKnobs
 from curbwatch.bench.load import publish_all
 from curbwatch.endpoints import Endpoints
-from ingest.codecs.native import NativeCodec
+from ingest.forms import Forms, PositionForms
 from ingest.mqtt import MqttSession, SessionPlan
 from ingest.positions import Outlets, PositionWriter
 from ingest.store import IntakeStore
@@ -203,7 +204,7 @@ def _curbwatch(bench: Bench, window: int, array: int) -> float:
     expected = bench.messages // array
     watch = _Watch(expected)
     writer = PositionWriter(
-        knobs, bench.scheme, IntakeStore(bench.endpoints.database_url, payload_bytes=4096), _Devices(), NullMeter()
+        knobs, _forms(bench), IntakeStore(bench.endpoints.database_url, payload_bytes=4096), _Devices(), NullMeter()
     )
 
     def came(message: RawMessage, ticket: Any) -> None:  # noqa: ANN401  # handed through
@@ -242,13 +243,17 @@ class _Watch:
         return counted
 
 
+def _forms(bench: Bench) -> PositionForms:
+    return PositionForms(bench.scheme, 300.0, Forms(CodecKnobs(enabled=()), "vehicle"))
+
+
 def _copy(bench: Bench) -> float:
     """Rows per second of COPY into a staging table + INSERT … ON CONFLICT, of rows decoded beforehand."""
-    codec = NativeCodec(bench.scheme, future_s=300)
+    forms, rules = _forms(bench), _Devices().rules
     now_ns = time.time_ns()
     messages = [RawMessage(topic, body, now_ns) for topic, body in bench.backlog(array=ARRAY)]
     groups = [messages[at : at + 100] for at in range(0, len(messages), 100)]
-    batches = [codec.decode(group, _Devices().rules).rows for group in groups]
+    batches = [forms.decode(group, rules, {}, now_ns).rows for group in groups]
     store = IntakeStore(bench.endpoints.database_url, payload_bytes=4096)
     store.marks_of([("warm", "up")])
     started_s = time.perf_counter()

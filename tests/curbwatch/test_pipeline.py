@@ -11,7 +11,7 @@ from curbwatch.build import prepare
 from curbwatch.endpoints import resolve
 from curbwatch.pipeline import Pipeline
 from curbwatch.telemetry import Telemetry
-from ingest.codecs.native import NativeCodec
+from ingest.forms import PositionForms
 from ingest.slots import FrameSlots
 from schemas.errors import CurbwatchError
 from tests.devices import Devices
@@ -48,7 +48,7 @@ async def ends_with(pipeline: Pipeline, act: Callable[[], None]) -> str:
 async def test_a_writer_that_dies_ends_the_service_and_is_named(
     service: Service, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(NativeCodec, "decode", fail)
+    monkeypatch.setattr(PositionForms, "decode", fail)
     with Devices(service.servers, service.site) as devices:
         told = await ends_with(made(service), lambda: devices.position("yj-car-01", 0, time.time_ns() // 1_000_000))
     assert "position writer ended unexpectedly" in told

@@ -3,7 +3,9 @@
 import json
 from typing import Any
 
-from ingest.codecs.native import Decoded, NativeCodec
+from config.codecs import CodecKnobs
+from ingest.codecs.rows import Decoded
+from ingest.forms import Forms, PositionForms
 from ingest.topics import TopicScheme
 from schemas.device import DeviceRule
 from schemas.position import PositionRows, RawMessage
@@ -22,7 +24,7 @@ RULES = {
     "c-1": DeviceRule("c-1", "camera"),
 }
 GOOD: dict[str, Any] = {"ts": NOW_MS, "lon": 104.6427, "lat": 30.1218, "seq": 7, "boot": "b"}
-CODEC = NativeCodec(SCHEME, future_s=300.0)
+FORMS = PositionForms(SCHEME, 300.0, Forms(CodecKnobs(enabled=()), "vehicle"))
 
 
 def body(**change: object) -> bytes:
@@ -48,7 +50,7 @@ def message(payload: bytes, *, device: str = "v-1", qos: int = 1, **properties: 
 
 
 def decoded(*messages: RawMessage) -> Decoded:
-    return CODEC.decode(messages, RULES)
+    return FORMS.decode(messages, RULES, {}, NOW_NS)
 
 
 def reasons(found: Decoded) -> list[str]:

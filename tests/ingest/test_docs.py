@@ -8,14 +8,23 @@ from pathlib import Path
 
 import pytest
 
-from ingest.codecs.native import NO_FIX, NO_TIME, NULL_ISLAND, QOS0, Item
+from ingest.codecs.native import Item
+from schemas.flags import NO_FIX, NO_TIME, NULL_ISLAND, QOS0
 from schemas.position import RawMessage
-from tests.ingest.native_case import CODEC, NOW_NS, RULES, TOPIC, decoded, message
+from tests.ingest.native_case import FORMS, NOW_NS, RULES, TOPIC, decoded, message
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "intake.md").read_text(encoding="utf-8")
 # Which argument of a call is a dead letter's reason.
-REASON_AT = {"FrameError": 0, "StampError": 0, "_Refused": 0, "settle": 1, "_letter": 2, "DeadLetter": 3}
+REASON_AT = {
+    "FrameError": 0,
+    "StampError": 0,
+    "RefusedError": 0,
+    "Refusal": 1,
+    "settle": 1,
+    "_letter": 2,
+    "DeadLetter": 3,
+}
 SOURCES = [*(ROOT / "ingest").rglob("*.py"), *(ROOT / "curbwatch" / "engine").glob("*.py"), ROOT / "curbwatch/shard.py"]
 
 
@@ -60,7 +69,7 @@ def test_the_flags_are_numbered_as_they_are_stored() -> None:
 
 def test_the_example_is_kept() -> None:
     (example,) = re.findall(r"```json\n(.*?)\n```", PAGE, re.DOTALL)
-    found = CODEC.decode([RawMessage(TOPIC, example.encode(), NOW_NS)], RULES)
+    found = FORMS.decode([RawMessage(TOPIC, example.encode(), NOW_NS)], RULES, {}, NOW_NS)
     assert (len(found.rows), found.dead_letters) == (1, [])
 
 

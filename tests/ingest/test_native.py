@@ -5,10 +5,11 @@ from typing import Any
 
 import pytest
 
-from ingest.codecs.native import NO_FIX, NO_TIME, NULL_ISLAND, QOS0, SEQ_MAX
+from ingest.codecs.rows import SEQ_MAX
+from schemas.flags import LATE, NO_FIX, NO_TIME, NULL_ISLAND, QOS0, ROLLOVER
 from schemas.position import PositionRows, RawMessage
 from tests.ingest.native_case import (
-    CODEC,
+    FORMS,
     NOW_MS,
     NOW_NS,
     RULES,
@@ -72,6 +73,9 @@ def test_a_position_becomes_a_row_in_units_of_the_metre_and_the_second() -> None
         "load": [0.5],
         "alarms": [("sos",)],
         "flags": [0],
+        "form": ["native"],
+        "raw_speed": [36.0],
+        "extra": [None],
     }
     assert found.dead_letters == []
 
@@ -144,7 +148,6 @@ def test_a_position_becomes_a_row_in_units_of_the_metre_and_the_second() -> None
         (body(ts=4000 * 365 * DAY_MS), "ts"),
         (body(ts="4321-01-01T00:00:00Z"), "ts_future"),
         (body(ts=NOW_MS - 30 * DAY_MS), "ts_too_old"),  # G45
-        (body(ts=NOW_MS - 7 * 1024 * DAY_MS), "ts_too_old"),  # G50
         (body(ts=0), "ts"),  # G46
         (body(ts=-NOW_MS), "ts"),
         (body(ts="2026-05-04T07:30:00"), "tz"),  # G47
@@ -262,7 +265,7 @@ def test_a_device_without_a_limit_may_send_of_any_age() -> None:
 
 def test_a_device_with_a_longer_limit_than_the_others_keeps_it() -> None:
     rules = {"v-1": RULES["v-1"].__class__("v-1", "vehicle", max_age_s=5 * WEEK_S)}
-    assert len(CODEC.decode([message(body(ts=NOW_MS - 30 * DAY_MS))], rules).rows) == 1
+    assert len(FORMS.decode([message(body(ts=NOW_MS - 30 * DAY_MS))], rules, {}, NOW_NS).rows) == 1
 
 
 def test_the_registry_says_which_coordinates_a_device_sends() -> None:
@@ -303,3 +306,17 @@ def test_rows_differ_by_seq_boot_time_or_else_by_their_bytes() -> None:
     )
     assert len(set(identities(found.rows))) == 6
     assert identities(decoded(message(body(lon=104.7))).rows) == identities(decoded(message(body())).rows)
+
+
+def test_a_time_1024_weeks_behind_is_moved_and_says_so() -> None:  # G50
+    found = decoded(message(body(ts=NOW_MS - 7 * 1024 * DAY_MS)))
+    assert found.rows.ts_ns == [NOW_NS]
+    assert found.rows.flags == [ROLLOVER]
+
+
+@pytest.mark.parametrize("ts", [NOW_MS + DAY_MS, NOW_MS - 30 * DAY_MS, 7, "", "2026-05-04T07:30:00"])
+def test_an_alarm_is_never_refused_for_its_time(ts: object) -> None:
+    found = decoded(message(body(ts=ts, alarms=["sos"])), message(body(ts=ts)))
+    assert found.rows.ts_ns == [NOW_NS]
+    assert found.rows.flags == [NO_TIME | LATE]
+    assert found.without_time == len(found.dead_letters) == 1

@@ -2,11 +2,11 @@
 
 import pytest
 
-from ingest.codecs.native import SEQ_MAX
+from ingest.codecs.rows import SEQ_MAX
 from schemas.position import RawMessage
 from tests.ingest.native_case import (
     BARE,
-    CODEC,
+    FORMS,
     NOW_MS,
     NOW_NS,
     RULES,
@@ -94,7 +94,7 @@ def test_a_message_refused_unread_is_covered_where_it_is_one_position(
     payload: bytes, properties: dict[str, str], covered: list[tuple[str, str, int, int]]
 ) -> None:
     sent = RawMessage(TOPIC, payload, NOW_NS, tuple(properties.items()))
-    assert CODEC.covered_unread(sent, RULES["v-1"]) == covered
+    assert FORMS.covered_unread(sent, RULES["v-1"]) == covered
 
 
 @pytest.mark.parametrize(
@@ -116,4 +116,4 @@ def test_a_message_refused_unread_is_covered_where_it_is_one_position(
     ids=lambda value: value[:40].decode("ascii", "replace") if isinstance(value, bytes) else None,
 )
 def test_a_messages_own_time_is_that_of_its_last_position(payload: bytes, sent_ns: int | None) -> None:
-    assert CODEC.sent_ns(message(payload)) == sent_ns
+    assert FORMS.native.sent_ns(message(payload)) == sent_ns

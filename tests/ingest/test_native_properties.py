@@ -10,10 +10,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ingest.codecs.native import Decoded, item_hash
+from ingest.codecs.rows import Decoded, item_hash
 from schemas.position import RawMessage
 from tests.ingest.native_case import (
-    CODEC,
+    FORMS,
     NOW_MS,
     NOW_NS,
     RULES,
@@ -147,9 +147,9 @@ def test_an_array_counted_beside_its_body_is_covered_to_its_highest(items: list[
 def test_a_messages_own_time_is_read_or_not_and_never_raises(document: object) -> None:
     payload = document if isinstance(document, bytes) else encoded(document)
     sent = message(payload)
-    ns = CODEC.sent_ns(sent)
+    ns = FORMS.native.sent_ns(sent)
     assert ns is None or ns > 0
-    assert len(CODEC.covered_unread(sent, RULES["v-1"])) <= 1
+    assert len(FORMS.covered_unread(sent, RULES["v-1"])) <= 1
 
 
 @given(GOOD_ITEMS, st.integers(0, 10**12))
@@ -190,7 +190,7 @@ def test_a_hash_is_never_the_sign_of_a_seq(raw: bytes) -> None:
 
 def test_a_hash_that_would_be_the_sign_of_a_seq_is_another(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(
-        "ingest.codecs.native.hashlib.blake2b", lambda _raw, **_size: SimpleNamespace(digest=lambda: bytes(8))
+        "ingest.codecs.rows.hashlib.blake2b", lambda _raw, **_size: SimpleNamespace(digest=lambda: bytes(8))
     )
     assert item_hash(b"{}") == 1
 

@@ -8,7 +8,9 @@ from dataclasses import dataclass, field
 
 import pytest
 
+from config.codecs import CodecKnobs
 from config.intake import IntakeKnobs
+from ingest.forms import Forms, PositionForms
 from ingest.ledger import Ticket
 from ingest.marks import Key, Standing
 from ingest.positions import Outlets, PositionWriter
@@ -108,7 +110,8 @@ def writer_of(
 ) -> PositionWriter:
     known = registry or Registry({"car": DeviceRule("car", "vehicle")})
     settings = IntakeKnobs.model_validate({"positions_batch_wait_s": 0.01, "retry_s": 0.5, **knobs})
-    return PositionWriter(settings, SCHEME, store, known, meter or NullMeter())  # type: ignore[arg-type]
+    forms = PositionForms(SCHEME, settings.future_limit_s, Forms(CodecKnobs(enabled=()), "vehicle"))
+    return PositionWriter(settings, forms, store, known, meter or NullMeter())  # type: ignore[arg-type]
 
 
 def test_nothing_put_ends_at_once() -> None:

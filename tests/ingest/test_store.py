@@ -1,6 +1,7 @@
 """Rows, dead letters and marks of a batch, on the real database."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from contextlib import closing
 
 import pytest
@@ -33,6 +34,7 @@ def rows(*seqs: int, sat: int | None = 9) -> PositionRows:
             "alarms": ("sos",),
             "sat": sat,
             "flags": 0,
+            "form": "native",
         }
         for name in PositionRows.__dataclass_fields__:
             getattr(made, name).append(values.get(name))
@@ -92,6 +94,18 @@ def test_a_dead_letter_keeps_the_beginning_and_the_digest_of_its_payload(store: 
     digest = "encode(payload_sha256, 'hex') like '84d89877f0d4041e%'"
     query = f"select reason, topic, size_bytes, payload, {digest} from dead_letter"  # noqa: S608  # a constant
     assert scalar(database_url, query) == ("json", "a/\\0b", 10, b"01234567", True)
+
+
+@pytest.mark.servers
+def test_the_same_letter_again_is_the_same_row_until_it_is_replayed(store: IntakeStore, database_url: str) -> None:
+    later = replace(letter(), received_ns=TS_NS + 60_000_000_000)
+    store.write(PositionRows(), [letter(), later])
+    query = "select count(*), sum(times), extract(epoch from max(last_at - received_at))::int from dead_letter"
+    assert scalar(database_url, query) == (1, 2, 60)
+    with db.connect(database_url, autocommit=True) as conn:
+        conn.execute("update dead_letter set replayed_at = now()")
+    store.write(PositionRows(), [letter()])
+    assert scalar(database_url, "select count(*), sum(times) from dead_letter") == (2, 3)
 
 
 def letter(reason: str = "json", payload: bytes = b"0123456789", topic: str = "t") -> DeadLetter:
@@ -157,7 +171,7 @@ def test_a_letter_that_the_database_refuses_costs_itself_and_not_its_neighbours(
     sent = [letter(), letter(topic="bad"), letter()]
     assert store.write(rows(0, 1), sent, marks) == Stored(inserted=2, letters_refused=1)
     assert store.write(PositionRows(), sent) == Stored(letters_refused=1)
-    assert scalar(database_url, "select count(*) from dead_letter") == 4
+    assert scalar(database_url, "select sum(times) from dead_letter") == 4
     assert store.marks_of([("car", "b")]) == {("car", "b"): 1}
 
 

@@ -8,7 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
-from ingest.codecs.native import SEQ_MAX, Item
+from ingest.codecs.native import Item
+from ingest.codecs.rows import SEQ_MAX
 from ingest.frames import read_frame
 from schemas.errors import FrameError
 from schemas.position import RawMessage

@@ -1,0 +1,52 @@
+"""Which foreign forms are read, where, and how unknown JSON maps to positions."""
+
+from typing import Literal
+
+from pydantic import Field
+
+from config.base import Knobs
+
+Unit = Literal["", "kmh", "mps", "knots", "mph", "s", "ms", "m", "ft", "km", "deg", "rad", "1e-6", "1e-7", "percent"]
+Values = dict[str, bool | float]  # what texts or numbers mean: {"1" = true, "up" = true}
+
+
+class FieldKnobs(Knobs):
+    """Where one field stands in a JSON message, and in which unit."""
+
+    path: str = Field(min_length=1, max_length=200)  # keys and array indices joined by dots: "gps.fix.0"
+    unit: Unit = ""
+    values: Values = Field(default_factory=dict)
+
+
+class MappingKnobs(Knobs):
+    """A form that is described, not programmed: one ``[[codecs.mapping]]`` each."""
+
+    name: str = Field(pattern=r"^[a-z0-9_]{1,32}$")
+    topics: tuple[str, ...] = Field(min_length=1)
+    device: str = Field(pattern=r"^(topic:\d+|path:.+)$")  # level of the topic counted from 0, or a path in the item
+    items: str = ""  # path of an array of positions; empty: the message is one, or an array of them
+    crs: Literal["", "wgs84", "cgcs2000", "gcj02", "bd09"] = ""  # counts where the registry says from_message
+    fields: dict[str, FieldKnobs] = Field(default_factory=dict)
+
+
+class BitKnobs(Knobs):
+    """Where a terminal reports one state of the truck: bits of its status, or of an additional item."""
+
+    source: str = Field(pattern=r"^(status|alarm|item:(0x)?[0-9A-Fa-f]{1,2})$")
+    bit: int = Field(ge=0, le=511)  # lowest bit, counted from the least significant of the whole field
+    width: int = Field(default=1, ge=1, le=16)
+    values: Values = Field(default_factory=dict)  # empty: 0 is false or 0, the largest true or 1
+
+
+class CodecKnobs(Knobs):
+    """Foreign forms; our own is always read."""
+
+    enabled: tuple[str, ...] = ("all",)  # names of codecs, or "all"
+    # Other topic filters than a codec's own: {"traccar" = ["gps/traccar"]}.
+    topics: dict[str, tuple[str, ...]] = Field(default_factory=dict)
+    mapping: tuple[MappingKnobs, ...] = ()
+    # JT/T 808: the regional muck-truck standards differ in where they put these three, so they are mapped.
+    jt808: dict[Literal["lift", "cover", "load"], BitKnobs] = Field(default_factory=dict)
+    chunk_max_bytes: int = Field(default=2_000_000, ge=10_000)  # of one picture that comes in pieces
+    chunk_wait_s: float = Field(default=30.0, gt=0)  # from its first piece to its last
+    chunk_buffer_bytes: int = Field(default=32_000_000, ge=10_000)  # of all pictures that are not complete

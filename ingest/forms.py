@@ -1,0 +1,190 @@
+"""Every form a device may speak: which codec reads a topic, and what comes of a batch of messages. Pure."""
+
+import importlib
+import pkgutil
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import lru_cache
+from typing import Any
+
+import structlog
+
+import ingest.codecs
+from config.codecs import CodecKnobs
+from ingest.codecs.base import Codec, Item, Passed, PictureItem, PositionItem, Refusal, StatusItem, device_id_of
+from ingest.codecs.native import NativeCodec
+from ingest.codecs.rows import Decoded, RefusedError, RowBuilder, besides
+from ingest.marks import Covered
+from ingest.topics import Topic, TopicScheme, matches
+from schemas.device import DeviceRule
+from schemas.errors import ConfigError, Fault
+from schemas.position import RawMessage
+
+log = structlog.get_logger()
+
+Rules = Mapping[str, DeviceRule]
+
+
+def load_codecs(knobs: CodecKnobs) -> tuple[Codec, ...]:
+    """Make every enabled codec: each module of ``ingest.codecs`` with a function ``make``, in order of its name.
+
+    Raises ConfigError where the configuration names one that does not exist.
+    """
+    found: list[Codec] = []
+    for module in pkgutil.iter_modules(ingest.codecs.__path__):
+        make = getattr(importlib.import_module(f"ingest.codecs.{module.name}"), "make", None)
+        found.extend(make(knobs) if make is not None else ())
+    names = {codec.name for codec in found}
+    wrong = [
+        Fault("configuration", f"codecs.{key}", name, f"there is no such codec; there are {', '.join(sorted(names))}")
+        for key, some in (("enabled", knobs.enabled), ("topics", knobs.topics))
+        for name in some
+        if name not in names | {"all"}
+    ]
+    if wrong:
+        raise ConfigError(tuple(wrong))
+    return tuple(codec for codec in found if {"all", codec.name} & set(knobs.enabled))
+
+
+@dataclass(frozen=True, slots=True)
+class Form:
+    """A codec and the topic filters it reads here."""
+
+    codec: Codec
+    filters: tuple[str, ...]
+
+
+@dataclass(slots=True)
+class Stepped:
+    """What one message of a foreign form held, and the codec's state behind it."""
+
+    codec: str
+    items: list[Item]
+    state: Any
+
+
+class Forms:
+    """The foreign forms of one kind of device, each with its topics. Thread-safe: holds no state between messages."""
+
+    def __init__(self, knobs: CodecKnobs, kind: str) -> None:
+        self._forms = tuple(
+            Form(codec, knobs.topics.get(codec.name, codec.filters))
+            for codec in load_codecs(knobs)
+            if codec.kind == kind
+        )
+        self._of = lru_cache(maxsize=16_384)(self._found)
+
+    @property
+    def filters(self) -> tuple[str, ...]:
+        """Every topic filter to subscribe, each once."""
+        return tuple(dict.fromkeys(topic for form in self._forms for topic in form.filters))
+
+    def of(self, topic: str) -> Codec | None:
+        """Return the codec that reads a topic; None: nobody does."""
+        return self._of(topic)
+
+    def begin(self) -> dict[str, Any]:
+        """Return the state of every codec before the first message."""
+        return {form.codec.name: form.codec.begin() for form in self._forms}
+
+    def step(self, states: Mapping[str, Any], message: RawMessage, now_ns: int) -> Stepped | None:
+        """Read one message; None where nobody reads its topic. Never raises."""
+        codec = self.of(message.topic)
+        if codec is None:
+            return None
+        state = states[codec.name]
+        try:
+            state, items = codec.step(state, message, now_ns)
+        except Exception as error:
+            # A defect of ours costs this message, never those behind it.
+            log.exception("codec_failed", codec=codec.name, topic=message.topic[:200])
+            items = [Refusal("", "failed", f"{codec.name}: {type(error).__name__}")]
+        return Stepped(codec.name, items, state)
+
+    def _found(self, topic: str) -> Codec | None:
+        return next((form.codec for form in self._forms if any(matches(f, topic) for f in form.filters)), None)
+
+
+def resolve(rules: Rules, codec: str, device: str) -> tuple[str, DeviceRule | None]:
+    """Who a foreign id is: an alias of the registry, or the id itself. Returns the id to show and the rule."""
+    rule = rules.get(f"{codec}:{device}")
+    shown = device_id_of(device)
+    return (rule.device_id, rule) if rule is not None else (shown, rules.get(shown))
+
+
+@dataclass(slots=True)
+class PositionForms:
+    """All forms of positions, our own first. ``future_s``: how far a device's clock may be ahead of ours."""
+
+    scheme: TopicScheme
+    future_s: float
+    foreign: Forms
+    native: NativeCodec = field(default_factory=NativeCodec)
+
+    def decode(self, messages: Sequence[RawMessage], rules: Rules, states: Mapping[str, Any], now_ns: int) -> Decoded:
+        """Decode messages of registered vehicles; nothing a device sends raises. No messages give an empty result."""
+        build, states = RowBuilder(future_s=self.future_s), dict(states)
+        for message in messages:
+            topic = self.scheme.parse(message.topic)
+            if topic is not None:
+                self._native(build, message, topic, rules)
+                continue
+            stepped = self.foreign.step(states, message, now_ns)
+            if stepped is None:
+                build.refuse(message, "", RefusedError("topic"))
+                continue
+            states[stepped.codec] = stepped.state
+            _take(build, message, stepped, rules)
+        build.found.states = states
+        return build.finished()
+
+    def device_of(self, message: RawMessage, rules: Rules) -> DeviceRule | None:
+        """The registered device of one of our own topics; None for others, which are known only when read."""
+        topic = self.scheme.parse(message.topic)
+        return rules.get(topic.device_id) if topic is not None else None
+
+    def covered_unread(self, message: RawMessage, rule: DeviceRule) -> list[Covered]:
+        """What an acknowledgement covers of a message of ours that is refused as a whole."""
+        return self.native.covered_unread(message, rule)
+
+    def _native(self, build: RowBuilder, message: RawMessage, topic: Topic, rules: Rules) -> None:
+        if topic.kind != "vehicle" or topic.leaf != "position":
+            build.refuse(message, "", RefusedError("topic"))
+            return
+        rule = rules.get(topic.device_id)
+        if rule is None or rule.kind != "vehicle":
+            build.refuse(message, topic.device_id, RefusedError("unknown_device"))
+            return
+        self.native.read(build, message, rule)
+
+
+def _take(build: RowBuilder, message: RawMessage, stepped: Stepped, rules: Rules) -> None:
+    """Put the items of a foreign message into the builder."""
+    fixes = [item for item in stepped.items if isinstance(item, PositionItem)]
+    said = iter(besides(message, fixes))
+    strangers: set[str] = set()
+    for item in stepped.items:
+        if isinstance(item, Passed):
+            build.found.ignored[item.reason] = build.found.ignored.get(item.reason, 0) + 1
+            continue
+        shown, rule = resolve(rules, stepped.codec, item.device)
+        if isinstance(item, PositionItem):
+            beside = next(said)
+            if rule is None or rule.kind != "vehicle":
+                # Whole, once for each stranger, so that it can be replayed when the device is accepted.
+                if shown not in strangers:
+                    build.refuse(message, shown, RefusedError("unknown_device"))
+                strangers.add(shown)
+                continue
+            try:
+                build.add(message, rule, item, item.raw, beside, stepped.codec)
+            except RefusedError as refused:
+                build.refuse(message, shown, refused, item.raw)
+        elif isinstance(item, Refusal):
+            build.refuse(message, shown, RefusedError(item.reason, item.detail), item.payload)
+        elif isinstance(item, StatusItem) and rule is not None:
+            build.found.statuses.append(StatusItem(rule.device_id, item.online))
+        elif isinstance(item, StatusItem):
+            build.found.ignored["unknown_device"] = build.found.ignored.get("unknown_device", 0) + 1
+        elif isinstance(item, PictureItem):
+            build.refuse(message, shown, RefusedError("topic", "a picture where positions are expected"))
