@@ -5,7 +5,7 @@ export PYTHONUTF8 := 1
 SHELL := /bin/bash
 ARGS ?=
 
-.PHONY: demo test test-deep check bench setup clean
+.PHONY: demo test test-deep test-faults check bench soak setup clean
 
 setup:
 	@bash scripts/setup
@@ -19,6 +19,10 @@ test: setup
 test-deep: setup
 	@HYPOTHESIS_PROFILE=deep .venv/bin/python -m pytest -m hypothesis --timeout 3600 $(ARGS)
 
+# CURBWATCH_FAULT_SCALE=0.1 runs a tenth of the repetitions.
+test-faults: setup
+	@.venv/bin/python -m pytest -m faults -s --timeout 1800 tests/faults $(ARGS)
+
 check: setup
 	@.venv/bin/ruff check .
 	@.venv/bin/ruff format --check .
@@ -28,6 +32,10 @@ check: setup
 bench: setup
 	@.venv/bin/curbwatch bench frames $(ARGS)
 	@.venv/bin/curbwatch bench positions $(ARGS)
+
+# An hour; another length with ARGS="--minutes 10".
+soak: setup
+	@.venv/bin/curbwatch bench soak $(ARGS)
 
 clean:
 	@rm -rf .venv .venv-before build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis

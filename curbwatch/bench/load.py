@@ -1,8 +1,10 @@
-"""A publisher that costs next to nothing: MQTT 5 packets made beforehand and written to a bare socket.
+"""A publisher that costs next to nothing: MQTT 5 packets written to a bare socket.
 
-Only for benchmarks: it knows CONNECT, PUBLISH at QoS 1 and PUBACK, and stops at anything unexpected.
+Only for benchmarks: it knows CONNECT, SUBSCRIBE, PUBLISH and PUBACK, and stops at anything unexpected.
 """
 
+import contextlib
+import select
 import socket
 import struct
 from collections.abc import Iterable
@@ -12,74 +14,154 @@ from schemas.errors import FeedError
 
 WINDOW = 10_000  # un-acknowledged messages; brokers announce 65 535 or more where they are told not to limit
 CHUNK = 500
+CONNACK, PUBACK, SUBACK = 0x20, 0x40, 0x90
+
+Packet = tuple[int, bytes]  # first byte, body
+
+
+class Link:
+    """One connection, logged in. ``sent`` and ``acked`` count messages at QoS 1. Raises FeedError, nothing else."""
+
+    def __init__(self, url: str, user: str, password: str, topics: Iterable[str] = ()) -> None:
+        address = urlsplit(url)
+        self.sent = self.acked = 0
+        self._out = bytearray()
+        self._rest = b""
+        try:
+            self._wire = socket.create_connection((address.hostname or "127.0.0.1", address.port or 1883), timeout=60)
+        except OSError as error:
+            raise FeedError(f"broker {address.hostname}:{address.port}: {error}") from error
+        self._wire.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        try:
+            self._log_in(user, password, b"".join(_text(topic) + b"\x00" for topic in topics))
+        except (FeedError, OSError) as error:
+            self._wire.close()
+            raise FeedError(str(error)) from error
+
+    def put(self, topic: str, payload: bytes, properties: bytes = b"") -> None:
+        """Let a message wait for ``pump``. ``properties`` as ``user_properties`` makes them."""
+        self.sent += 1
+        self._out += publish_packet(topic, payload, self.sent % 65_535 + 1, properties)
+
+    @property
+    def unsent_bytes(self) -> int:
+        """Bytes that the socket has not taken yet."""
+        return len(self._out)
+
+    def pump(self, wait_s: float) -> list[tuple[str, bytes]]:
+        """Send what the socket takes, wait up to ``wait_s`` for news; (topic, payload) of each message that came."""
+        try:
+            readable, writable, _ = select.select([self._wire], [self._wire] if self._out else [], [], wait_s)
+            if writable:
+                del self._out[: self._wire.send(self._out[:262_144], socket.MSG_DONTWAIT)]
+            if not readable:
+                return []
+            self._rest += self._received()
+        except BlockingIOError:
+            return []
+        except OSError as error:
+            raise FeedError(f"the broker closed the connection: {error}") from error
+        came = []
+        packets, self._rest = read_packets(self._rest)
+        for kind, body in packets:
+            if kind == PUBACK:
+                self.acked += 1
+            elif kind >> 4 == 3:
+                came.append(_message(body))
+        return came
+
+    def close(self) -> None:
+        """Say goodbye; what was not sent is not sent."""
+        with contextlib.suppress(OSError):
+            self._wire.sendall(b"\xe0\x00")
+        self._wire.close()
+
+    def _log_in(self, user: str, password: str, filters: bytes) -> None:
+        self._wire.sendall(_connect(user, password))
+        kind, body = self._answer()
+        if kind != CONNACK or body[1] != 0:
+            raise FeedError(f"the broker refuses user {user}: CONNACK {body.hex()}")
+        if filters:
+            self._wire.sendall(_packet(0x82, b"\x00\x01\x00" + filters))
+            kind, body = self._answer()
+            if kind != SUBACK or any(code >= 0x80 for code in body[3:]):
+                raise FeedError(f"the broker does not let user {user} subscribe: {body.hex()}")
+
+    def _answer(self) -> Packet:
+        while True:
+            self._rest += self._received()
+            packets, self._rest = read_packets(self._rest)
+            if packets:
+                return packets[0]
+
+    def _received(self) -> bytes:
+        data = self._wire.recv(262_144)
+        if not data:
+            raise FeedError("the broker closed the connection")
+        return data
 
 
 def publish_all(url: str, user: str, password: str, messages: Iterable[tuple[str, bytes]]) -> int:
     """Publish (topic, payload) at QoS 1 and return how many the broker acknowledged. Raises FeedError."""
-    address = urlsplit(url)
-    with socket.create_connection((address.hostname or "127.0.0.1", address.port or 1883), timeout=60) as wire:
-        wire.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        wire.sendall(_connect(user, password))
-        reader = _Reader(wire)
-        kind, body = reader.packet()
-        if kind != 0x20 or body[1] != 0:
-            raise FeedError(f"the broker refuses user {user}: CONNACK {body.hex()}")
-        sent = acked = 0
-        chunk: list[bytes] = []
-        for topic, payload in messages:
-            sent += 1
-            chunk.append(_publish(topic, payload, sent % 65_535 + 1))
-            if len(chunk) == CHUNK:
-                wire.sendall(b"".join(chunk))
-                chunk.clear()
-                while sent - acked > WINDOW:
-                    acked += reader.pubacks()
-        wire.sendall(b"".join(chunk))
-        while acked < sent:
-            acked += reader.pubacks()
-        wire.sendall(b"\xe0\x00")
-    return acked
+    link = Link(url, user, password)
+    for topic, payload in messages:
+        link.put(topic, payload)
+        if link.sent % CHUNK == 0:
+            link.pump(0)
+            while link.unsent_bytes or link.sent - link.acked > WINDOW:
+                link.pump(60)
+    while link.acked < link.sent:
+        link.pump(60)
+    link.close()
+    return link.acked
 
 
-class _Reader:
-    def __init__(self, wire: socket.socket) -> None:
-        self._wire = wire
-        self._rest = b""
+def read_packets(data: bytes) -> tuple[list[Packet], bytes]:
+    """Split what came into whole packets and the rest; nothing came: none."""
+    found: list[Packet] = []
+    at, size = 0, len(data)
+    while at + 2 <= size:
+        length, shift, body = 0, 0, at + 1
+        while body < size:
+            byte = data[body]
+            body += 1
+            length |= (byte & 0x7F) << shift
+            shift += 7
+            if byte < 0x80:
+                break
+        else:
+            break
+        if body + length > size:
+            break
+        found.append((data[at], data[body : body + length]))
+        at = body + length
+    return found, data[at:]
 
-    def packet(self) -> tuple[int, bytes]:
-        """Return (first byte, body) of the next packet; bodies here are below 128 bytes."""
-        while len(self._rest) < 2 or len(self._rest) < 2 + self._rest[1]:
-            self._more()
-        kind, length = self._rest[0], self._rest[1]
-        if length > 127:
-            raise FeedError(f"unexpected packet {kind:02x}")
-        body, self._rest = self._rest[2 : 2 + length], self._rest[2 + length :]
-        return kind, body
 
-    def pubacks(self) -> int:
-        """Wait for one PUBACK and count all that came with it."""
-        kind, _ = self.packet()
-        count = 1 if kind == 0x40 else 0
-        while len(self._rest) >= 2 and len(self._rest) >= 2 + self._rest[1]:
-            kind, _ = self.packet()
-            count += kind == 0x40
-        return count
+def user_properties(pairs: Iterable[tuple[str, str]]) -> bytes:
+    """Return the properties of a PUBLISH with these user properties; none: none."""
+    return b"".join(b"\x26" + _text(name) + _text(value) for name, value in pairs)
 
-    def _more(self) -> None:
-        data = self._wire.recv(65_536)
-        if not data:
-            raise FeedError("the broker closed the connection")
-        self._rest += data
+
+def publish_packet(topic: str, payload: bytes, mid: int, properties: bytes = b"") -> bytes:
+    """Return one PUBLISH at QoS 1."""
+    return _packet(0x32, _text(topic) + struct.pack("!H", mid) + _length(len(properties)) + properties + payload)
+
+
+def _message(body: bytes) -> tuple[str, bytes]:
+    """(topic, payload) of a PUBLISH at QoS 0, as we subscribe."""
+    end = 2 + (body[0] << 8 | body[1])
+    # Answers carry no properties of ours, and the broker adds none longer than 127 bytes.
+    return body[2:end].decode(), body[end + 1 + body[end] :]
 
 
 def _connect(user: str, password: str) -> bytes:
-    body = b"\x00\x04MQTT\x05\xc2" + struct.pack("!H", 120) + b"\x00" + _text("") + _text(user) + _text(password)
-    return b"\x10" + _length(len(body)) + body
+    body = b"\x00\x04MQTT\x05\xc2" + struct.pack("!H", 0) + b"\x00" + _text("") + _text(user) + _text(password)
+    return _packet(0x10, body)
 
 
-def _publish(topic: str, payload: bytes, mid: int) -> bytes:
-    body = _text(topic) + struct.pack("!H", mid) + b"\x00" + payload
-    return b"\x32" + _length(len(body)) + body
+def _packet(first: int, body: bytes) -> bytes:
+    return bytes([first]) + _length(len(body)) + body
 
 
 def _text(text: str) -> bytes:

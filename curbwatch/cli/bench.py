@@ -10,11 +10,14 @@ from rich.progress import BarColumn, Progress, TextColumn
 from config.load import load_config
 from config.service import LogKnobs
 from curbwatch.bench import detector
+from curbwatch.bench.latency import bench_latency
 from curbwatch.bench.positions import bench_positions
+from curbwatch.bench.soak import soak as run_soak
 from curbwatch.cli.app import app
 from curbwatch.cli.output import write_json
 from curbwatch.endpoints import resolve
 from curbwatch.telemetry import configure_logs
+from schemas.errors import CurbwatchError
 
 bench = typer.Typer(name="bench", no_args_is_help=True, help="Speed, each figure beside its baseline in one run.")
 app.add_typer(bench)
@@ -68,3 +71,49 @@ def positions(
     typer.echo(f"arrays of 100: {found['array_rows_per_s']:,} rows/s")
     typer.echo(f"  COPY + INSERT ON CONFLICT: {found['copy_rows_per_s']:,} rows/s: ratio {found['array_ratio']:.2f}x")
     write_json(json_path, found)
+
+
+@bench.command("latency")
+def latency(
+    *,
+    seconds: Annotated[float, typer.Option(min=30.0, help="How long to play.")] = 120.0,
+    json_path: Annotated[Path | None, typer.Option("--json", help="Also write the result to this file.")] = None,
+) -> None:
+    """Measure from the picture that completes a dwell to the crew's queue, at 20 frames/s and 1 000 positions/s."""
+    configure_logs(LogKnobs(level="warning"))
+    found = bench_latency(resolve(load_config(None)), seconds=seconds, say=lambda line: typer.echo(f"  {line}"))
+    typer.echo(
+        f"picture published to entry in the queue: p50 {found['p50_ms']:.0f} ms, p99 {found['p99_ms']:.0f} ms"
+        f" ({found['jobs']} jobs)"
+    )
+    lag = found["position_lag_ms"]
+    typer.echo(f"position published to told that it is kept: p50 {lag['p50']:.0f} ms, p99 {lag['p99']:.0f} ms")
+    typer.echo(f"  at {found['frames_per_s']:.0f} frames/s and {found['positions_per_s']:,.0f} positions/s")
+    write_json(json_path, found)
+
+
+@bench.command("soak")
+def soak(
+    *,
+    minutes: Annotated[float, typer.Option(min=0.5, help="How long; the slope is judged from 30 minutes on.")] = 60.0,
+    json_path: Annotated[Path | None, typer.Option("--json", help="Also write the result to this file.")] = None,
+) -> None:
+    """Run the whole system under a city's load and watch what grows and what lags; exit code 1 on a miss."""
+    configure_logs(LogKnobs(level="warning"))
+    found = run_soak(resolve(load_config(None)), minutes=minutes, say=typer.echo)
+    memory, lag, open_files = found["rss_mb"], found["lag_ms"], found["descriptors"]
+    slope = "not judged" if memory["slope_per_h"] is None else f"{memory['slope_per_h']:+.2f} MB an hour"
+    typer.echo(f"{found['minutes']:.0f} minutes")
+    typer.echo(f"  memory       at most {memory['max']:.0f} MB (limit 600); slope {slope} (limit 2)")
+    typer.echo(f"  descriptors  {open_files['min']} to {open_files['max']}, growth {open_files['growth']:.0f}")
+    typer.echo(
+        f"  commit lag   p50 {lag['p50']:.0f} ms, p99 {lag['p99']:.0f} ms (limit 1000), at most {lag['max']:.0f}"
+    )
+    for kind in ("positions", "frames"):
+        typer.echo(f"  {kind:<12} " + ", ".join(f"{count} {name}" for name, count in found[kind].items()))
+    typer.echo(f"  incidents    {found['incidents']}, jobs {found['jobs']}")
+    typer.echo(f"  generator    {found['generator_cores']:.0%} of a core")
+    write_json(json_path, found)
+    if found["misses"]:
+        raise CurbwatchError("the soak missed: " + "; ".join(found["misses"]))
+    typer.echo("kept everything it promises")
