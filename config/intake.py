@@ -52,6 +52,8 @@ class IntakeKnobs(Knobs):
     frames_window: int = Field(default=64, ge=1, le=65535)
     frame_max_bytes: int = Field(default=2_000_000, ge=10_000)
     frame_max_pixels: int = Field(default=8_300_000, ge=10_000)
+    frames_buffer_bytes: int = Field(default=256_000_000, ge=1_000_000)  # of all waiting frames together
+    decode_limit_s: float = Field(default=2.0, ge=0.1, le=60)  # per picture; a longer one is a bomb
     frame_wait_max_s: float = Field(default=30.0, gt=0)  # waiting since received_ns, never since captured_ns
     retry_s: float = Field(default=30.0, gt=0)  # design 13.4: then the connection is dropped on purpose
     future_limit_s: float = Field(default=300.0, ge=0)

@@ -16,10 +16,10 @@ from alerts.incidents import IncidentStore
 from curbwatch.journal import Claim, Decision, DecisionJournal
 from curbwatch.snapshots import SnapshotFolder
 from detectors.base import Detector
-from ingest.decode import decode_grid
+from ingest.decode_process import DecoderProcess
 from ingest.delivery import Delivery, Outcome
 from schemas.detections import Detections, Phase, SceneState
-from schemas.errors import FrameError, SinkError
+from schemas.errors import FrameError, SetupError, SinkError
 from schemas.frame import Frame, FrameBatch
 from schemas.incident import Departure, Opened, Sighting
 from schemas.meter import Meter
@@ -36,6 +36,7 @@ Key = tuple[str, int, int, bool]  # camera, track, when it appeared (ns), whethe
 class Tools:
     """What a shard works with; store, journal and meter are shared by all shards, everything else is its own."""
 
+    decoder: DecoderProcess
     detector: Detector
     decider: Decider
     ring: BeforeRing
@@ -57,6 +58,15 @@ class Shard:
         self.scenes: dict[str, SceneState] = {}  # what each camera's last frame told; for whoever looks on
         self._waiting: OrderedDict[Key, Decision] = OrderedDict((_key(left), left) for left in tools.journal.take(self))
         self._waiting_max = WAITING_MAX + len(self._waiting)
+
+    def start(self) -> None:
+        """Start what runs beside this process. Raises SetupError."""
+        self._tools.decoder.start()
+
+    @property
+    def alive(self) -> bool:
+        """Whether pictures can still be decoded. From any thread."""
+        return self._tools.decoder.alive
 
     def handle(self, deliveries: list[Delivery[Frame]]) -> None:
         """Process and settle every delivery; frames of one camera come in order, one a step."""
@@ -112,19 +122,25 @@ class Shard:
             log.warning("decisions_kept", waiting=len(waiting), file=file, effect="the next start stores them")
         for camera_id in sorted(self._boots):
             self._tools.snapshots.keep(self._tools.detector, camera_id, at_once=True)
+        self._tools.decoder.close()
 
     def _step(self, deliveries: Sequence[Delivery[Frame]]) -> None:
         by_shape: dict[tuple[int, int], list[tuple[Delivery[Frame], NDArray[np.uint8]]]] = {}
-        for delivery in deliveries:
-            frame = delivery.payload
-            started_s = time.perf_counter()
-            try:
-                grid = decode_grid(frame.jpeg, frame.width, frame.height)
-            except FrameError as error:
-                delivery.settle(Outcome.REJECT, error.reason)
-                continue
-            self._tools.meter.observe("decode", time.perf_counter() - started_s)
-            by_shape.setdefault((grid.shape[0], grid.shape[1]), []).append((delivery, grid))
+        started_s = time.perf_counter()
+        try:
+            grids = self._tools.decoder.decode([delivery.payload for delivery in deliveries])
+        except SetupError as error:
+            log.error("frames_not_decoded", count=len(deliveries), error=str(error))  # noqa: TRY400
+            for delivery in deliveries:
+                delivery.settle(Outcome.RETRY, "decoder")
+            return
+        took_s = (time.perf_counter() - started_s) / len(deliveries)
+        for delivery, grid in zip(deliveries, grids, strict=True):
+            self._tools.meter.observe("decode", took_s)
+            if isinstance(grid, FrameError):
+                delivery.settle(Outcome.REJECT, grid.reason)
+            else:
+                by_shape.setdefault((grid.shape[0], grid.shape[1]), []).append((delivery, grid))
         for pairs in by_shape.values():
             self._batch([delivery for delivery, _ in pairs], np.stack([grid for _, grid in pairs]))
 

@@ -56,7 +56,7 @@ def decode_grid(jpeg: bytes, width: int, height: int) -> NDArray[np.uint8]:
     """Decode to (H, W, 3) uint8 BGR of ``grid_shape(width, height)``, the orientation tag ignored.
 
     Raises FrameError: ``corrupt`` where OpenCV cannot read it, ``size_mismatch`` where the picture is not
-    ``width`` x ``height`` px.
+    ``width`` x ``height`` px, ``decoder_memory`` where it takes more memory than there is.
     """
     factor = reduction(width, height)
     pixels = _decode(jpeg, FLAGS[factor])
@@ -125,7 +125,8 @@ def _decode(jpeg: bytes, flags: int) -> NDArray[np.uint8]:
     try:
         pixels = cv2.imdecode(np.frombuffer(jpeg, np.uint8), flags)
     except cv2.error as error:
-        raise FrameError("corrupt", str(error).splitlines()[0]) from None
+        full = error.code == cv2.Error.StsNoMem
+        raise FrameError("decoder_memory" if full else "corrupt", str(error).splitlines()[0]) from None
     if pixels is None:
         raise FrameError("corrupt", f"{len(jpeg)} bytes")
     return np.asarray(pixels, np.uint8)

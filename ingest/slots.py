@@ -14,12 +14,14 @@ class FrameSlots:
     """Holds at most one frame per camera. Thread-safe: the broker's thread puts, the pipeline takes.
 
     ``period_s(camera_id)`` is the least captured time between two analysed frames of a camera: it may shorten while
-    something matures there.
+    something matures there. The waiting frames have at most ``max_bytes`` together.
     """
 
-    def __init__(self, *, wait_max_s: float, period_s: Callable[[str], float]) -> None:
+    def __init__(self, *, wait_max_s: float, period_s: Callable[[str], float], max_bytes: int = 256_000_000) -> None:
         self._wait_max_ns = int(wait_max_s * 1e9)
         self._period_s = period_s
+        self._max_bytes = max_bytes
+        self._bytes = 0
         self._waiting: dict[str, Frame] = {}
         # Waiting cameras: the one whose last turn is longest ago comes first, then the one that came first. A camera
         # that sends faster refills its slot sooner and must not get more turns for it.
@@ -31,9 +33,10 @@ class FrameSlots:
         self._filled = threading.Condition(self._lock)
 
     def put(self, frame: Frame) -> list[Shed]:
-        """Let a frame wait; returns what is shed for it: itself (``decimated``), or the older of the two.
+        """Let a frame wait; returns what is shed for it: itself (``decimated``, ``memory``), or the older of the two.
 
         Older is by the clock of the camera until it starts anew: a frame that was overtaken costs no newer one.
+        ``memory``: it has no room; one that is no larger than the frame it replaces always has.
         """
         with self._lock:
             if self._too_soon(frame):
@@ -41,6 +44,10 @@ class FrameSlots:
             replaced = self._waiting.get(frame.camera_id)
             if replaced is not None and replaced.boot == frame.boot and replaced.captured_ns > frame.captured_ns:
                 return [(frame, "newer_frame")]
+            grown_bytes = self._bytes + len(frame.jpeg) - (0 if replaced is None else len(replaced.jpeg))
+            if grown_bytes > self._max_bytes:
+                return [(frame, "memory")]
+            self._bytes = grown_bytes
             self._waiting[frame.camera_id] = frame
             if replaced is None:
                 self._count += 1
@@ -56,6 +63,7 @@ class FrameSlots:
             while self._waiting and len(taken) < count:
                 camera_id = heappop(self._queue)[2]
                 frame = self._waiting.pop(camera_id)
+                self._bytes -= len(frame.jpeg)
                 if now_ns - frame.received_ns > self._wait_max_ns:
                     shed.append((frame, "waited"))
                     continue
@@ -71,6 +79,11 @@ class FrameSlots:
         """Wait until a frame waits; False after ``timeout_s`` without one."""
         with self._filled:
             return bool(self._waiting) or self._filled.wait(timeout_s)
+
+    @property
+    def size_bytes(self) -> int:
+        """Bytes of all waiting frames."""
+        return self._bytes
 
     def __len__(self) -> int:
         """Number of waiting frames."""

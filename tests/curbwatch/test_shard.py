@@ -18,6 +18,7 @@ from curbwatch.journal import DecisionJournal
 from curbwatch.shard import WAITING_MAX, Shard, Tools
 from curbwatch.snapshots import SnapshotFolder
 from curbwatch.telemetry import Telemetry
+from ingest.decode_process import DecoderProcess
 from ingest.delivery import Delivery, Outcome
 from schemas.detections import CLASSES, Detections, Phase, SceneState
 from schemas.errors import SinkError
@@ -126,13 +127,14 @@ class Made:
 
 
 @pytest.fixture
-def make(tmp_path: Path) -> Callable[[dict[int, Phase]], Made]:
+def make(tmp_path: Path, decoder: DecoderProcess) -> Callable[[dict[int, Phase]], Made]:
     city = apply_modes(load_pack(Path("yanjiang")).city, ["06010"])
 
     def made(phases: dict[int, Phase]) -> Made:
         detector, evidence = ScriptedDetector(phases), EvidenceFolder(tmp_path / "evidence")
         store, meter = FakeStore(evidence), Telemetry()
         tools = Tools(
+            decoder=decoder,
             detector=detector,
             decider=Decider(city, AlertKnobs()),
             ring=BeforeRing(8, 1.0),
