@@ -75,8 +75,8 @@ class DecoderProcess:
 
     @property
     def alive(self) -> bool:
-        """False where it cannot be started, time and again: nothing is decoded any more."""
-        return self._failed_starts < STARTS_MAX
+        """Whether pictures are decoded: from the start to the end, unless it cannot be started time and again."""
+        return self._file >= 0 and self._failed_starts < STARTS_MAX
 
     def start(self) -> None:
         """Start the child where none runs. Raises SetupError with its last words; soon after a failure, at once."""

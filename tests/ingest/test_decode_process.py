@@ -51,8 +51,9 @@ def hostile(meter: Tally) -> Iterator[DecoderProcess]:
 
 def test_no_pictures_start_nothing() -> None:
     idle = DecoderProcess(LIMITS, Tally(), "tests.no_such_module")
+    assert idle.decode([]) == []
+    assert not idle.alive
     idle.close()
-    assert idle.alive
 
 
 def test_grids_are_those_of_a_decode_in_process(decoder: DecoderProcess) -> None:
