@@ -8,8 +8,8 @@ from config.load import read_secret
 from config.model import Config
 from config.service import DatabaseKnobs, RedisKnobs
 from curbwatch.database import refuse_unreadable
-from curbwatch.parts import Servers, up
-from schemas.errors import ConfigError, Fault
+from curbwatch.parts import Servers, addresses, up
+from schemas.errors import ConfigError, Fault, SetupError
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -55,6 +55,18 @@ def resolve(config: Config, servers: Servers | None = None) -> Endpoints:
             passwords = own.passwords | passwords
     refuse_unreadable(database)
     return Endpoints(database, redis, broker, passwords)
+
+
+def standing(config: Config) -> Endpoints:
+    """Resolve as ``resolve`` does, but start nothing: what neither the configuration nor ``parts up`` gives is empty.
+
+    Raises SetupError where the database's address cannot be read, ConfigError where a secret file cannot be read.
+    """
+    try:
+        servers = addresses()
+    except SetupError:
+        servers = Servers("", "", "")
+    return resolve(config, servers)
 
 
 def private(servers: Servers) -> Endpoints:

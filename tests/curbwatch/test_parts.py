@@ -14,8 +14,8 @@ import redis
 
 import curbwatch.database as db
 from config.faults import masked
+from curbwatch.broker.mosquitto import hashed
 from curbwatch.parts import Servers, addresses, down, paths, process, servers, status, up
-from curbwatch.parts.mosquitto import hashed
 from schemas.errors import SetupError
 
 pytestmark = pytest.mark.servers
