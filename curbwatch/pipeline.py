@@ -207,4 +207,5 @@ class Pipeline:
     def _gauges(self) -> None:
         self._meter.set("positions_waiting", self._positions.waiting)
         self._meter.set("frames_waiting", len(self._slots))
+        self._meter.set("frames_waiting_bytes", self._slots.size_bytes)
         self._meter.set("oldest_unacked_seconds", self._position_session.oldest_age_s())

@@ -136,6 +136,10 @@ class FrameIntake:
         )
         if not frame.stamped:
             self._meter.add("frames_without_time")
+        if frame.grey:
+            self._meter.add("frames_flagged", flag="grey")
+        if self._slots.newer_known(frame):
+            self._meter.add("frames_flagged", flag="replay")
         self._shed(self._slots.put(frame))
 
     def _settled(self, frame: Frame, outcome: Outcome, reason: str) -> None:

@@ -36,6 +36,7 @@ def read_frame(message: RawMessage, rule: DeviceRule, *, max_bytes: int, max_pix
         boot=_text(properties, "boot"),
         preset=_text(properties, "preset"),
         stamped=stamped,
+        grey=header.components == 1,
     )
 
 

@@ -55,6 +55,14 @@ class FrameSlots:
             self._filled.notify()
             return [] if replaced is None else [(replaced, "newer_frame")]
 
+    def newer_known(self, frame: Frame) -> bool:
+        """Whether a frame captured later came before this one: overtaken on its way, or an old one played again."""
+        with self._lock:
+            known = (self._waiting.get(frame.camera_id), self._analysed.get(frame.camera_id))
+        return any(
+            other is not None and other.boot == frame.boot and other.captured_ns > frame.captured_ns for other in known
+        )
+
     def take(self, count: int, now_ns: int) -> tuple[list[Frame], list[Shed]]:
         """Take up to ``count`` frames, the camera whose turn is longest ago first; what waited too long is shed."""
         taken: list[Frame] = []

@@ -24,6 +24,7 @@ class Frame:
         boot: the camera's boot id; empty where it sent none.
         preset: the camera's preset name; empty where it sent none.
         stamped: False where the camera sent no time and the receive time counts.
+        grey: True where the picture has no colours, by its own header.
     """
 
     camera_id: str
@@ -36,6 +37,7 @@ class Frame:
     boot: str = ""
     preset: str = ""
     stamped: bool = True
+    grey: bool = False
 
 
 @dataclass(frozen=True, slots=True)
