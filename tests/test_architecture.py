@@ -32,11 +32,11 @@ FOREIGN = {
 # A foreign client is imported in these places only: docs/architecture.md has the same table.
 IMPORTERS = {
     # Played devices need its objects for MQTT 5 properties, which aiomqtt hands through.
-    "paho": ("ingest/mqtt.py", "curbwatch/bench/*", "curbwatch/player.py"),
+    "paho": ("ingest/mqtt.py", "curbwatch/bench/*", "curbwatch/device/link.py"),
     "redis": ("alerts/dispatch.py",),
     "psycopg": ("ingest/store.py", "alerts/store.py", "curbwatch/database.py"),
     "psycopg_pool": ("ingest/store.py", "alerts/store.py", "curbwatch/database.py"),
-    "aiomqtt": ("curbwatch/player.py",),
+    "aiomqtt": ("curbwatch/device/link.py",),
     "cv2": (
         "ingest/decode.py",
         "detectors/vision/*",

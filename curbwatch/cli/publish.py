@@ -16,8 +16,8 @@ from config.pack import Pack, load_pack
 from curbwatch.cli.app import app
 from curbwatch.cli.output import write_json
 from curbwatch.database import migrate, session
+from curbwatch.device import Broker, Client, Habits, new_boot
 from curbwatch.endpoints import Endpoints, resolve
-from curbwatch.player import Broker, Player, new_boot
 from curbwatch.registry import register_camera, register_vehicle
 from curbwatch.tuning.publish import Pace, Summary, publish
 from curbwatch.tuning.publish_plan import Plan, make_plan
@@ -90,12 +90,13 @@ async def _play(plan: Plan, broker: Broker, settings: Config, pace: Pace) -> Sum
     console = Console(stderr=True)
     columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn()
     shown = Progress(*columns, console=console, transient=True) if sys.stderr.isatty() else nullcontext()
-    async with Player(broker, scheme, plan.devices, reconnect_max_s=settings.broker.reconnect_max_s) as player:
+    habits = Habits(reconnect_max_s=settings.broker.reconnect_max_s)
+    async with Client(broker, scheme, plan.devices, habits=habits) as client:
         with shown as progress:
             summary = Summary(new_boot(), cameras=len(plan.cameras), vehicles=len(plan.tracks))
             telling = asyncio.create_task(_tell(plan, summary, progress))
             try:
-                return await publish(plan, player, pace, summary, note=lambda text: console.print(f"publish: {text}"))
+                return await publish(plan, client, pace, summary, note=lambda text: console.print(f"publish: {text}"))
             finally:
                 telling.cancel()
 

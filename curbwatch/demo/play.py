@@ -22,8 +22,8 @@ from curbwatch.console.board import BoardState, render
 from curbwatch.demo.crews import Crews
 from curbwatch.demo.lines import board_state
 from curbwatch.demo.setting import Setting
+from curbwatch.device import Broker, Client
 from curbwatch.pipeline import Pipeline
-from curbwatch.player import Broker, Player
 from curbwatch.service import serve
 from curbwatch.simulate.city import City
 from curbwatch.simulate.painter import Painter
@@ -112,24 +112,24 @@ class Demo:
         self._say("drawing the streets …")
         async with (
             Painter(self._city.views) as painter,
-            Player(broker, self._setting.site.scheme, self._city.devices) as player,
+            Client(broker, self._setting.site.scheme, self._city.devices) as client,
         ):
             await painter.warm()
             self._started_s, self._started_at = time.monotonic(), time.time()
             crews = asyncio.create_task(Crews(self._setting.site).run(), name="crews")
             board = asyncio.create_task(self._show(pipeline), name="board")
             try:
-                await self._play(player, painter)
+                await self._play(client, painter)
             finally:
                 self._ended_s = self._ended_s or time.monotonic()
                 for task in (board, crews):
                     task.cancel()
                 await asyncio.gather(board, crews, return_exceptions=True)
 
-    async def _play(self, player: Player, painter: Painter) -> None:
+    async def _play(self, client: Client, painter: Painter) -> None:
         """Let the city send, to its end or until cancelled; either way wait for what was sent to arrive."""
         stop = asyncio.Event()
-        city = asyncio.create_task(self._city.run(player, painter, seconds=self._seconds, stop=stop), name="city")
+        city = asyncio.create_task(self._city.run(client, painter, seconds=self._seconds, stop=stop), name="city")
         try:
             await asyncio.shield(city)
         finally:
@@ -137,7 +137,7 @@ class Demo:
             self._sent = await city
             self._ended_s = time.monotonic()
             with contextlib.suppress(TimeoutError):  # what is missing then, the summary says
-                await asyncio.wait_for(player.flush(), ARRIVE_S)
+                await asyncio.wait_for(client.flush(), ARRIVE_S)
                 await asyncio.wait_for(self._arrived(), ARRIVE_S)
 
     async def _arrived(self) -> None:

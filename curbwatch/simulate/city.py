@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from alerts.permits import permit_for
 from alerts.place import ground_point, zone_share
 from config.pack import Pack, PackCamera
-from curbwatch.player import Device, Player, frame_message, new_boot, position_message
+from curbwatch.device import Client, DeviceKey, new_boot
 from curbwatch.simulate.painter import Painter, View
 from curbwatch.simulate.plan import Plan, plan_view
 from curbwatch.simulate.script import EVENTS, Placement, random_script
@@ -91,14 +91,14 @@ class City:
         self.truth: Truth = truth_of(tuple(found))
 
     @property
-    def devices(self) -> tuple[Device, ...]:
-        """Kind and id of every device, for a Player."""
-        cameras: list[Device] = [("camera", name) for name in self.sites]
+    def devices(self) -> tuple[DeviceKey, ...]:
+        """Kind and id of every device, for a Client."""
+        cameras: list[DeviceKey] = [("camera", name) for name in self.sites]
         return (*cameras, *(("vehicle", name) for name in self.vehicles))
 
     async def run(
         self,
-        player: Player,
+        client: Client,
         painter: Painter,
         *,
         seconds: float = math.inf,
@@ -110,7 +110,7 @@ class City:
         Each frame shows, and is stamped with, the moment at which it is drawn and sent. What could not be sent in
         its time is left out, not sent later. Raises FeedError where the broker no longer lets us in.
         """
-        live = _Live(self, player, painter, (seconds, stop or asyncio.Event(), boot or new_boot()))
+        live = _Live(self, client, painter, (seconds, stop or asyncio.Event(), boot or new_boot()))
         try:
             async with asyncio.TaskGroup() as group:
                 for index, name in enumerate(self.sites):
@@ -125,8 +125,8 @@ class City:
 class _Live:
     """One run of a city."""
 
-    def __init__(self, city: City, player: Player, painter: Painter, how: tuple[float, asyncio.Event, str]) -> None:
-        self.city, self.player, self.painter = city, player, painter
+    def __init__(self, city: City, client: Client, painter: Painter, how: tuple[float, asyncio.Event, str]) -> None:
+        self.city, self.client, self.painter = city, client, painter
         self.seconds, self.stop, self.boot = how
         self.sent: Counter[str] = Counter(frames=0, positions=0)
         self.start_s, self.start_ns = time.monotonic(), time.time_ns()
@@ -136,22 +136,18 @@ class _Live:
         return time.monotonic() - self.start_s
 
     async def camera(self, name: str, first_s: float) -> None:
-        topic = self.player.scheme.of("camera", name, "frame")
-
         async def send(seq: int) -> None:
             t, jpeg = await self.painter.live(name, self.clock)
-            await self.player.send(frame_message(topic, jpeg, ts_ns=self._ns(t), boot=self.boot, seq=seq))
+            await self.client.frame(name, jpeg, ts_ns=self._ns(t), boot=self.boot, seq=seq)
             self.sent["frames"] += 1
 
         await self._repeat(send, first_s, self.city.frame_period_s)
 
     async def vehicle(self, vehicle: Vehicle, first_s: float) -> None:
-        topic = self.player.scheme.of("vehicle", vehicle.pack.device_id, "position")
-
         async def send(seq: int) -> None:
             t = self.clock()
             said = vehicle.position(t, ts=utc(self._ns(t)).isoformat(), boot=self.boot, seq=seq)
-            await self.player.send(position_message(topic, [said]))
+            await self.client.positions(vehicle.pack.device_id, [said])
             self.sent["positions"] += 1
 
         await self._repeat(send, first_s, vehicle.period_s)

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from curbwatch.player import Player, frame_message, position_message
+from curbwatch.device import Client
 from curbwatch.tuning.publish_plan import CameraPlay, Plan, position_of
 from curbwatch.tuning.tracks import Track
 
@@ -59,14 +59,14 @@ class Summary:
 
 
 async def publish(
-    plan: Plan, player: Player, pace: Pace, summary: Summary, note: Callable[[str], None] = lambda _text: None
+    plan: Plan, client: Client, pace: Pace, summary: Summary, note: Callable[[str], None] = lambda _text: None
 ) -> Summary:
     """Play everything of ``plan``, all devices side by side, and wait for the intake's answers.
 
     ``summary`` counts meanwhile and is returned; ``note`` is told what a person should know at once. Raises FeedError
     where the broker no longer lets us in.
     """
-    play = _Play(player, pace, summary, note)
+    play = _Play(client, pace, summary, note)
     try:
         async with asyncio.TaskGroup() as group:
             for camera in plan.cameras:
@@ -83,8 +83,8 @@ async def publish(
 class _Play:
     """One run: what all its devices share."""
 
-    def __init__(self, player: Player, pace: Pace, summary: Summary, note: Callable[[str], None]) -> None:
-        self.player, self.pace, self.summary, self.note = player, pace, summary, note
+    def __init__(self, client: Client, pace: Pace, summary: Summary, note: Callable[[str], None]) -> None:
+        self.client, self.pace, self.summary, self.note = client, pace, summary, note
         self.start_s, self.start_ns = time.monotonic(), time.time_ns()
         self.open: set[asyncio.Task[None]] = set()
         self.answered = False
@@ -94,20 +94,17 @@ class _Play:
         """Send one camera's frames; without a speed each one waits for the outcome of the one before."""
         span_ns, silent = max(play.offsets_ns), 0
         first_ns = self._last_ns(span_ns) - span_ns
-        topic = self.player.scheme.of("camera", play.device_id, "frame")
         pictures = play.recording.frames(self.pace.time_scale_s)
         for seq, offset_ns in enumerate(play.offsets_ns):
             jpeg = await asyncio.to_thread(_next, pictures)
             if jpeg is None:
                 return
             await self._due(offset_ns)
-            if not self.player.fits(jpeg):
+            if not self.client.fits(jpeg):
                 self.summary.frames["too_large"] += 1
                 continue
-            asked = self.player.ask(play.device_id, self.summary.boot, seq)
-            await self.player.send(
-                frame_message(topic, jpeg, ts_ns=first_ns + offset_ns, boot=self.summary.boot, seq=seq)
-            )
+            asked = self.client.ask(play.device_id, self.summary.boot, seq)
+            await self.client.frame(play.device_id, jpeg, ts_ns=first_ns + offset_ns, boot=self.summary.boot, seq=seq)
             self.summary.frames["published"] += 1
             answer = asyncio.create_task(self._answer(asked))
             self.open.add(answer)
@@ -122,37 +119,36 @@ class _Play:
         times = [fix.ts_ns for fix in track.fixes]
         first_ns, span_ns = min(times), max(times) - min(times)
         shift_ns = self._last_ns(span_ns) - max(times)
-        topic, boot = self.player.scheme.of("vehicle", track.device_id, "position"), self.summary.boot
+        boot = self.summary.boot
         size, heard = (ARRAY if self.pace.speed is None else 1), True
         for start in range(0, len(times), size):
             await self._due(times[start] - first_ns)
             if heard and self.pace.speed is None and start >= AHEAD:
                 wanted = {(track.device_id, boot): start - AHEAD}
-                heard = not await self.player.wait_marks(wanted, self.pace.ack_timeout_s)
+                heard = not await self.client.wait_marks(wanted, self.pace.ack_timeout_s)
             items = [
                 position_of(fix, fix.ts_ns + shift_ns, boot=boot, seq=seq)
                 for seq, fix in enumerate(track.fixes[start : start + size], start=start)
             ]
-            await self.player.send(position_message(topic, items))
+            self.summary.positions["messages"] += await self.client.positions(track.device_id, items)
             self.summary.positions["published"] += len(items)
-            self.summary.positions["messages"] += 1
 
     async def settle(self, plan: Plan) -> None:
         """Wait until all is acked, by the broker and then by the intake, or nothing moves any more."""
-        await self.player.flush()
+        await self.client.flush()
         boot = self.summary.boot
         wanted = {(track.device_id, boot): len(track.fixes) - 1 for track in plan.tracks}
         if self.open:
             await asyncio.gather(*self.open)
-        missing = await self.player.wait_marks(wanted, self.pace.ack_timeout_s)
+        missing = await self.client.wait_marks(wanted, self.pace.ack_timeout_s)
         for key, last in wanted.items():
-            stored = min(self.player.marks.get(key, -1), last) + 1
+            stored = min(self.client.marks.get(key, -1), last) + 1
             self.summary.positions["acknowledged"] += stored
             if key in missing:
                 self.summary.short[key[0]] = last + 1 - stored
-        player = self.player
-        self.summary.broker = {"acked": player.sent, "resent": player.resent, "reconnects": player.reconnects}
-        self.summary.broker["put_aside"] = player.put_aside
+        client = self.client
+        self.summary.broker = {"acked": client.sent, "resent": client.resent, "reconnects": client.reconnects}
+        self.summary.broker["put_aside"] = client.put_aside
 
     async def _answer(self, asked: asyncio.Future[str]) -> None:
         try:

@@ -7,7 +7,7 @@ from typing import Any
 
 import cv2
 
-from curbwatch.player import Device
+from curbwatch.device import DeviceKey
 from curbwatch.tuning.recording import START_NS, Recording, find_recordings
 from curbwatch.tuning.tracks import Fix, Skipped, Track, find_tracks, free_id
 from schemas.errors import UsageError
@@ -35,9 +35,9 @@ class Plan:
     skipped: tuple[Skipped, ...]
 
     @property
-    def devices(self) -> tuple[Device, ...]:
+    def devices(self) -> tuple[DeviceKey, ...]:
         """Kind and id of each device."""
-        cameras: list[Device] = [("camera", play.device_id) for play in self.cameras]
+        cameras: list[DeviceKey] = [("camera", play.device_id) for play in self.cameras]
         return (*cameras, *(("vehicle", track.device_id) for track in self.tracks))
 
     @property

@@ -9,8 +9,8 @@ from urllib.parse import urlsplit
 
 import aiomqtt
 
+from curbwatch.device import Broker
 from curbwatch.parts import Servers
-from curbwatch.player import Broker
 from ingest.topics import TopicScheme
 
 

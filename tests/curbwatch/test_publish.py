@@ -16,8 +16,8 @@ from config.pack import load_pack
 from curbwatch.__main__ import main
 from curbwatch.cli.publish import enter
 from curbwatch.database import connect
+from curbwatch.device import Client
 from curbwatch.parts import Servers
-from curbwatch.player import Player
 from curbwatch.registry import load_registry
 from curbwatch.tuning.publish import AHEAD, ARRAY, Pace, Summary, publish
 from curbwatch.tuning.publish_plan import make_plan
@@ -57,9 +57,9 @@ async def play(
     plan = make_plan(paths, time_scale_s=pace.time_scale_s)
     async with (
         stub_intake(servers, scheme, outcome, marks=marks) as stub,
-        Player(broker_of(servers), scheme, plan.devices) as player,
+        Client(broker_of(servers), scheme, plan.devices) as client,
     ):
-        summary = await publish(plan, player, pace, Summary("b1", cameras=len(plan.cameras), vehicles=len(plan.tracks)))
+        summary = await publish(plan, client, pace, Summary("b1", cameras=len(plan.cameras), vehicles=len(plan.tracks)))
         await stub.until(lambda: len(stub.frames) == summary.frames["published"])
         await stub.until(lambda: len(stub.positions) == summary.positions["messages"])
     return stub, summary
@@ -107,22 +107,22 @@ async def test_a_camera_does_not_send_before_it_was_answered(
     plan = make_plan([clip(tmp_path / "seq-a", 3)])
     async with (
         stub_intake(servers, scheme, lambda _device_id, _seq: None) as stub,
-        Player(broker_of(servers), scheme, plan.devices) as player,
+        Client(broker_of(servers), scheme, plan.devices) as client,
     ):
-        playing = asyncio.create_task(publish(plan, player, Pace(), Summary("b1")))
+        playing = asyncio.create_task(publish(plan, client, Pace(), Summary("b1")))
         for seq in range(3):
             await stub.until(lambda seq=seq: len(stub.frames) == seq + 1)  # type: ignore[misc]
-            await player.flush()
-            assert [key[2] for key in player._asked] == [seq]
-            player._asked["seq-a", "b1", seq].set_result("processed")
+            await client.flush()
+            assert [key[2] for key in client._asked] == [seq]
+            client._asked["seq-a", "b1", seq].set_result("processed")
         assert (await playing).frames["processed"] == 3
 
 
 async def test_nobody_there_is_said_once(servers: Servers, scheme: TopicScheme, tmp_path: Path) -> None:
     plan = make_plan([clip(tmp_path / "seq-a", 4)])
     notes: list[str] = []
-    async with Player(broker_of(servers), scheme, plan.devices) as player:
-        summary = await publish(plan, player, Pace(ack_timeout_s=0.02), Summary("b1"), notes.append)
+    async with Client(broker_of(servers), scheme, plan.devices) as client:
+        summary = await publish(plan, client, Pace(ack_timeout_s=0.02), Summary("b1"), notes.append)
     assert summary.frames["timed_out"] == 4
     assert [note[:25] for note in notes] == ["no answer from the intake"]
 
@@ -170,16 +170,16 @@ async def test_a_vehicle_is_at_most_two_thousand_positions_ahead_of_what_is_stor
     plan = make_plan([tmp_path])
     async with (
         stub_intake(servers, scheme, marks=False) as stub,
-        Player(broker_of(servers), scheme, plan.devices) as player,
+        Client(broker_of(servers), scheme, plan.devices) as client,
     ):
-        playing = asyncio.create_task(publish(plan, player, Pace(), Summary("b1")))
+        playing = asyncio.create_task(publish(plan, client, Pace(), Summary("b1")))
         await stub.until(lambda: len(stub.positions) == AHEAD // ARRAY)
-        await player.flush()
+        await client.flush()
         done, _ = await asyncio.wait({playing}, timeout=0.1)
         assert (done, len(stub.positions)) == (set(), AHEAD // ARRAY)
         stub.marks = True  # the intake is back: it says what it stored with the next message
-        player.marks[plan.tracks[0].device_id, "b1"] = 0
-        await player._tell()
+        client.marks[plan.tracks[0].device_id, "b1"] = 0
+        await client.link.tell()
         assert (await playing).positions["acknowledged"] == 30 * ARRAY
 
 

@@ -19,8 +19,8 @@ import pytest
 from alerts.place import zone_share
 from config.pack import Pack, load_pack
 from config.vision import VisionKnobs
+from curbwatch.device import Client
 from curbwatch.parts import Servers
-from curbwatch.player import Player
 from curbwatch.simulate.city import City, random_city
 from curbwatch.simulate.demo import SCRIPT, demo_city
 from curbwatch.simulate.painter import Painter
@@ -218,11 +218,11 @@ async def test_the_city_is_published_live(servers: Servers) -> None:
     async with (
         stub_intake(servers, scheme) as stub,
         Painter(city.views) as painter,
-        Player(broker_of(servers), scheme, city.devices) as player,
+        Client(broker_of(servers), scheme, city.devices) as client,
     ):
         await painter.warm()
-        sent = await city.run(player, painter, seconds=2.5, boot="b1")
-        await player.flush()
+        sent = await city.run(client, painter, seconds=2.5, boot="b1")
+        await client.flush()
         await stub.until(lambda: len(stub.frames) == sent["frames"] and len(stub.positions) == sent["positions"])
     after_ns = time.time_ns()
     # on a busy machine a turn may be left out, but nothing comes twice
@@ -253,9 +253,9 @@ async def test_the_city_stops_when_told(servers: Servers) -> None:
     async with (
         stub_intake(servers, scheme) as stub,
         Painter(city.views) as painter,
-        Player(broker_of(servers), scheme, city.devices) as player,
+        Client(broker_of(servers), scheme, city.devices) as client,
     ):
-        running = asyncio.create_task(city.run(player, painter, stop=stop))
+        running = asyncio.create_task(city.run(client, painter, stop=stop))
         await stub.until(lambda: len(stub.positions) >= 3)
         stop.set()
         sent = await running
