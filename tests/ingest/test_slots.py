@@ -14,15 +14,18 @@ from schemas.frame import Frame
 SECOND_NS = 1_000_000_000
 PERIOD_S = 4.0
 WAIT_MAX_S = 30.0
+BYTES_MAX = 1000
 
 
-def frame(camera: str, captured_s: float, *, received_s: float | None = None, boot: str = "", seq: int = 0) -> Frame:
+def frame(
+    camera: str, captured_s: float, *, received_s: float | None = None, boot: str = "", seq: int = 0, size: int = 4
+) -> Frame:
     received = captured_s if received_s is None else received_s
-    return Frame(camera, round(captured_s * 1e9), round(received * 1e9), b"jpeg", 64, 48, seq=seq, boot=boot)
+    return Frame(camera, round(captured_s * 1e9), round(received * 1e9), bytes(size), 64, 48, seq=seq, boot=boot)
 
 
 def slots(period_s: float = 0.0) -> FrameSlots:
-    return FrameSlots(wait_max_s=WAIT_MAX_S, period_s=lambda _camera: period_s)
+    return FrameSlots(wait_max_s=WAIT_MAX_S, period_s=lambda _camera: period_s, max_bytes=BYTES_MAX)
 
 
 def test_no_frames_are_taken_from_empty_slots() -> None:
@@ -136,6 +139,37 @@ def test_a_shed_frame_does_not_use_up_a_place() -> None:
     assert [(one.camera_id, reason) for one, reason in shed] == [("stale", "waited")]
 
 
+def test_a_frame_that_has_no_room_is_shed_and_those_that_wait_stay() -> None:
+    held = slots()
+    first, large = frame("a", 1, size=600), frame("b", 1, size=401)
+    assert held.put(first) == []
+    assert held.put(large) == [(large, "memory")]
+    assert held.put(frame("b", 2, size=400)) == []
+    assert (len(held), held.size_bytes) == (2, BYTES_MAX)
+    assert held.take(1, SECOND_NS)[0] == [first]
+    assert held.put(frame("c", 3, size=600)) == []
+
+
+def test_a_frame_that_is_as_large_as_the_one_it_replaces_always_has_room() -> None:
+    held = slots()
+    old, larger, new = frame("a", 1, size=BYTES_MAX), frame("a", 2, size=BYTES_MAX + 1), frame("a", 3, size=BYTES_MAX)
+    held.put(old)
+    assert held.put(larger) == [(larger, "memory")]
+    assert held.put(new) == [(old, "newer_frame")]
+    assert held.take(1, SECOND_NS) == ([new], [])
+    assert held.size_bytes == 0
+
+
+def test_only_a_frame_captured_before_one_that_came_is_an_old_one() -> None:  # F45
+    held = slots()
+    assert not held.newer_known(frame("a", 5))
+    held.put(frame("a", 5, boot="x"))
+    olds = [frame("a", 4, boot="x"), frame("a", 5, boot="x"), frame("a", 4, boot="y"), frame("b", 4, boot="x")]
+    assert [held.newer_known(one) for one in olds] == [True, False, False, False]
+    held.take(1, 5 * SECOND_NS)
+    assert [held.newer_known(one) for one in olds] == [True, False, False, False]
+
+
 def test_who_waits_hears_of_a_frame_from_another_thread() -> None:
     held = slots()
     heard: list[bool] = []
@@ -148,7 +182,7 @@ def test_who_waits_hears_of_a_frame_from_another_thread() -> None:
 
 
 class EveryFrameEndsOnce(RuleBasedStateMachine):
-    """received = taken + shed(reason) + waiting, whatever comes in whatever order."""
+    """received = taken + shed(reason) + waiting, whatever comes in whatever order; and it never takes more room."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -164,18 +198,25 @@ class EveryFrameEndsOnce(RuleBasedStateMachine):
         self.ended[one.seq] += 1
         self.reasons[reason] += 1
 
-    @rule(camera=st.sampled_from("abc"), boot=st.sampled_from(["", "x"]), behind_s=st.sampled_from([0, 0, 1, 50, -2]))
-    def put(self, camera: str, boot: str, behind_s: int) -> None:
-        one = frame(camera, self.now_s - behind_s, received_s=self.now_s, boot=boot, seq=self.received)
+    @rule(
+        camera=st.sampled_from("abc"),
+        boot=st.sampled_from(["", "x"]),
+        behind_s=st.sampled_from([0, 0, 1, 50, -2]),
+        size=st.sampled_from([0, 10, 10, 400, 500, BYTES_MAX, BYTES_MAX + 1]),
+    )
+    def put(self, camera: str, boot: str, behind_s: int, size: int) -> None:
+        one = frame(camera, self.now_s - behind_s, received_s=self.now_s, boot=boot, seq=self.received, size=size)
+        before = self.waiting.get(camera)
         self.received += 1
         shed = self.slots.put(one)
         assert len(shed) <= 1
         for lost, reason in shed:
-            assert reason in {"decimated", "newer_frame"}
-            assert lost in (one, self.waiting.get(camera))
+            assert reason in {"decimated", "newer_frame", "memory"}
+            assert lost in (one, before)
+            if reason == "memory":
+                assert size > (0 if before is None else len(before.jpeg))
             self.end(lost, reason)
-        if (one, "decimated") not in shed and (one, "newer_frame") not in shed:
-            before = self.waiting.get(camera)
+        if one not in [lost for lost, _ in shed]:
             assert (before is None) == (not shed)
             self.waiting[camera] = one
 
@@ -202,6 +243,7 @@ class EveryFrameEndsOnce(RuleBasedStateMachine):
         assert self.received == sum(self.reasons.values()) + len(self.slots)
         assert len(self.slots) == len(self.waiting)
         assert set(self.ended.values()) <= {1}
+        assert self.slots.size_bytes == sum(len(one.jpeg) for one in self.waiting.values()) <= BYTES_MAX
 
 
 EveryFrameEndsOnce.TestCase.settings = settings(max_examples=60, stateful_step_count=40, deadline=None)
