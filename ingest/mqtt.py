@@ -35,6 +35,8 @@ VERSION_TOPIC = "$SYS/broker/version"
 DROPPED_TOPIC = "$SYS/broker/publish/messages/dropped"
 # Reason codes of CONNACK that waiting does not cure: bad client id, bad user or password, not authorised, banned.
 REFUSALS = frozenset({0x85, 0x86, 0x87, 0x8A})
+# Reason code of DISCONNECT: another client has logged in with our id, and has our session now.
+TAKEN_OVER = 0x8E
 VERSION_WAIT_S = 1.0  # brokers that tell their version do so with the answer to the subscription
 DEFAULT_PORTS = {"mqtt": 1883, "mqtts": 8883}
 
@@ -138,6 +140,7 @@ class MqttSession:
         self._had_session = False
         self._fresh = False  # the broker began a new session with the present connection
         self._connected = False
+        self._taken_over = False  # the present connection, or the last one, was ended by another of our client id
         self._paused = False
         self._thread = threading.Thread(target=self._supervise, name=f"mqtt-{plan.client_id}", daemon=True)
 
@@ -234,13 +237,17 @@ class MqttSession:
             if self._stopping.is_set():  # between the two lines above
                 break
             started_s = time.monotonic()
+            self._taken_over = False
             if self._open():
                 self._ended.wait()
                 self._close()
             if self._stopping.is_set() or self._refusal:
                 break
             # Full jitter: after a broker's restart not everybody comes back in the same second.
-            delay_s = 1.0 if time.monotonic() - started_s > 60 else min(self._plan.reconnect_max_s, delay_s * 2)
+            if self._taken_over:  # two that take each other's session in turn have everything sent to each again
+                delay_s = self._plan.reconnect_max_s
+            else:
+                delay_s = 1.0 if time.monotonic() - started_s > 60 else min(self._plan.reconnect_max_s, delay_s * 2)
             self._stopping.wait(random.uniform(0, delay_s))  # noqa: S311  # jitter, no secret
         self._settled.set()
 
@@ -317,7 +324,13 @@ class MqttSession:
     def _disconnected(
         self, _client: paho.Client, _userdata: object, _flags: object, code: ReasonCode, _properties: object
     ) -> None:
-        if self._connected:
+        if code.value == TAKEN_OVER and not self._stopping.is_set():
+            self._taken_over = True
+            log.error(
+                "session_taken", client=self._plan.client_id, remedy="stop the other one, or give it another site"
+            )
+            self._meter.add("sessions_taken", client=self._plan.client_id)
+        elif self._connected:
             log.warning("broker_gone", client=self._plan.client_id, code=str(code))
         self._connected = False
         self._ended.set()
