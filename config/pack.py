@@ -8,7 +8,7 @@ from typing import Literal
 from config.faults import Faults, nearest
 from config.pack_check import check_rows, warnings_of
 from config.pack_read import FILES, PackRows, read_pack
-from config.pack_rows import WEEKDAYS, CameraRow, CityRow, ClassRow, HoursRow, PermitRow, minutes_of
+from config.pack_rows import WEEKDAYS, CameraRow, CityRow, ClassRow, HoursRow, PermitRow, VehicleRow, minutes_of
 from schemas.city import CaseClass, City, GridCell, Hours, Permit, Unit
 from schemas.device import Crs
 from schemas.errors import ConfigError, Fault
@@ -21,7 +21,7 @@ SHIPPED = Path(__file__).parent / "packs"
 class PackCamera:
     """One camera of the pack: where it looks, and where it stands (degrees WGS-84). Sizes in native px.
 
-    ``max_age_s`` None: the pack leaves it to ``intake.past_limit_s``.
+    ``max_age_s`` None: the pack leaves it to ``intake.past_limit_s``. ``aliases``: its ids in other forms.
     """
 
     view: CameraView
@@ -31,13 +31,16 @@ class PackCamera:
     lon: float
     lat: float
     max_age_s: float | None
+    period_s: float | None = None
+    max_bytes: int | None = None
+    aliases: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class PackVehicle:
     """One vehicle terminal: ``crs`` is what it sends, ``rate_per_s`` its sustained messages per second.
 
-    ``max_age_s`` None: the pack leaves it to ``intake.past_limit_s``.
+    ``max_age_s`` None: the pack leaves it to ``intake.past_limit_s``. ``aliases``: its ids in other forms.
     """
 
     device_id: str
@@ -47,6 +50,9 @@ class PackVehicle:
     crs: Crs
     max_age_s: float | None
     rate_per_s: float
+    period_s: float | None = None
+    max_bytes: int | None = None
+    aliases: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,12 +105,7 @@ def load_pack(path: Path) -> Pack:
     return Pack(
         city=_city(rows, rows.city),
         cameras={row.camera_id: _camera(row) for _, row in rows.cameras.rows},
-        vehicles={
-            row.device_id: PackVehicle(
-                row.device_id, row.name, row.kind, row.unit, row.crs, row.max_age_s, row.rate_per_s
-            )
-            for _, row in rows.vehicles.rows
-        },
+        vehicles={row.device_id: _vehicle(row) for _, row in rows.vehicles.rows},
         lang=rows.city.lang,
         folder=folder,
         warnings=tuple(warnings),
@@ -181,4 +182,10 @@ def _camera(row: CameraRow) -> PackCamera:
         unit_id=row.unit,
         shop_front=row.shop_front,
     )
-    return PackCamera(view, row.name, row.width, row.height, row.lon, row.lat, row.max_age_s)
+    place = (row.width, row.height, row.lon, row.lat)
+    return PackCamera(view, row.name, *place, row.max_age_s, row.period_s, row.max_bytes, row.aliases)
+
+
+def _vehicle(row: VehicleRow) -> PackVehicle:
+    limits = (row.max_age_s, row.rate_per_s, row.period_s, row.max_bytes, row.aliases)
+    return PackVehicle(row.device_id, row.name, row.kind, row.unit, row.crs, *limits)

@@ -74,11 +74,25 @@ def _check_devices(rows: PackRows, faults: Faults) -> None:
     cameras = [(rows.cameras.file, identity) for _, identity in rows.cameras.ids]
     for where, identity in repeated(cameras + vehicles):
         faults.add(where, "id", identity, "is there twice: cameras and vehicles share one list of devices")
+    _check_aliases(rows, faults)
     for where, camera in rows.cameras.rows:
         _check_camera(where, camera, rows, faults)
     for where, vehicle in rows.vehicles.rows:
         if vehicle.unit and vehicle.unit not in rows.units.known:
             faults.add(where, "unit", vehicle.unit, "is not in units.csv" + nearest(vehicle.unit, rows.units.known))
+
+
+def _check_aliases(rows: PackRows, faults: Faults) -> None:
+    """A foreign id leads to one device: twice, also in one device, is once too often."""
+    taken: dict[str, str] = {}
+    for file, where, device_id, aliases in (
+        *((rows.cameras.file, f"{where}.aliases", row.camera_id, row.aliases) for where, row in rows.cameras.rows),
+        *((where, "aliases", row.device_id, row.aliases) for where, row in rows.vehicles.rows),
+    ):
+        for alias in aliases:
+            if alias in taken:
+                faults.add(file, where, alias, f"is an alias of {taken[alias]} already: it leads to one device")
+            taken.setdefault(alias, device_id)
 
 
 def _check_camera(where: str, camera: CameraRow, rows: PackRows, faults: Faults) -> None:

@@ -5,6 +5,8 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
+WEEK_S = 604_800.0
+
 Text = Annotated[str, Field(min_length=1, max_length=200)]
 DeviceId = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,64}$")]
 UnitId = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,64}$")]
@@ -12,9 +14,12 @@ Point = tuple[float, float]
 Family = Literal["stall", "waste", "truck"]
 SeenFamily = Literal["stall", "waste"]
 Crs = Literal["wgs84", "cgcs2000", "gcj02", "bd09", "from_message"]
+# A device's id in another form: the codec's name, a colon, and what the device calls itself there.
+Alias = Annotated[str, Field(pattern=r"^[a-z0-9_]{1,32}:[^\x00-\x1f\x7f|]{1,200}$")]
+Period = Annotated[float, Field(gt=0, le=WEEK_S, allow_inf_nan=False)]
+MaxBytes = Annotated[int, Field(ge=100, le=100_000_000)]
 
 WEEKDAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
-WEEK_S = 604_800.0
 
 
 class Row(BaseModel):
@@ -142,6 +147,9 @@ class CameraRow(Row):
     width: int = Field(ge=64, le=16_384)
     height: int = Field(ge=64, le=16_384)
     max_age_s: float | None = Field(default=None, gt=0, allow_inf_nan=False)
+    period_s: Period | None = None
+    max_bytes: MaxBytes | None = None
+    aliases: tuple[Alias, ...] = Field(default=(), max_length=16)
     calibration: CalibrationRow | None = None
     zones: tuple[ZoneRow, ...] = Field(default=(), max_length=64, alias="zone")
 
@@ -156,6 +164,15 @@ class VehicleRow(Row):
     crs: Crs = "wgs84"
     max_age_s: float | None = Field(default=None, gt=0, allow_inf_nan=False)
     rate_per_s: float = Field(default=20.0, gt=0, le=10_000, allow_inf_nan=False)
+    period_s: Period | None = None
+    max_bytes: MaxBytes | None = None
+    aliases: tuple[Alias, ...] = Field(default=(), max_length=16)
+
+    @field_validator("aliases", mode="before")
+    @classmethod
+    def _apart(cls, cell: object) -> object:
+        """A cell of a CSV file holds several, divided by ``|``: ids of other forms hold spaces and semicolons."""
+        return tuple(part.strip() for part in cell.split("|") if part.strip()) if isinstance(cell, str) else cell
 
 
 def minutes_of(text: str) -> int:

@@ -30,7 +30,8 @@ class LiveRegistry:
         self._on_views = on_views
         self._database = db.Lasting(url)
         self._print: tuple[object, ...] = ()
-        self._registry = Registry({}, {}, {})
+        self._registry = Registry({}, {}, {}, {})
+        self._rules: dict[str, DeviceRule] = {}
         self._version = 0
         self._changed = threading.Condition()
         self._asked = self._done = 0  # readings asked for, and the last of them that is done
@@ -43,8 +44,8 @@ class LiveRegistry:
 
     @property
     def rules(self) -> Mapping[str, DeviceRule]:
-        """Rules by device id, as of the last reading."""
-        return self._registry.rules
+        """Rules by device id and by alias, as of the last reading; ``rule.device_id`` tells an alias from an id."""
+        return self._rules
 
     @property
     def views(self) -> Mapping[str, CameraView]:
@@ -103,6 +104,7 @@ class LiveRegistry:
                 return
             before, after = self._registry.views, load_registry(conn)
         self._registry, self._print = after, now
+        self._rules = after.rules | {alias: after.rules[device_id] for alias, device_id in after.aliases.items()}
         changed = [camera_id for camera_id, view in before.items() if after.views.get(camera_id) != view]
         log.info("registry_read", devices=len(after.rules), views_changed=len(changed))
         with self._changed:

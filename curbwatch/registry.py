@@ -1,23 +1,29 @@
-"""The devices the running system knows: entered from the city pack or by ``publish``, read back as one value."""
+"""The devices the running system knows: from the city pack, by ``publish`` or accepted; read back as one value."""
 
 import json
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from config.pack import Pack
+from config.pack import Pack, PackCamera, PackVehicle
 from curbwatch.database import Connection
 from schemas.device import Crs, DeviceRule
 from schemas.place import Calibration, CameraView, ImageZone
 
 UPSERT = """
-insert into device (device_id, kind, name, unit_id, cell_id, crs, max_age_s, rate_per_s, shop_front, calibration,
-                    source)
+insert into device (device_id, kind, name, unit_id, cell_id, crs, max_age_s, rate_per_s, period_s, max_bytes, aliases,
+                    shop_front, calibration, source)
 values (%(device_id)s, %(kind)s, %(name)s, %(unit_id)s, %(cell_id)s, %(crs)s, %(max_age_s)s, %(rate_per_s)s,
-        %(shop_front)s, %(calibration)s::jsonb, %(source)s)
+        %(period_s)s, %(max_bytes)s, %(aliases)s, %(shop_front)s, %(calibration)s::jsonb, %(source)s)
 on conflict (device_id) do update set
     kind = excluded.kind, name = excluded.name, unit_id = excluded.unit_id, cell_id = excluded.cell_id,
     crs = excluded.crs, max_age_s = excluded.max_age_s, rate_per_s = excluded.rate_per_s,
+    period_s = excluded.period_s, max_bytes = excluded.max_bytes, aliases = excluded.aliases,
     shop_front = excluded.shop_front, calibration = excluded.calibration, source = excluded.source, updated_at = now()
+"""
+# What the pack names as its own is nobody else's.
+RELEASE = """
+update device set aliases = array(select unnest(aliases) except select unnest(%(aliases)s::text[]))
+where aliases && %(aliases)s::text[] and not device_id = any(%(names)s)
 """
 BLANK: dict[str, Any] = {
     "name": "",
@@ -26,6 +32,9 @@ BLANK: dict[str, Any] = {
     "crs": "wgs84",
     "max_age_s": None,
     "rate_per_s": None,
+    "period_s": None,
+    "max_bytes": None,
+    "aliases": [],
     "shop_front": False,
     "calibration": None,
 }
@@ -38,38 +47,46 @@ class Registry:
     Attributes:
         views: cameras, for the detectors and the decision.
         rules: cameras and vehicles, for the intake.
+        aliases: ids in other forms, ``{codec}:{foreign id}``, and whose they are.
         names: what a person calls each device; empty where nobody said.
     """
 
     views: dict[str, CameraView]
     rules: dict[str, DeviceRule]
     names: dict[str, str]
+    aliases: dict[str, str]
 
 
 def sync_pack(conn: Connection, pack: Pack, *, past_limit_s: float) -> None:
     """Make the registry say what the pack says, in one transaction.
 
     Devices and zones of the pack are entered or replaced, also where ``publish`` had entered the same id; devices an
-    earlier pack entered and this one does not name are removed. Others that ``publish`` entered stay. A device to
-    which the pack gives no age limit gets ``past_limit_s``: only what ``publish`` entered may be of any age.
+    earlier pack entered and this one does not name are removed. Others, which ``publish`` entered or an operator
+    accepted, stay, without the aliases that the pack gives to its own. A device to which the pack gives no age limit
+    gets ``past_limit_s``: only what ``publish`` entered may be of any age.
     """
     with conn.transaction():
         names = [*pack.cameras, *pack.vehicles]
         conn.execute("delete from device where source = 'pack' and not device_id = any(%s)", (names,))
-        for camera in pack.cameras.values():
-            age_s = past_limit_s if camera.max_age_s is None else camera.max_age_s
-            _write_camera(conn, camera.view, name=camera.name, max_age_s=age_s, source="pack")
-        for vehicle in pack.vehicles.values():
-            row = BLANK | {"device_id": vehicle.device_id, "kind": "vehicle", "name": vehicle.name, "crs": vehicle.crs}
-            age_s = past_limit_s if vehicle.max_age_s is None else vehicle.max_age_s
-            row |= {"unit_id": vehicle.unit_id, "max_age_s": age_s, "rate_per_s": vehicle.rate_per_s}
-            _write(conn, row | {"source": "pack"}, ())
+        devices: tuple[PackCamera | PackVehicle, ...] = (*pack.cameras.values(), *pack.vehicles.values())
+        conn.execute(RELEASE, {"aliases": [alias for device in devices for alias in device.aliases], "names": names})
+        for device in devices:
+            row = _camera_row(device.view) if isinstance(device, PackCamera) else _vehicle_row(device)
+            row |= {
+                "name": device.name,
+                "max_age_s": past_limit_s if device.max_age_s is None else device.max_age_s,
+                "period_s": device.period_s,
+                "max_bytes": device.max_bytes,
+                "aliases": list(device.aliases),
+                "source": "pack",
+            }
+            _write(conn, row, device.view.zones if isinstance(device, PackCamera) else ())
 
 
 def register_camera(conn: Connection, view: CameraView, *, name: str = "") -> None:
     """Enter or replace one camera whose messages may be of any age and rate (recordings, the demo)."""
     with conn.transaction():
-        _write_camera(conn, view, name=name, max_age_s=None, source="publish")
+        _write(conn, _camera_row(view) | {"name": name, "source": "publish"}, view.zones)
 
 
 def register_vehicle(
@@ -89,17 +106,18 @@ def load_registry(conn: Connection) -> Registry:
         for device_id, name, polygon, families in conn.execute(query):
             corners = tuple((float(x), float(y)) for x, y in polygon)
             zones.setdefault(device_id, []).append(ImageZone(name, corners, frozenset(families)))
-        registry = Registry({}, {}, {})
+        registry = Registry({}, {}, {}, {})
         query = (
-            "select device_id, kind, name, unit_id, cell_id, crs, max_age_s, rate_per_s, shop_front, calibration"
-            " from device order by device_id"
+            "select device_id, kind, crs, max_age_s, rate_per_s, period_s, max_bytes, aliases,"
+            " name, unit_id, cell_id, shop_front, calibration from device order by device_id"
         )
-        for device_id, kind, name, unit_id, cell_id, crs, age_s, rate_per_s, shop_front, calibration in conn.execute(
-            query
-        ):
+        for row in conn.execute(query):
+            rule, aliases, (name, unit_id, cell_id, shop_front, calibration) = DeviceRule(*row[:7]), row[7], row[8:]
+            device_id = rule.device_id
             registry.names[device_id] = name
-            registry.rules[device_id] = DeviceRule(device_id, kind, crs, age_s, rate_per_s)
-            if kind == "camera":
+            registry.rules[device_id] = rule
+            registry.aliases.update(dict.fromkeys(aliases, device_id))
+            if rule.kind == "camera":
                 registry.views[device_id] = CameraView(
                     camera_id=device_id,
                     zones=tuple(zones.get(device_id, ())),
@@ -121,19 +139,25 @@ def fingerprint(conn: Connection) -> tuple[object, ...]:
     return tuple(row or ())
 
 
-def _write_camera(conn: Connection, view: CameraView, *, name: str, max_age_s: float | None, source: str) -> None:
-    row = {
+def _camera_row(view: CameraView) -> dict[str, Any]:
+    return BLANK | {
         "device_id": view.camera_id,
         "kind": "camera",
-        "name": name,
         "unit_id": view.unit_id,
         "cell_id": view.cell_id,
-        "max_age_s": max_age_s,
         "shop_front": view.shop_front,
         "calibration": json.dumps(asdict(view.calibration)) if view.calibration else None,
-        "source": source,
     }
-    _write(conn, BLANK | row, view.zones)
+
+
+def _vehicle_row(vehicle: PackVehicle) -> dict[str, Any]:
+    return BLANK | {
+        "device_id": vehicle.device_id,
+        "kind": "vehicle",
+        "unit_id": vehicle.unit_id,
+        "crs": vehicle.crs,
+        "rate_per_s": vehicle.rate_per_s,
+    }
 
 
 def _write(conn: Connection, row: dict[str, Any], zones: tuple[ImageZone, ...]) -> None:

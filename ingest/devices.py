@@ -11,7 +11,7 @@ class KnownDevices(Protocol):
 
     @property
     def rules(self) -> Mapping[str, DeviceRule]:
-        """Rules by device id, as of the last reading."""
+        """Rules by device id and by alias (``{codec}:{foreign id}``), as of the last reading."""
 
     def refresh(self) -> bool:
         """Read the registry again where it changed: asked when a device is not known. True: there is news.

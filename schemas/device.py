@@ -16,6 +16,8 @@ class DeviceRule:
         crs: coordinate system of its positions; "from_message" lets each message say.
         max_age_s: oldest accepted device time; None: any age.
         rate_per_s: sustained messages per second before the token bucket closes; None: unlimited.
+        period_s: how often it should send; None: not known.
+        max_bytes: its largest message; None: the intake's own limit.
     """
 
     device_id: str
@@ -23,3 +25,5 @@ class DeviceRule:
     crs: Crs = "wgs84"
     max_age_s: float | None = None
     rate_per_s: float | None = None
+    period_s: float | None = None
+    max_bytes: int | None = None

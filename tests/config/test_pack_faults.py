@@ -140,6 +140,26 @@ def test_one_fault_is_named(folder: PackFolder, file: str, old: str, new: str, e
     assert any(all(part in fault for part in expected.split(" … ")) for fault in faults), faults
 
 
+VEHICLES = "id,kind,unit,crs\ncar-1,enforcement,u-1,gcj02\n"
+
+
+@pytest.mark.parametrize(
+    ("cells", "expected"),
+    [
+        ("a:1 | a:1", "vehicles.csv:2: aliases = a:1: is an alias of car-1 already"),
+        ("frigate:x", "vehicles.csv:2: aliases = frigate:x: is an alias of cam-2 already"),
+        ("plain", "vehicles.csv:2: aliases[0] = plain:"),
+        ("Own:x", "vehicles.csv:2: aliases[0] = Own:x:"),
+    ],
+)
+def test_an_id_in_another_form_leads_to_one_device(folder: PackFolder, cells: str, expected: str) -> None:
+    folder.edit("cameras.toml", 'id = "cam-2"', 'id = "cam-2"\naliases = ["frigate:x"]')
+    folder.edit("vehicles.csv", VEHICLES, f"id,kind,aliases\ncar-1,muck,{cells}\n")
+    assert [fault.startswith(expected) for fault in folder.faults()] == [True]
+    (folder.path / "vehicles.csv").write_text("id,kind,aliases\ncar-1,muck,tb:Device A; 1|jt808:0139\n")
+    assert folder.load().vehicles["car-1"].aliases == ("tb:Device A; 1", "jt808:0139")
+
+
 def test_every_fault_is_reported_at_once(folder: PackFolder) -> None:
     folder.edit("city.toml", "Asia/Shanghai", "Mars/Base")
     folder.edit("classes.csv", "verify_first,2", "verify_first,-2")
