@@ -128,6 +128,11 @@ class JobQueue:
         except redis.RedisError:
             return False
 
+    def server(self) -> dict[str, Any]:
+        """What the server says of itself: Redis's INFO, by its own names."""
+        with _answering():
+            return dict(cast("dict[str, Any]", self._client.info()))
+
     def close(self) -> None:
         """Close the connections."""
         self._client.close()

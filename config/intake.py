@@ -23,6 +23,7 @@ class BrokerKnobs(Knobs):
     frames_user: str = "intake-frames"
     frames_password_file: str = ""
     devices_password_file: str = ""  # for `publish` and the simulator, which log in as user `devices`
+    doctor_password_file: str = ""  # for `doctor --probe`, which plays a device as user `doctor`
     ca_file: str = ""
     keepalive_s: int = Field(default=15, ge=5, le=120)
     reconnect_max_s: float = Field(default=30.0, gt=0)
@@ -49,6 +50,10 @@ class IntakeKnobs(Knobs):
     positions_batch_max: int = Field(default=500, ge=1)
     positions_batch_wait_s: float = Field(default=0.03, gt=0, le=1)
     positions_max_bytes: int = Field(default=1_000_000, ge=1000)
+    positions_buffer_bytes: int = Field(default=64_000_000, ge=1_000_000)  # more are not read from the broker
+    spool_dir: str = ""  # empty: spool/ in the private folder
+    spool_max_bytes: int = Field(default=1_000_000_000, ge=0)  # 0: none, the broker keeps what cannot be stored
+    spool_after_s: float = Field(default=2.0, ge=0)  # of failing writes until messages go to the spool
     frames_window: int = Field(default=64, ge=1, le=65535)
     frame_max_bytes: int = Field(default=2_000_000, ge=10_000)
     frame_max_pixels: int = Field(default=8_300_000, ge=10_000)

@@ -90,5 +90,6 @@ def _broker_passwords(config: Config) -> dict[str, str]:
         broker.positions_user: broker.positions_password_file,
         broker.frames_user: broker.frames_password_file,
         "devices": broker.devices_password_file,
+        "doctor": broker.doctor_password_file,
     }
     return {user: read_secret(Path(name)) for user, name in files.items() if name}

@@ -8,7 +8,7 @@ from typing import Literal
 from config.model import Config
 from curbwatch.broker import emqx, mosquitto
 from curbwatch.broker.credentials import keep
-from curbwatch.broker.plan import Foreign, Tls, make_plan, rights
+from curbwatch.broker.plan import PROBE_USER, Foreign, Tls, make_plan, rights
 from curbwatch.parts.paths import make_folder, write_private
 from schemas.errors import UsageError
 
@@ -57,6 +57,7 @@ def write_kit(  # noqa: PLR0913  # each is one decision of the operator
         for user, file in (
             (plan.positions_user, broker.positions_password_file),
             (plan.frames_user, broker.frames_password_file),
+            (PROBE_USER, broker.doctor_password_file),
         )
         if file
     }
