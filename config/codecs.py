@@ -1,19 +1,25 @@
 """Which foreign forms are read, where, and how unknown JSON maps to positions."""
 
-from typing import Literal
+from collections import Counter
+from typing import Annotated, Literal, Self
 
-from pydantic import Field
+from pydantic import AfterValidator, Field, field_validator, model_validator
 
 from config.base import Knobs
+from config.mapping import check_level, check_units, known_device, known_field, known_filter, known_path
 
-Unit = Literal["", "kmh", "mps", "knots", "mph", "s", "ms", "m", "ft", "km", "deg", "rad", "1e-6", "1e-7", "percent"]
+Speed = Literal["kmh", "mps", "knots", "mph"]
+Time = Literal["s", "ms", "+08:00", "+00:00"]
+Unit = Literal["", Speed, Time, "m", "ft", "km", "deg", "rad", "1e-6", "1e-7", "percent"]
+Path = Annotated[str, AfterValidator(known_path)]
+Filter = Annotated[str, AfterValidator(known_filter)]
 Values = dict[str, bool | float]  # what texts or numbers mean: {"1" = true, "up" = true}
 
 
 class FieldKnobs(Knobs):
     """Where one field stands in a JSON message, and in which unit."""
 
-    path: str = Field(min_length=1, max_length=200)  # keys and array indices joined by dots: "gps.fix.0"
+    path: Path = Field(min_length=1, max_length=200)  # keys and array indices joined by dots: "gps.fix.0"
     unit: Unit = ""
     values: Values = Field(default_factory=dict)
 
@@ -22,11 +28,24 @@ class MappingKnobs(Knobs):
     """A form that is described, not programmed: one ``[[codecs.mapping]]`` each."""
 
     name: str = Field(pattern=r"^[a-z0-9_]{1,32}$")
-    topics: tuple[str, ...] = Field(min_length=1)
-    device: str = Field(pattern=r"^(topic:\d+|path:.+)$")  # level of the topic counted from 0, or a path in the item
-    items: str = ""  # path of an array of positions; empty: the message is one, or an array of them
+    topics: tuple[Filter, ...] = Field(min_length=1)
+    device: Annotated[str, AfterValidator(known_device)] = Field(
+        pattern=r"^(topic:\d{1,3}|path:.+)$"
+    )  # level of the topic counted from 0, or a path in the item
+    items: Literal[""] | Path = ""  # path of an array of positions; empty: the message is one, or an array of them
     crs: Literal["", "wgs84", "cgcs2000", "gcj02", "bd09"] = ""  # counts where the registry says from_message
-    fields: dict[str, FieldKnobs] = Field(default_factory=dict)
+    fields: dict[Annotated[str, AfterValidator(known_field)], FieldKnobs]
+
+    @field_validator("fields")
+    @classmethod
+    def _fields(cls, fields: dict[str, FieldKnobs]) -> dict[str, FieldKnobs]:
+        check_units({name: field.unit for name, field in fields.items()})
+        return fields
+
+    @model_validator(mode="after")
+    def _level(self) -> Self:
+        check_level(self.device, self.topics)
+        return self
 
 
 class BitKnobs(Knobs):
@@ -43,10 +62,18 @@ class CodecKnobs(Knobs):
 
     enabled: tuple[str, ...] = ("all",)  # names of codecs, or "all"
     # Other topic filters than a codec's own: {"traccar" = ["gps/traccar"]}.
-    topics: dict[str, tuple[str, ...]] = Field(default_factory=dict)
+    topics: dict[str, tuple[Filter, ...]] = Field(default_factory=dict)
     mapping: tuple[MappingKnobs, ...] = ()
     # JT/T 808: the regional muck-truck standards differ in where they put these three, so they are mapped.
     jt808: dict[Literal["lift", "cover", "load"], BitKnobs] = Field(default_factory=dict)
     chunk_max_bytes: int = Field(default=2_000_000, ge=10_000)  # of one picture that comes in pieces
     chunk_wait_s: float = Field(default=30.0, gt=0)  # from its first piece to its last
     chunk_buffer_bytes: int = Field(default=32_000_000, ge=10_000)  # of all pictures that are not complete
+
+    @field_validator("mapping")
+    @classmethod
+    def _names(cls, mapping: tuple[MappingKnobs, ...]) -> tuple[MappingKnobs, ...]:
+        twice = [name for name, count in Counter(one.name for one in mapping).items() if count > 1]
+        if twice:
+            raise ValueError(f"more than one is named {', '.join(twice)}")
+        return mapping

@@ -12,6 +12,7 @@ from config.pack import Pack, apply_modes, load_pack
 from config.service import SiteKnobs
 from curbwatch.cli.app import app
 from curbwatch.cli.output import write_json
+from ingest.forms import load_codecs
 from schemas.errors import ConfigError, Fault
 
 
@@ -51,7 +52,18 @@ def examine(path: Path | None) -> tuple[Config | None, Pack | None, tuple[Fault,
         apply_modes(pack.city, [code for code in codes if isinstance(code, str)] if isinstance(codes, tuple) else [])
     except ConfigError as error:
         faults += tuple(_placed(str(name), fault, str(path or "environment")) for fault in error.faults)
-    return (None if faults else load_config(path)), pack, faults
+    settings = None if faults else load_config(path)
+    if settings is not None:
+        faults += _unknown_codecs(settings, str(path or "environment"))
+    return settings, pack, faults
+
+
+def _unknown_codecs(settings: Config, file: str) -> tuple[Fault, ...]:
+    try:
+        load_codecs(settings.codecs)
+    except ConfigError as error:
+        return tuple(Fault(file, fault.key, fault.value, fault.message) for fault in error.faults)
+    return ()
 
 
 def _placed(pack: str, fault: Fault, config: str = "config") -> Fault:

@@ -153,9 +153,9 @@ def alarms_of(key: str, value: object) -> tuple[str, ...] | None:
     return tuple(part.strip() for part in parts if part.strip()) or None
 
 
-def not_negative(value: float | None) -> float | None:
-    """Return a value, and None for a negative one: phones say -1 for "not known"."""
-    return None if value is None or value < 0 else value
+def known(value: float | None) -> float | None:
+    """Return a value, and None for -1, with which phones say "not known"."""
+    return None if value == -1 else value
 
 
 def extras(values: Mapping[str, object]) -> dict[str, Any] | None:

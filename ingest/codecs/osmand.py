@@ -15,8 +15,8 @@ from ingest.codecs.json_body import (
     alarms_of,
     apart,
     extras,
+    known,
     name_of,
-    not_negative,
     required,
     times,
     wildcards,
@@ -105,7 +105,7 @@ class OsmAnd(JsonForm):
         inner = said.extras if isinstance(said.extras, dict) else {}
         battery = said.battery if isinstance(said.battery, dict) else {}
         level = times(battery.get("level"), 100)
-        speed_mps = not_negative(at.speed)
+        speed_mps = known(at.speed)
         return [
             PositionItem(
                 device=device,
@@ -115,13 +115,13 @@ class OsmAnd(JsonForm):
                 ts=said.timestamp,
                 speed_mps=speed_mps,
                 raw_speed=at.speed,
-                heading_deg=not_negative(at.heading),
+                heading_deg=known(at.heading),
                 alt_m=at.altitude,
-                acc_m=not_negative(at.accuracy) or None,
+                acc_m=known(at.accuracy) or None,
                 alarms=alarms_of("alarm", said.alarm if said.alarm is not None else inner.get("alarm")),
                 extra=extras(
                     {
-                        "battery_pct": not_negative(level),
+                        "battery_pct": known(level),
                         "mileage_km": times(said.odometer, 0.001),
                         "motion": said.is_moving,
                         "mock": said.mock,

@@ -7,7 +7,7 @@ import msgspec
 
 from config.codecs import CodecKnobs
 from ingest.codecs.base import Codec, Item, Passed, PositionItem, StatusItem
-from ingest.codecs.json_body import JsonForm, extras, not_negative, required, wildcards
+from ingest.codecs.json_body import JsonForm, extras, known, required, wildcards
 from ingest.codecs.rows import RefusedError
 from schemas.position import RawMessage
 
@@ -65,7 +65,7 @@ class OwnTracks(JsonForm):
 
 
 def _position(device: str, said: Location, raw: bytes) -> PositionItem:
-    speed_kmh = not_negative(said.vel)
+    speed_kmh = known(said.vel)
     return PositionItem(
         device=device,
         raw=raw,
@@ -74,7 +74,7 @@ def _position(device: str, said: Location, raw: bytes) -> PositionItem:
         ts=None if said.tst is None else said.tst * 1000,
         speed_mps=None if speed_kmh is None else speed_kmh / 3.6,
         raw_speed=said.vel,
-        heading_deg=not_negative(said.cog),
+        heading_deg=known(said.cog),
         alt_m=said.alt,
         acc_m=said.acc or None,  # 0 stands for "not known"
         ignition=said.ign,
