@@ -6,13 +6,13 @@ import uuid
 from datetime import datetime, timedelta
 from typing import Any
 
-from alerts.place import M_PER_DEG, distance_m
+from alerts.place import distance_m
 from alerts.rows import event_row, evidence_row, incident_row
 from alerts.steps import NAMESPACE, OPEN_STATES, add_event, close_gone, make_job
 from alerts.store import AlertDatabase, Connection, id_of
 from schemas.errors import UsageError
 from schemas.incident import Box, Departure, EvidenceRecord, IncidentEvent, IncidentRow, Opened, Sighting
-from schemas.units import utc
+from schemas.units import M_PER_DEG, utc
 
 TILE_DEG = 0.001  # about 100 m: makers of sites wait for each other within a tile, not within the city
 STANDS_S = 600.0  # captured s after its last sighting for which a thing that has not been seen leaving counts as there

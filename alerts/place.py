@@ -9,8 +9,7 @@ from numpy.typing import NDArray
 from schemas.city import City, LonLat
 from schemas.incident import Box
 from schemas.place import Calibration, CameraView
-
-M_PER_DEG = 111_320.0  # metres per degree of latitude; of longitude times cos(lat). Good to 0.5 % within a city
+from schemas.units import M_PER_DEG
 
 
 def inside(points: NDArray[np.float64], polygon: Sequence[tuple[float, float]]) -> NDArray[np.bool_]:

@@ -5,6 +5,7 @@ from config.base import Knobs
 from config.codecs import CodecKnobs
 from config.engine import EngineKnobs
 from config.intake import BrokerKnobs, IntakeKnobs
+from config.quality import QualityKnobs
 from config.service import DatabaseKnobs, HttpKnobs, LogKnobs, RedisKnobs, SiteKnobs
 from config.vision import VisionKnobs
 
@@ -18,6 +19,7 @@ class Config(Knobs):
     redis: RedisKnobs = RedisKnobs()
     intake: IntakeKnobs = IntakeKnobs()
     codecs: CodecKnobs = CodecKnobs()
+    quality: QualityKnobs = QualityKnobs()
     engine: EngineKnobs = EngineKnobs()
     vision: VisionKnobs = VisionKnobs()
     alerts: AlertKnobs = AlertKnobs()

@@ -8,6 +8,16 @@ LonLat = tuple[float, float]  # degrees WGS-84, longitude first
 
 
 @dataclass(frozen=True, slots=True)
+class CityBox:
+    """Edges of a rectangle of degrees WGS-84, all inclusive; it does not cross the 180th meridian."""
+
+    west: float
+    south: float
+    east: float
+    north: float
+
+
+@dataclass(frozen=True, slots=True)
 class CaseClass:
     """One class of the case catalogue.
 

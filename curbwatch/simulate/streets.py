@@ -7,10 +7,11 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import accumulate, pairwise
 
-from alerts.place import M_PER_DEG, distance_m
+from alerts.place import distance_m
 from curbwatch.simulate.sprite import Rng
 from schemas.city import GridCell, LonLat
 from schemas.errors import UsageError
+from schemas.units import M_PER_DEG
 
 DIGITS = 6  # 0.1 m: corners that neighbouring cells share are one crossing
 STOPS = 6  # places a round trip goes to

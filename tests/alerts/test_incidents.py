@@ -11,11 +11,12 @@ from hypothesis import strategies as st
 
 from alerts.incidents import IncidentStore, box_overlap, lock_keys
 from alerts.jobs import JobStore
-from alerts.place import M_PER_DEG, distance_m
+from alerts.place import distance_m
 from alerts.store import AlertDatabase
 from curbwatch.parts import Servers
 from schemas.errors import SinkError, UsageError
 from schemas.incident import Opened, Sighting
+from schemas.units import M_PER_DEG
 from tests.alerts.makers import CELL, MONDAY_1059, S, departure, picture, sighting, together
 from tests.fix_desk import disconnect
 

@@ -7,9 +7,10 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from alerts.place import M_PER_DEG, cell_of, contains, distance_m, ground_point, inside, unit_of, zone_share
+from alerts.place import cell_of, contains, distance_m, ground_point, inside, unit_of, zone_share
 from schemas.city import GridCell
 from schemas.place import Calibration
+from schemas.units import M_PER_DEG
 from tests.alerts.makers import CALIBRATION, CELL, SQUARE, city, view
 
 INNER = st.floats(0.2, 0.8)
