@@ -145,8 +145,12 @@ def _state(folder: Path) -> dict[str, dict]:  # type: ignore[type-arg]  # two sm
         ) from error
     secret_folder = make_folder(folder / "secrets", 0o700)
     for user in ("postgres", ROLE, "valkey", *USERS):
-        if user not in state["passwords"]:
-            state["passwords"][user] = secrets.token_urlsafe(24)
+        if (
+            user not in state["passwords"]
+        ):  # its file may be there: of a user that came later, seen before the next `up`
+            kept = secret_folder / user
+            known = kept.read_text().strip() if user in USERS and kept.is_file() else ""
+            state["passwords"][user] = known or secrets.token_urlsafe(24)
         if user in USERS and not (secret_folder / user).is_file():
             write_private(secret_folder / user, state["passwords"][user] + "\n")
     # Kept before the first server is made: a killed first `up` must not forget the password it gave.
