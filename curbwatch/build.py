@@ -9,6 +9,7 @@ import curbwatch.database as db
 from alerts.before import BeforeRing
 from alerts.decide import Decider
 from alerts.dispatch import JobQueue
+from alerts.durable import sync_folder
 from alerts.evidence import EvidenceFolder
 from alerts.incidents import IncidentStore
 from alerts.jobs import JobStore
@@ -28,7 +29,10 @@ from detectors.vision import VisionDetector
 from ingest.decode import one_thread
 from ingest.decode_process import DecoderLimits, DecoderProcess
 from ingest.forms import Forms, PositionForms
-from ingest.mqtt import DROPPED_TOPIC, VERSION_TOPIC, SessionPlan
+from ingest.mqtt import DROPPED_TOPIC, VERSION_TOPIC
+from ingest.positions import Sinks
+from ingest.session_plan import SessionPlan
+from ingest.spool import Spool
 from ingest.store import IntakeStore
 from ingest.topics import TopicScheme
 from schemas.meter import Meter
@@ -125,6 +129,14 @@ def make_store(site: Site) -> IntakeStore:
         payload_bytes=knobs.dead_letter_payload_bytes,
         cap_bytes=knobs.dead_letter_cap_bytes,
     )
+
+
+def make_sinks(site: Site) -> Sinks:
+    """Return where positions go: a store of their own, and the spool unless there is to be none."""
+    knobs = site.config.intake
+    folder = Path(knobs.spool_dir) if knobs.spool_dir else home() / "spool" / site.config.site.site
+    spool = Spool(folder, max_bytes=knobs.spool_max_bytes, sync_folder=sync_folder) if knobs.spool_max_bytes else None
+    return Sinks(make_store(site), spool)
 
 
 def position_forms(site: Site) -> PositionForms:

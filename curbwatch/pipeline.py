@@ -53,12 +53,12 @@ class Pipeline:
         self._frames = FrameIntake(site.config.intake, site.scheme, self._slots, self._registry, telemetry)
         self._letters = LetterWriter(self._frames, build.make_store(site), telemetry)
         self._positions = PositionWriter(
-            site.config.intake, build.position_forms(site), build.make_store(site), self._registry, telemetry
+            site.config.intake, build.position_forms(site), build.make_sinks(site), self._registry, telemetry
         )
         self._presence = Presence(site.scheme, self._registry, telemetry)
         self._frame_session = MqttSession(*build.frame_session(site), telemetry, self._frame_came)
         self._position_session = MqttSession(
-            *build.position_session(site), telemetry, self._position_came, self._ask_again
+            *build.position_session(site), telemetry, self._position_came, self._ask_again, lambda: self._positions.full
         )
         self.health = HealthServer(site.config.http, telemetry, self._checks())
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -166,7 +166,7 @@ class Pipeline:
     def _ask_again(self) -> None:
         """The broker lost our session: vehicles send again what they were not told is kept."""
         for device_id, rule in self._registry.rules.items():
-            if rule.kind == "vehicle":
+            if rule.kind == "vehicle" and device_id == rule.device_id:  # and no alias
                 self._position_session.publish(self._site.scheme.of("vehicle", device_id, "resync"), b"{}")
 
     def _views_changed(self, camera_ids: Iterable[str]) -> None:
@@ -206,6 +206,8 @@ class Pipeline:
 
     def _gauges(self) -> None:
         self._meter.set("positions_waiting", self._positions.waiting)
+        self._meter.set("spool_messages", self._positions.spooled)
+        self._meter.set("spool_bytes", self._positions.spooled_bytes)
         self._meter.set("frames_waiting", len(self._slots))
         self._meter.set("frames_waiting_bytes", self._slots.size_bytes)
         self._meter.set("oldest_unacked_seconds", self._position_session.oldest_age_s())

@@ -2,7 +2,7 @@
 
 import importlib
 import pkgutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any
@@ -22,7 +22,10 @@ from schemas.position import RawMessage
 
 log = structlog.get_logger()
 
+ALARMS, NO_ALARMS = b'"alarms"', (b"[]", b"nu", b"")  # of our own form
+
 Rules = Mapping[str, DeviceRule]
+Gate = Callable[[RawMessage, DeviceRule], bool]  # whether a device may send this message: its rate
 
 
 def load_codecs(knobs: CodecKnobs) -> tuple[Codec, ...]:
@@ -83,6 +86,11 @@ class Forms:
         """Return the codec that reads a topic; None: nobody does."""
         return self._of(topic)
 
+    def urgent(self, message: RawMessage) -> bool:
+        """Whether a message may carry an alarm."""
+        codec = self.of(message.topic)
+        return codec is not None and codec.urgent(message)
+
     def begin(self) -> dict[str, Any]:
         """Return the state of every codec before the first message."""
         return {form.codec.name: form.codec.begin() for form in self._forms}
@@ -120,9 +128,23 @@ class PositionForms:
     future_s: float
     foreign: Forms
     native: NativeCodec = field(default_factory=NativeCodec)
+    _base: str = field(init=False)
 
-    def decode(self, messages: Sequence[RawMessage], rules: Rules, states: Mapping[str, Any], now_ns: int) -> Decoded:
-        """Decode messages of registered vehicles; nothing a device sends raises. No messages give an empty result."""
+    def __post_init__(self) -> None:
+        self._base = self.scheme.base
+
+    def decode(
+        self,
+        messages: Sequence[RawMessage],
+        rules: Rules,
+        states: Mapping[str, Any],
+        now_ns: int,
+        gate: Gate = lambda _message, _rule: True,
+    ) -> Decoded:
+        """Decode messages of registered vehicles; nothing a device sends raises. No messages give an empty result.
+
+        ``gate`` is asked once for each device of a message in a foreign form, which is known only when it is read.
+        """
         build, states = RowBuilder(future_s=self.future_s), dict(states)
         for message in messages:
             topic = self.scheme.parse(message.topic)
@@ -134,7 +156,7 @@ class PositionForms:
                 build.refuse(message, "", RefusedError("topic"))
                 continue
             states[stepped.codec] = stepped.state
-            _take(build, message, stepped, rules)
+            _take(build, message, stepped, rules, gate)
         build.found.states = states
         return build.finished()
 
@@ -142,6 +164,13 @@ class PositionForms:
         """The registered device of one of our own topics; None for others, which are known only when read."""
         topic = self.scheme.parse(message.topic)
         return rules.get(topic.device_id) if topic is not None else None
+
+    def urgent(self, message: RawMessage) -> bool:
+        """Whether a message may carry an alarm: it goes first, and no rate keeps it out."""
+        if message.topic.startswith(self._base):
+            at = message.payload.find(ALARMS)
+            return at >= 0 and message.payload[at + len(ALARMS) :].lstrip(b": \t\r\n")[:2] not in NO_ALARMS
+        return self.foreign.urgent(message)
 
     def covered_unread(self, message: RawMessage, rule: DeviceRule) -> list[Covered]:
         """What an acknowledgement covers of a message of ours that is refused as a whole."""
@@ -158,11 +187,11 @@ class PositionForms:
         self.native.read(build, message, rule)
 
 
-def _take(build: RowBuilder, message: RawMessage, stepped: Stepped, rules: Rules) -> None:
+def _take(build: RowBuilder, message: RawMessage, stepped: Stepped, rules: Rules, gate: Gate) -> None:
     """Put the items of a foreign message into the builder."""
     fixes = [item for item in stepped.items if isinstance(item, PositionItem)]
     said = iter(besides(message, fixes))
-    strangers: set[str] = set()
+    kept_out: dict[str, str] = {}  # device -> why nothing of it passes; "" where it does
     for item in stepped.items:
         if isinstance(item, Passed):
             build.found.ignored[item.reason] = build.found.ignored.get(item.reason, 0) + 1
@@ -170,11 +199,12 @@ def _take(build: RowBuilder, message: RawMessage, stepped: Stepped, rules: Rules
         shown, rule = resolve(rules, stepped.codec, item.device)
         if isinstance(item, PositionItem):
             beside = next(said)
-            if rule is None or rule.kind != "vehicle":
-                # Whole, once for each stranger, so that it can be replayed when the device is accepted.
-                if shown not in strangers:
-                    build.refuse(message, shown, RefusedError("unknown_device"))
-                strangers.add(shown)
+            if shown not in kept_out:
+                kept_out[shown] = _kept_out(message, rule, gate)
+                if kept_out[shown]:
+                    # Whole, once for each device, so that it can be replayed.
+                    build.refuse(message, shown, RefusedError(kept_out[shown]))
+            if rule is None or kept_out[shown]:
                 continue
             try:
                 build.add(message, rule, item, item.raw, beside, stepped.codec)
@@ -188,3 +218,9 @@ def _take(build: RowBuilder, message: RawMessage, stepped: Stepped, rules: Rules
             build.found.ignored["unknown_device"] = build.found.ignored.get("unknown_device", 0) + 1
         elif isinstance(item, PictureItem):
             build.refuse(message, shown, RefusedError("topic", "a picture where positions are expected"))
+
+
+def _kept_out(message: RawMessage, rule: DeviceRule | None, gate: Gate) -> str:
+    if rule is None or rule.kind != "vehicle":
+        return "unknown_device"
+    return "" if gate(message, rule) else "rate"

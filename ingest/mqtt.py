@@ -9,7 +9,6 @@ import ssl
 import threading
 import time
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
 from typing import Any, cast
 from urllib.parse import urlsplit
 
@@ -24,6 +23,7 @@ from paho.mqtt.subscribeoptions import SubscribeOptions
 from ingest.broker_version import trustworthy
 from ingest.ledger import Ledger, Ticket
 from ingest.publish_packet import MalformedError, Publish, read_publish
+from ingest.session_plan import SessionPlan
 from ingest.wire import ReadAhead
 from schemas.errors import FeedError
 from schemas.meter import Meter
@@ -41,34 +41,10 @@ VERSION_WAIT_S = 1.0  # brokers that tell their version do so with the answer to
 DEFAULT_PORTS = {"mqtt": 1883, "mqtts": 8883}
 
 PACKETS_AT_ONCE = 500  # read before paho's loop looks at its other duties: a few milliseconds
+HOLD_S = 0.005  # between two looks whether there is room again
 PUBACK_HEAD = b"\x40\x02"  # PUBACK of remaining length 2: reason code 0, no properties
 
 OnMessage = Callable[[RawMessage, "Ticket | None"], None]
-
-
-@dataclass(frozen=True, slots=True)
-class SessionPlan:
-    """How to hold one session.
-
-    Attributes:
-        url: mqtt:// or mqtts://host:port.
-        client_id: fixed, so that the broker knows the session again.
-        window: Receive Maximum: messages un-acknowledged at once, 1..65535.
-        expiry_s: how long the broker keeps the session without us; 0: not at all.
-        topics: (filter, whether retained messages are wanted at every subscription).
-        optional: filters that the broker may refuse us, as many do with ``$SYS``.
-    """
-
-    url: str
-    client_id: str
-    user: str
-    window: int
-    expiry_s: int
-    topics: tuple[tuple[str, bool], ...]
-    keepalive_s: int = 15
-    reconnect_max_s: float = 30.0
-    ca_file: str = ""
-    optional: tuple[str, ...] = ()
 
 
 class _Client(paho.Client):
@@ -78,12 +54,19 @@ class _Client(paho.Client):
     """
 
     on_publish_packet: Callable[[Publish], None]
+    hold: Callable[[], bool]
 
     def _create_socket(self) -> Any:  # noqa: ANN401  # paho's SocketLike
         return ReadAhead(super()._create_socket())  # type: ignore[arg-type]
 
     def loop_read(self, max_packets: int = 1) -> MQTTErrorCode:
-        """Read what has come, not one packet: each round of paho's loop costs a ``select``."""
+        """Read what has come, not one packet: each round of paho's loop costs a ``select``.
+
+        Nothing while ``hold`` says so: the broker then stops sending, and after two keepalives the connection ends.
+        """
+        if self.hold():
+            time.sleep(HOLD_S)
+            return MQTTErrorCode.MQTT_ERR_SUCCESS
         code = super().loop_read(max_packets)
         for _ in range(PACKETS_AT_ONCE):
             sock = self._sock
@@ -113,7 +96,8 @@ class MqttSession:
     """Connects, reconnects, hands messages over, acknowledges in order. Start and stop it once.
 
     ``on_message(message, ticket)`` is called in the network thread; the ticket is None for QoS 0, which needs no
-    acknowledgement. ``on_lost()`` is called there too when the broker no longer had the session.
+    acknowledgement. ``on_lost()`` is called there too when the broker no longer had the session. While ``hold()``
+    is true nothing is read from the broker: there is no room for it.
     """
 
     def __init__(
@@ -123,12 +107,14 @@ class MqttSession:
         meter: Meter,
         on_message: OnMessage,
         on_lost: Callable[[], None] | None = None,
+        hold: Callable[[], bool] = lambda: False,
     ) -> None:
         self._plan = plan
         self._password = password
         self._meter = meter
         self._on_message = on_message
         self._on_lost = on_lost
+        self._hold = hold
         self._ledger = Ledger()
         self._lock = threading.Lock()
         self._client = self._made()
@@ -228,6 +214,7 @@ class MqttSession:
         client.on_disconnect = self._disconnected
         client.on_subscribe = self._subscribed
         client.on_publish_packet = self._message
+        client.hold = self._hold
         return client
 
     def _supervise(self) -> None:

@@ -1,31 +1,36 @@
-"""The position writer: batches of messages to rows and dead letters, stored before anything is acknowledged."""
+"""The position writer: batches of messages to rows and dead letters, stored before anything is acknowledged.
+
+While the database is away messages go to the spool, if there is one: on disk, they are acknowledged to the broker; the
+devices are told only when they are stored.
+"""
 
 import json
 import threading
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
-from functools import partial
-from queue import Empty, SimpleQueue
+from dataclasses import dataclass
 
 import structlog
 
 from config.intake import IntakeKnobs
+from ingest.admission import Admission, Admitted
+from ingest.buffer import MessageBuffer, Waiting
 from ingest.codecs.rows import Decoded
 from ingest.delivery import Delivery, Outcome
 from ingest.devices import KnownDevices
 from ingest.forms import PositionForms
 from ingest.ledger import Ticket
-from ingest.marks import Covered, Key, Marks, Standing
-from ingest.rates import HeldRates
+from ingest.marks import Key, Marks, Standing
+from ingest.spool import Spool
 from ingest.store import IntakeStore, Stored
 from schemas.errors import SinkError
 from schemas.meter import Meter
-from schemas.position import DeadLetter, RawMessage
+from schemas.position import RawMessage
 
 log = structlog.get_logger()
 
 BACK_OFF_MAX_S = 5.0
+SPOOL_TURNS = 10  # batches out of the spool between two out of the buffer, so that neither waits for the other
 
 Batch = list[RawMessage]
 
@@ -44,64 +49,68 @@ class Outlets:
     generation: Callable[[], int]
 
 
-@dataclass(slots=True)
-class _Admitted:
-    """A batch before it is decoded.
+@dataclass(frozen=True, slots=True)
+class Sinks:
+    """Where positions go: the database, and while it is away the spool; None: the broker keeps them then."""
 
-    Attributes:
-        passed: messages to decode.
-        shed: dead letters of what is too large or too much.
-        covered: what an acknowledgement covers of those.
-        rates: the devices' rates with this batch; they count once it is stored, because what is not comes again.
-    """
-
-    rates: HeldRates
-    passed: Batch = field(default_factory=list)
-    shed: list[DeadLetter] = field(default_factory=list)
-    covered: list[Covered] = field(default_factory=list)
+    store: IntakeStore
+    spool: Spool | None = None
 
 
 class PositionWriter:
     """Takes position messages in the network thread, stores them in its own. Start and stop it once.
 
-    The buffer is bounded by the broker: at most Receive Maximum messages are un-acknowledged. QoS 0 messages, which
-    no window holds back, are shed beyond as many again, and counted.
+    At most Receive Maximum messages are un-acknowledged, so the broker bounds their number; ``full`` asks the session
+    to read no further while they are too many bytes. QoS 0 messages, which no window holds back, are shed beyond as
+    many again, and counted.
     """
 
     def __init__(
-        self, knobs: IntakeKnobs, forms: PositionForms, store: IntakeStore, devices: KnownDevices, meter: Meter
+        self, knobs: IntakeKnobs, forms: PositionForms, sinks: Sinks, devices: KnownDevices, meter: Meter
     ) -> None:
         self._knobs = knobs
         self._forms = forms
         self._states = forms.foreign.begin()
-        self._store = store
+        self._store = sinks.store
+        self._spool = sinks.spool
         self._devices = devices
         self._meter = meter
-        self._rates = HeldRates()
+        self._admission = Admission(knobs, forms, devices, meter)
         self._marks = Marks()
-        self._buffer: SimpleQueue[tuple[RawMessage, Ticket | None]] = SimpleQueue()
+        self._buffer = MessageBuffer(
+            window=knobs.positions_window, max_bytes=knobs.positions_buffer_bytes, urgent=forms.urgent
+        )
+        self._again_s = 0.0  # monotonic time before which the spool is not tried again
+        self._back_off_s = 0.1
         self._outlets: Outlets | None = None
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="position-writer", daemon=True)
 
     def start(self, outlets: Outlets) -> None:
-        """Begin to write; ``outlets`` belong to the session that will call ``put``."""
+        """Begin to write; ``outlets`` belong to the session that will call ``put``. Raises SetupError for the spool."""
         self._outlets = outlets
+        if self._spool is not None and (left := self._spool.open()):
+            log.info("spool_found", messages=left, effect="they are stored first")
         self._thread.start()
 
     def stop(self) -> None:
-        """Write and acknowledge what was put, then end. Nothing may be put afterwards."""
+        """Write and acknowledge what was put, then end; the spool is for the next start. Nothing may be put after."""
         self._stopping.set()
         if self._thread.is_alive():
             self._thread.join()
         self._store.close()
+        if self._spool is not None:
+            self._spool.close()
 
     def put(self, message: RawMessage, ticket: Ticket | None) -> None:
         """Take one message; never blocks."""
-        if ticket is None and self._buffer.qsize() > 2 * self._knobs.positions_window:
+        if not self._buffer.put(message, ticket):
             self._meter.add("messages_shed", kind="position", reason="qos0_overflow")
-            return
-        self._buffer.put((message, ticket))
+
+    @property
+    def full(self) -> bool:
+        """Whether so many bytes wait that the session should read no further."""
+        return self._buffer.full
 
     @property
     def alive(self) -> bool:
@@ -111,46 +120,62 @@ class PositionWriter:
     @property
     def waiting(self) -> int:
         """Messages put and not yet taken into a batch."""
-        return self._buffer.qsize()
+        return len(self._buffer)
+
+    @property
+    def spooled(self) -> int:
+        """Messages on disk that the database has not got yet."""
+        return len(self._spool) if self._spool is not None else 0
+
+    @property
+    def spooled_bytes(self) -> int:
+        """Bytes of them on disk."""
+        return self._spool.size_bytes if self._spool is not None else 0
 
     def _run(self) -> None:
         assert self._outlets is not None  # noqa: S101  # start() sets it before the thread runs
         while True:
-            batch = self._gather()
+            spooled = self._unspool(self._outlets) if self._spool else False
+            first_s = 0.0 if spooled else 0.1
+            batch = self._buffer.gather(self._knobs.positions_batch_max, first_s=first_s, rest_s=self._rest_s())
             if batch:
                 self._deliver(batch, self._outlets)
-            elif self._stopping.is_set() and self._buffer.empty():
+            elif self._stopping.is_set() and self._buffer.empty:
                 return
 
-    def _gather(self) -> list[tuple[RawMessage, Ticket | None]]:
-        """Up to a full batch; less when ``positions_batch_wait_s`` has passed since the first."""
-        try:
-            batch = [self._buffer.get(timeout=0.1)]
-        except Empty:
-            return []
-        deadline_s = time.monotonic() + self._knobs.positions_batch_wait_s
-        while len(batch) < self._knobs.positions_batch_max:
-            try:
-                batch.append(self._buffer.get_nowait())
-            except Empty:
-                rest_s = deadline_s - time.monotonic()
-                if rest_s <= 0 or self._stopping.is_set():
-                    break
-                try:
-                    batch.append(self._buffer.get(timeout=rest_s))
-                except Empty:
-                    break
-        return batch
+    def _rest_s(self) -> float:
+        return 0.0 if self._stopping.is_set() else self._knobs.positions_batch_wait_s
 
-    def _deliver(self, taken: list[tuple[RawMessage, Ticket | None]], outlets: Outlets) -> None:
+    def _unspool(self, outlets: Outlets) -> bool:
+        """Store some of what waits in the spool. True: there is more, and the database takes it."""
+        spool = self._spool
+        if spool is None or self._stopping.is_set() or time.monotonic() < self._again_s:
+            return False
+        for _ in range(SPOOL_TURNS):
+            try:
+                chunk = spool.head(self._knobs.positions_batch_max)
+                if chunk is None:
+                    return False
+                admitted = self._admission.admit(chunk.messages)
+                self._store_batch(chunk.messages, admitted, outlets, lambda: None)
+                spool.drop(chunk)
+            except SinkError as error:
+                self._again_s = time.monotonic() + self._back_off_s
+                self._back_off_s = min(BACK_OFF_MAX_S, self._back_off_s * 2)
+                log.warning("spool_waits", error=str(error), messages=len(spool))
+                return False
+            self._back_off_s = 0.1
+        return True
+
+    def _deliver(self, taken: list[Waiting], outlets: Outlets) -> None:
         generation = outlets.generation()
-        fresh = [pair for pair in taken if pair[1] is None or pair[1].generation == generation]
+        fresh = [waiting for waiting in taken if waiting.ticket is None or waiting.ticket.generation == generation]
         if len(fresh) < len(taken):
             # Their connection is gone; the broker sends them again.
             self._meter.add("messages_stale", len(taken) - len(fresh))
         if not fresh:
             return
-        tickets = [ticket for _, ticket in fresh if ticket is not None]
+        tickets = [waiting.ticket for waiting in fresh if waiting.ticket is not None]
 
         def settled(outcome: Outcome, reason: str) -> None:
             if outcome is Outcome.RETRY:
@@ -158,80 +183,68 @@ class PositionWriter:
             else:
                 outlets.finish(tickets)
 
-        self._write(Delivery([message for message, _ in fresh], settled), outlets)
+        self._write(Delivery([waiting.message for waiting in fresh], settled), outlets)
 
     def _write(self, delivery: Delivery[Batch], outlets: Outlets) -> None:
         """Store a batch, trying again for ``retry_s``; then acknowledge to the broker, then to the devices."""
-        admitted = self._admit(delivery.payload)
-        give_up_s = time.monotonic() + self._knobs.retry_s
-        wait_s = 0.1
+        admitted = self._admission.admit(delivery.payload)
+        began_s, wait_s = time.monotonic(), 0.1
         while True:
-            error = self._attempt(delivery, admitted, outlets)
+            error = self._attempt(delivery, admitted, outlets, time.monotonic() - began_s)
             if error is None:
                 return
             self._meter.add("position_write_failures")
-            if time.monotonic() + wait_s > give_up_s or self._stopping.is_set():
+            if time.monotonic() + wait_s > began_s + self._knobs.retry_s or self._stopping.is_set():
                 log.error("positions_not_stored", error=str(error), remedy="the broker keeps and sends them again")
                 delivery.settle(Outcome.RETRY, "database_away")
                 return
             log.warning("positions_wait", error=str(error), again_in_s=round(wait_s, 1))
             self._stopping.wait(wait_s)
             wait_s = min(BACK_OFF_MAX_S, wait_s * 2)
+            self._unspool(outlets)
 
-    def _attempt(self, delivery: Delivery[Batch], admitted: _Admitted, outlets: Outlets) -> SinkError | None:
+    def _attempt(
+        self, delivery: Delivery[Batch], admitted: Admitted, outlets: Outlets, waited_s: float
+    ) -> SinkError | None:
+        """Store a batch, or spool it: behind what the spool holds, and where it has waited long enough."""
+        error = None
         try:
-            decoded = self._decode(admitted)
-            planned = self._planned(decoded)
-            started_s = time.monotonic()
-            stored = self._store.write(decoded.rows, decoded.dead_letters, planned)
-        except SinkError as error:
+            if not self._spool:
+                self._store_batch(delivery.payload, admitted, outlets, lambda: delivery.settle(Outcome.DONE))
+                return None
+        except SinkError as failed:
+            error = failed
+        hurry = self._stopping.is_set() or waited_s >= self._knobs.spool_after_s
+        if self._spool is None or (error is not None and not hurry):
             return error
-        self._meter.observe("position_write", time.monotonic() - started_s)
-        self._rates.accept(admitted.rates)
-        self._states = decoded.states
+        try:
+            self._spool.append(delivery.payload)
+        except SinkError as failed:
+            self._meter.add("spool_failures")
+            return failed
+        self._meter.add("messages_spooled", len(delivery.payload))
         delivery.settle(Outcome.DONE)
-        self._count(delivery.payload, decoded, stored)
-        self._tell(planned, outlets)
         return None
 
-    def _admit(self, batch: Batch) -> _Admitted:
-        """Split into messages to decode and dead letters of what is too large or too much."""
-        admitted = _Admitted(self._rates.trial())
-        passed, allow = admitted.passed, admitted.rates.allow
-        now_s = time.monotonic()
-        rules = self._devices.rules
-        for message in batch:
-            rule = self._forms.device_of(message, rules)
-            if message.retain:
-                self._meter.add("messages_ignored", kind="position", reason="retained")
-            elif len(message.payload) > self._knobs.positions_max_bytes:
-                letter = _letter(message, rule.device_id if rule else "", "size", f"{len(message.payload)} bytes")
-                admitted.shed.append(letter)
-                if rule is not None:
-                    admitted.covered += self._forms.covered_unread(message, rule)
-            elif (
-                rule is None
-                or rule.rate_per_s is None
-                or allow(rule.device_id, rule.rate_per_s, now_s, partial(self._sent, message))
-            ):
-                passed.append(message)
-            else:
-                admitted.shed.append(
-                    _letter(message, rule.device_id, "rate", f"more than {rule.rate_per_s:g} messages/s")
-                )
-        return admitted
+    def _store_batch(self, batch: Batch, admitted: Admitted, outlets: Outlets, on_stored: Callable[[], None]) -> None:
+        """Store a batch durably, then call ``on_stored``, then count it and tell its devices. Raises SinkError."""
+        decoded = self._decode(admitted)
+        planned = self._planned(decoded)
+        started_s = time.monotonic()
+        stored = self._store.write(decoded.rows, decoded.dead_letters, planned)
+        self._meter.observe("position_write", time.monotonic() - started_s)
+        self._admission.accept(admitted)
+        self._states = decoded.states
+        on_stored()
+        self._count(batch, decoded, stored)
+        self._tell(planned, outlets)
 
-    def _sent(self, message: RawMessage) -> tuple[float, float] | None:
-        """The message's own time, and how long before its receipt that was, in s; None without one."""
-        ns = self._forms.native.sent_ns(message)
-        return None if ns is None else (ns / 1e9, (message.received_ns - ns) / 1e9)
-
-    def _decode(self, admitted: _Admitted) -> Decoded:
+    def _decode(self, admitted: Admitted) -> Decoded:
         now_ns = time.time_ns()
-        decoded = self._forms.decode(admitted.passed, self._devices.rules, self._states, now_ns)
+        decoded = self._forms.decode(admitted.passed, self._devices.rules, self._states, now_ns, admitted.gate)
         strangers = any(letter.reason == "unknown_device" for letter in decoded.dead_letters)
         if strangers and self._devices.refresh():
-            decoded = self._forms.decode(admitted.passed, self._devices.rules, self._states, now_ns)
+            decoded = self._forms.decode(admitted.passed, self._devices.rules, self._states, now_ns, admitted.gate)
         decoded.dead_letters.extend(admitted.shed)
         decoded.marks.extend(admitted.covered)
         return decoded
@@ -254,6 +267,12 @@ class PositionWriter:
             if stored.refused:
                 self._meter.add("positions_rejected", stored.refused, reason="store")
         stored.count_dropped(self._meter)
+        for device_id, alarms in zip(decoded.rows.device_id, decoded.rows.alarms, strict=True):
+            if alarms:
+                log.warning("alarm", device=device_id, alarms=alarms)
+                self._meter.add("alarms")
+        for reason, count in decoded.ignored.items():
+            self._meter.add("messages_ignored", count, kind="position", reason=reason)
         if decoded.without_time:
             self._meter.add("positions_without_time", decoded.without_time)
 
@@ -266,9 +285,3 @@ class PositionWriter:
             if standing.mark >= 0:
                 body = json.dumps({"boot": boot, "seq": standing.mark}).encode()
                 outlets.publish(self._forms.scheme.of("vehicle", device_id, "ack"), body)
-
-
-def _letter(message: RawMessage, device_id: str, reason: str, detail: str) -> DeadLetter:
-    return DeadLetter(
-        message.received_ns, message.topic, device_id, reason, detail, message.payload, message.properties
-    )

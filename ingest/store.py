@@ -81,6 +81,7 @@ LETTERS_SIZE = """
 select coalesce(sum(pg_column_size(payload) + pg_column_size(properties) + %s), 0)::bigint from dead_letter
 """
 LETTER_BYTES = 300  # of a letter beside its payload: the other columns, the row's head, its index entries
+CONNECT_S, SILENT_S = 3, 10  # a server that does not answer for so long is away: there is a spool for that
 LOOK_S, FULL_LOOK_S = 10.0, 60.0  # between two looks at the size
 
 
@@ -276,7 +277,11 @@ class IntakeStore:
             conn = psycopg.connect(
                 self._url,
                 autocommit=True,
-                connect_timeout=10,
+                connect_timeout=CONNECT_S,
+                tcp_user_timeout=1000 * SILENT_S,
+                keepalives_idle=SILENT_S // 2,
+                keepalives_interval=2,
+                keepalives_count=2,
                 application_name="curbwatch-intake",
                 # Acknowledged means: survives a power loss.
                 options="-c synchronous_commit=on",

@@ -26,9 +26,14 @@ class TopicScheme:
     prefix: str
     site: str
 
+    @property
+    def base(self) -> str:
+        """What every topic of ours begins with."""
+        return f"{self.prefix}/{self.site}/"
+
     def parse(self, topic: str) -> Topic | None:
         """Who a topic belongs to; None for anything that is not exactly ours. Never raises."""
-        base = f"{self.prefix}/{self.site}/"
+        base = self.base
         if not topic.startswith(base) or len(topic) > len(base) + REST_MAX:
             return None
         return _parse(topic[len(base) :])

@@ -25,8 +25,9 @@ from config.intake import IntakeKnobs
 from curbwatch.bench.load import publish_all
 from curbwatch.endpoints import Endpoints
 from ingest.forms import Forms, PositionForms
-from ingest.mqtt import MqttSession, SessionPlan
-from ingest.positions import Outlets, PositionWriter
+from ingest.mqtt import MqttSession
+from ingest.positions import Outlets, PositionWriter, Sinks
+from ingest.session_plan import SessionPlan
 from ingest.store import IntakeStore
 from ingest.topics import TopicScheme
 from schemas.device import DeviceRule
@@ -203,9 +204,8 @@ def _curbwatch(bench: Bench, window: int, array: int) -> float:
     _fill(bench, array)
     expected = bench.messages // array
     watch = _Watch(expected)
-    writer = PositionWriter(
-        knobs, _forms(bench), IntakeStore(bench.endpoints.database_url, payload_bytes=4096), _Devices(), NullMeter()
-    )
+    sinks = Sinks(IntakeStore(bench.endpoints.database_url, payload_bytes=4096))
+    writer = PositionWriter(knobs, _forms(bench), sinks, _Devices(), NullMeter())
 
     def came(message: RawMessage, ticket: Any) -> None:  # noqa: ANN401  # handed through
         watch.first_s = watch.first_s or time.perf_counter()

@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from ingest.mqtt import MqttSession, SessionPlan
+from ingest.mqtt import MqttSession
+from ingest.session_plan import SessionPlan
 from schemas.errors import FeedError
 from schemas.meter import NullMeter
 from tests.certificate import AUTHORITY

@@ -9,7 +9,8 @@ import pytest
 from curbwatch.parts import Servers
 from ingest.broker_version import trustworthy
 from ingest.ledger import Ticket
-from ingest.mqtt import MqttSession, SessionPlan
+from ingest.mqtt import MqttSession
+from ingest.session_plan import SessionPlan
 from schemas.errors import FeedError
 from schemas.meter import NullMeter
 from schemas.position import RawMessage

@@ -1,8 +1,8 @@
 """Rows, dead letters and marks of a batch, on the real database."""
 
 from collections.abc import Iterator
-from dataclasses import replace
 from contextlib import closing
+from dataclasses import replace
 
 import pytest
 

@@ -1,0 +1,28 @@
+"""How one MQTT session is to be held."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class SessionPlan:
+    """How to hold one session.
+
+    Attributes:
+        url: mqtt:// or mqtts://host:port.
+        client_id: fixed, so that the broker knows the session again.
+        window: Receive Maximum: messages un-acknowledged at once, 1..65535.
+        expiry_s: how long the broker keeps the session without us; 0: not at all.
+        topics: (filter, whether retained messages are wanted at every subscription).
+        optional: filters that the broker may refuse us, as many do with ``$SYS``.
+    """
+
+    url: str
+    client_id: str
+    user: str
+    window: int
+    expiry_s: int
+    topics: tuple[tuple[str, bool], ...]
+    keepalive_s: int = 15
+    reconnect_max_s: float = 30.0
+    ca_file: str = ""
+    optional: tuple[str, ...] = ()

@@ -1,0 +1,89 @@
+"""The buffer before the writer: alarms first, bounded in bytes."""
+
+import threading
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ingest.buffer import OVERHEAD_BYTES, MessageBuffer
+from ingest.ledger import Ticket
+from schemas.position import RawMessage
+
+
+def buffer(*, window: int = 100, max_bytes: int = 1_000_000) -> MessageBuffer:
+    return MessageBuffer(window=window, max_bytes=max_bytes, urgent=lambda message: message.payload.startswith(b"!"))
+
+
+def message(payload: bytes, *properties: tuple[str, str]) -> RawMessage:
+    return RawMessage("t", payload, 0, properties)
+
+
+def drawn(made: MessageBuffer, count: int = 100) -> list[bytes]:
+    return [waiting.message.payload for waiting in made.gather(count, first_s=0, rest_s=0)]
+
+
+def test_nothing_waits_in_an_empty_buffer() -> None:
+    made = buffer()
+    assert drawn(made) == []
+    assert made.empty
+    assert not made.full
+    assert made.waiting_bytes == len(made) == 0
+
+
+def test_messages_come_in_order_and_alarms_in_front() -> None:
+    made = buffer()
+    for payload in (b"1", b"2", b"!a", b"3", b"!b"):
+        assert made.put(message(payload), Ticket(1, 1))
+    assert drawn(made, 2) == [b"!a", b"!b"]
+    assert drawn(made) == [b"1", b"2", b"3"]
+    assert made.empty
+
+
+def test_an_alarm_that_comes_while_a_batch_is_gathered_ends_the_wait() -> None:
+    made = buffer()
+    made.put(message(b"1"), None)
+    timer = threading.Timer(0.1, lambda: made.put(message(b"!a"), None))
+    timer.start()
+    assert [waiting.message.payload for waiting in made.gather(9, first_s=60, rest_s=60)] == [b"!a", b"1"]
+    timer.join()
+
+
+def test_it_is_full_by_bytes_and_empties_again() -> None:
+    made = buffer(max_bytes=3 * OVERHEAD_BYTES)
+    made.put(message(b"x" * OVERHEAD_BYTES), Ticket(1, 1))
+    assert not made.full
+    made.put(message(b""), Ticket(1, 2))
+    assert made.full
+    assert made.put(message(b""), Ticket(1, 3))  # the broker was told that there is room for it
+    assert not made.put(message(b""), None)  # nobody was told so
+    drawn(made)
+    assert not made.full
+    assert made.waiting_bytes == 0
+
+
+def test_user_properties_weigh_as_well() -> None:
+    made = buffer()
+    made.put(message(b"", *(("k", "v" * 1000),) * 100), Ticket(1, 1))
+    assert made.waiting_bytes > 100_000
+
+
+def test_messages_without_acknowledgement_are_bounded_in_number() -> None:
+    made = buffer(window=2)
+    assert [made.put(message(b""), None) for _ in range(8)].count(True) == 5
+
+
+@given(st.lists(st.one_of(st.binary(max_size=4), st.integers(1, 4)), max_size=60))
+def test_whatever_is_put_is_drawn_once(steps: list[bytes | int]) -> None:
+    made, put, got = buffer(), [], []
+    for step in steps:
+        if isinstance(step, int):
+            got += drawn(made, step)
+        else:
+            made.put(message(step), Ticket(1, 1))
+            put.append(step)
+    while some := drawn(made, 3):
+        got += some
+    assert sorted(got) == sorted(put)
+    assert [one for one in got if one[:1] != b"!"] == [one for one in put if one[:1] != b"!"]
+    assert made.empty
+    assert made.waiting_bytes == 0
