@@ -7,7 +7,20 @@ from curbwatch.cli.app import app
 from schemas.errors import CurbwatchError
 
 # Files of curbwatch/cli, each of which registers its verbs, in the order of the help text.
-VERBS = ("demo", "run", "check", "doctor", "bench", "evaluate", "parts", "broker", "publish", "dispatch", "incident")
+VERBS = (
+    "demo",
+    "run",
+    "check",
+    "doctor",
+    "bench",
+    "evaluate",
+    "parts",
+    "broker",
+    "codec",
+    "publish",
+    "dispatch",
+    "incident",
+)
 
 
 def main() -> None:
