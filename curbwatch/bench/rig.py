@@ -107,8 +107,7 @@ class Rig:
         """What it takes now. Raises CurbwatchError where it has ended."""
         if self.process is None or self.process.poll() is not None:
             raise CurbwatchError(f"`curbwatch run` ended; its log ends with:\n{self._last_words()}")
-        family = _family(self.process.pid)
-        return Usage(sum(map(_rss_bytes, family)), sum(map(_descriptors, family)))
+        return usage_of(self.process.pid)
 
     def _last_words(self) -> str:
         return self.log.read_text(errors="replace")[-1500:] if self.log.is_file() else ""
@@ -144,6 +143,12 @@ def started(endpoints: Endpoints, *, vehicles: int, cameras: int, folder: Path |
         with db.session(endpoints.database_url, autocommit=True) as conn:
             db.drop_database(conn, f"rig_{site}")
         shutil.rmtree(made, ignore_errors=True)
+
+
+def usage_of(pid: int) -> Usage:
+    """What a process and its children take now; zeros where it has ended."""
+    family = _family(pid)
+    return Usage(sum(map(_rss_bytes, family)), sum(map(_descriptors, family)))
 
 
 def read_metrics(text: str) -> dict[str, float]:

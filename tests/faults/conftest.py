@@ -3,9 +3,9 @@
 import os
 import shutil
 import signal
-import time
 import uuid
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -65,33 +65,63 @@ class Case:
     def base(self) -> str:
         return f"city/v1/{self.service.site}"
 
-    def fleet(self, cars: int = 10, per_s: float = 40.0, *, resend: bool = True, url: str = "", pad: int = 0) -> Fleet:
+    @property
+    def client_id(self) -> str:
+        """Client id of the positions' session."""
+        return f"intake-{self.service.site}-{self.service.site}-positions"
+
+    def intake_knobs(self, folder: Path) -> dict[str, object]:
+        """What every run here needs: a spool of its own."""
+        return {"client_id": f"intake-{self.service.site}", "spool_dir": str(folder / "spool")}
+
+    def configure(self, *, database_url: str = "", **knobs: dict[str, object]) -> None:
+        """Write the configuration; the service may reach its database through ``database_url``."""
+        direct = self.service.database_url
+        self.service.database_url = database_url or direct
+        given = knobs | {"intake": self.intake_knobs(self.service.folder) | knobs.get("intake", {})}
+        self.service.configure(**given)
+        self.service.database_url = direct
+
+    @contextmanager
+    def hanging(self) -> Iterator[None]:
+        """A database that takes no position meanwhile, and closes nothing."""
+        with db.connect(self.service.database_url) as conn:
+            conn.execute("lock table position in access exclusive mode")
+            yield
+            conn.rollback()
+
+    def fleet(self, cars: int = 10, per_s: float = 40.0, *, patience_s: float = 2.0, pad: int = 0) -> Fleet:
         """Registered vehicles; together ``cars * per_s`` positions a second."""
         rates = {f"car-{number}": per_s for number in range(cars)}
-        self.register(rates)
-        address = url or self.house.servers.broker_url
-        return Fleet(address, self.house.password("devices"), self.base(), rates, resend=resend, pad=pad)
+        self.register(list(rates))
+        return self.strangers(rates, patience_s=patience_s, pad=pad)
 
-    def register(self, names: "dict[str, float] | list[str]") -> None:
+    def strangers(self, rates_per_s: dict[str, float], *, patience_s: float = 2.0, pad: int = 0) -> Fleet:
+        """Vehicles of any name, registered or not."""
+        url, password = self.house.servers.broker_url, self.house.password("devices")
+        return Fleet(url, password, self.base(), rates_per_s, patience_s=patience_s, pad=pad)
+
+    def register(self, names: list[str]) -> None:
         with db.session(self.service.database_url) as conn:
             for name in names:
                 register_vehicle(conn, name)
 
     def count(self, query: str) -> int:
         with db.connect(self.service.database_url) as conn:
-            row = conn.execute(query).fetchone()  # type: ignore[call-overload]
+            row = conn.execute(query).fetchone()
         assert row is not None
         return int(row[0])
 
     def metrics(self) -> dict[str, float]:
         return read_metrics(self.service.get("/metrics")[1])
 
-    def holds(self, fleet: Fleet, recovery_s: list[float], **more: object) -> None:
-        """Assert I1, I3 and I5 and print the case's counts."""
+    def holds(self, fleet: Fleet, recovery_s: list[float], *, also: int = 0, **more: object) -> None:
+        """Assert I1, I3 and I5 and print the case's counts. ``also``: how many others sent."""
         wait_until("the counters to balance", lambda: not unbalanced(self.metrics()))
         metrics = self.metrics()
-        stored = self.count("select count(*) from position")
-        distinct = self.count("select count(distinct (device_id, boot, seq)) from position")
+        ours = f"from position where boot = '{fleet.boot}'"
+        stored, distinct = (self.count(f"select count({what}) {ours}") for what in ("*", "distinct (device_id, seq)"))
+        everybody = self.count("select count(*) from position")
         letters = self.count("select count(*) from dead_letter")
         lost = fleet.acked - distinct
         again = metrics.get("positions_duplicate", 0)
@@ -112,7 +142,7 @@ class Case:
         assert lost == 0
         assert stored == distinct
         assert fleet.acked == fleet.sent
-        assert stored + letters == fleet.sent
+        assert everybody + letters == fleet.sent + also
         assert metrics.get("oldest_unacked_seconds", 0) < UNACKED_MAX_S
 
 
@@ -133,14 +163,11 @@ def case(house: House, tmp_path: Path, request: pytest.FixtureRequest) -> Iterat
     db.migrate(url)
     redis_url = house.servers.redis_url.removesuffix("/0") + "/1"
     service = Service(tmp_path, f"f{uuid.uuid4().hex[:8]}", house.servers, url, redis_url)
-    service.configure()
-    yield Case(house, service, request.node.name.removeprefix("test_"))
+    made = Case(house, service, request.node.name.removeprefix("test_"))
+    made.configure()
+    yield made
     if service.process is not None and service.process.poll() is None:
         service.kill()
     house.repair()
     with db.connect(house.servers.database_url, autocommit=True) as conn:
         db.drop_database(conn, name)
-
-
-def now_s() -> float:
-    return time.monotonic()

@@ -13,7 +13,6 @@ from typing import Any, Self
 from curbwatch.bench.load import Link
 from schemas.errors import FeedError
 
-RESEND_S = 2.0
 TICK_S = 0.01
 
 
@@ -41,10 +40,17 @@ class Car:
 
 
 class Fleet:
-    """Sends in a thread until ``rest``; then only sends again. With ``resend=False`` it trusts the broker's PUBACK."""
+    """Sends in a thread until ``rest``; then sends again only: when asked, on a new connection, after a while."""
 
     def __init__(
-        self, url: str, password: str, base: str, rates_per_s: dict[str, float], *, resend: bool = True, pad: int = 0
+        self,
+        url: str,
+        password: str,
+        base: str,
+        rates_per_s: dict[str, float],
+        *,
+        patience_s: float = 2.0,
+        pad: int = 0,
     ) -> None:
         self.cars = {name: Car(name, rate) for name, rate in rates_per_s.items()}
         self.boot = uuid.uuid4().hex[:8]
@@ -52,8 +58,9 @@ class Fleet:
         self.last_ack_s = 0.0
         self.changed = threading.Condition()
         self._url, self._password, self._base = url, password, base
-        self._resend, self._pad = resend, "x" * pad
+        self._patience_s, self._pad = patience_s, "x" * pad
         self._sending, self._ending = True, False
+        self._link: Link | None = None
         self._thread = threading.Thread(target=self._run, name="fleet", daemon=True)
 
     def __enter__(self) -> Self:
@@ -73,6 +80,16 @@ class Fleet:
     def acked(self) -> int:
         """Positions that the intake says are kept."""
         return sum(car.mark + 1 for car in self.cars.values())
+
+    @property
+    def settled(self) -> bool:
+        """Whether the broker has acknowledged everything of the present connection."""
+        return self._link is not None and self._link.acked >= self._link.sent
+
+    @staticmethod
+    def now_s() -> float:
+        """The clock of ``lags_ms``."""
+        return time.monotonic()
 
     def rest(self) -> None:
         """Send nothing new any more."""
@@ -109,6 +126,7 @@ class Fleet:
                 threading.Event().wait(random.uniform(0.02, 0.1))
                 continue
             self.reconnects += 1
+            self._link = link
             try:
                 self._again(link, self.cars.values(), older_s=0)
                 while not self._ending:
@@ -122,14 +140,16 @@ class Fleet:
         for car in self.cars.values():
             if self._sending and link.unsent_bytes < 1_000_000:
                 self._drive(link, car, now_s)
-        self._again(link, self.cars.values(), older_s=RESEND_S)
+        self._again(link, self.cars.values(), older_s=self._patience_s)
         for topic, payload in link.pump(TICK_S):
             name, leaf = topic.split("/")[-2:]
-            car = self.cars.get(name)
-            if car is None:
+            if name not in self.cars:
                 continue
+            car = self.cars[name]
             if leaf == "resync":
-                self.resyncs += 1
+                with self.changed:
+                    self.resyncs += 1
+                    self.changed.notify_all()
                 self._again(link, [car], older_s=0)
             else:
                 self._acknowledged(car, json.loads(payload))
@@ -149,8 +169,6 @@ class Fleet:
             link.put(f"{self._base}/vehicle/{car.name}/position", body)
 
     def _again(self, link: Link, cars: Iterable[Car], *, older_s: float) -> None:
-        if not self._resend:
-            return
         now_s = time.monotonic()
         for car in cars:
             for entry in car.open:
