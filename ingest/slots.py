@@ -29,6 +29,7 @@ class FrameSlots:
         self._last_turn: dict[str, int] = {}
         self._count = 0
         self._analysed: dict[str, Frame] = {}  # camera -> last taken, without its bytes
+        self._newest: dict[str, tuple[str, int]] = {}  # camera -> boot and latest capture of all that came
         self._lock = threading.Lock()
         self._filled = threading.Condition(self._lock)
 
@@ -39,6 +40,9 @@ class FrameSlots:
         ``memory``: it has no room; one that is no larger than the frame it replaces always has.
         """
         with self._lock:
+            boot, newest_ns = self._newest.get(frame.camera_id, ("", 0))
+            if boot != frame.boot or newest_ns < frame.captured_ns:
+                self._newest[frame.camera_id] = frame.boot, frame.captured_ns
             if self._too_soon(frame):
                 return [(frame, "decimated")]
             replaced = self._waiting.get(frame.camera_id)
@@ -57,11 +61,8 @@ class FrameSlots:
 
     def newer_known(self, frame: Frame) -> bool:
         """Whether a frame captured later came before this one: overtaken on its way, or an old one played again."""
-        with self._lock:
-            known = (self._waiting.get(frame.camera_id), self._analysed.get(frame.camera_id))
-        return any(
-            other is not None and other.boot == frame.boot and other.captured_ns > frame.captured_ns for other in known
-        )
+        boot, newest_ns = self._newest.get(frame.camera_id, ("", 0))
+        return boot == frame.boot and frame.captured_ns < newest_ns
 
     def take(self, count: int, now_ns: int) -> tuple[list[Frame], list[Shed]]:
         """Take up to ``count`` frames, the camera whose turn is longest ago first; what waited too long is shed."""

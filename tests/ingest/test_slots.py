@@ -167,6 +167,8 @@ def test_only_a_frame_captured_before_one_that_came_is_an_old_one() -> None:  # 
     olds = [frame("a", 4, boot="x"), frame("a", 5, boot="x"), frame("a", 4, boot="y"), frame("b", 4, boot="x")]
     assert [held.newer_known(one) for one in olds] == [True, False, False, False]
     held.take(1, 5 * SECOND_NS)
+    held.put(frame("a", 3, boot="x"))  # and it stays so when old ones were looked at
+    held.take(1, 5 * SECOND_NS)
     assert [held.newer_known(one) for one in olds] == [True, False, False, False]
 
 
