@@ -62,9 +62,7 @@ class Client:
         self.sent = self.resent = self.put_aside = self.shed = 0
         self._patient = patient
         self._lanes = {
-            name: Lane(
-                name, scheme.of(kind, name, "position"), (outboxes or {}).get(name) or MemoryOutbox(), self.habits
-            )
+            name: Lane(name, scheme.of(kind, name, "position"), (outboxes or {}).get(name, MemoryOutbox()), self.habits)
             for kind, name in devices
             if kind == "vehicle"
         }

@@ -142,6 +142,7 @@ class Link:
             except (aiomqtt.MqttError, OSError, FeedError) as error:
                 explained = self._explained(error)
                 self.trouble = str(explained)
+                await self.tell()
                 refused = isinstance(error, MqttConnectError) and _code(error) in REFUSED
                 if not self._patient and (refused or not ready.done()):
                     self.failed = explained
@@ -219,6 +220,7 @@ class Link:
             will=will,
             tls_context=ssl.create_default_context(cafile=self.broker.ca_file or None) if secure else None,
             max_inflight_messages=self._habits.window,
+            timeout=self._habits.connect_s,
         )
         client.pending_calls_threshold = self._habits.window + 1
         return client

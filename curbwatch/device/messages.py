@@ -35,6 +35,7 @@ class Habits:
             refusal of it, so the size is looked at before sending.
         array_bytes: of one array of positions; longer ones are split.
         resend_s: without news of a position for so long it is sent again; the wait doubles up to ``resend_max_s``.
+        connect_s: how long a broker may take to answer to a connection, or to what is asked of it in greeting.
         reconnect_max_s: longest pause before the next try to connect.
         answer_s: how long the outcome of a picture is waited for.
         close_s: how long the end waits for the broker to take what is left.
@@ -45,6 +46,7 @@ class Habits:
     array_bytes: int = 65_536
     resend_s: float = 30.0
     resend_max_s: float = 480.0
+    connect_s: float = 10.0
     reconnect_max_s: float = 30.0
     answer_s: float = 30.0
     close_s: float = 5.0

@@ -19,12 +19,13 @@ def broker_of(servers: Servers, user: str = "devices", url: str = "") -> Broker:
 
 
 class StubIntake:
-    """``frames`` and ``positions`` as they came: (device id, payload, user properties)."""
+    """``frames`` and ``positions`` as they came: (device id, payload, user properties); ``oldest`` as vehicles said."""
 
     def __init__(self, outcome: Callable[[str, int], str | None], *, marks: bool) -> None:
         self.frames: list[tuple[str, bytes, dict[str, str]]] = []
         self.positions: list[tuple[str, list[dict[str, Any]]]] = []
         self.statuses: list[tuple[str, str]] = []
+        self.oldest: list[str] = []
         self.outcome, self.marks = outcome, marks
         self.changed = asyncio.Condition()
 
@@ -53,6 +54,8 @@ class StubIntake:
                 body = json.loads(message.payload)
                 items: list[dict[str, Any]] = body if isinstance(body, list) else [body]
                 self.positions.append((device_id, items))
+                said: list[tuple[str, str]] = getattr(message.properties, "UserProperty", [])
+                self.oldest += [value for name, value in said if name == "oldest"]
                 if self.marks:
                     body = {"boot": items[-1]["boot"], "seq": items[-1]["seq"]}
                     await client.publish(scheme.of("vehicle", device_id, "ack"), json.dumps(body))
