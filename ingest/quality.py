@@ -177,7 +177,7 @@ class Quality:
             if fix.flags & f.NO_TIME:
                 fresh[at] = False
                 continue
-            before = met.get(key, found)
+            before = found or met.get(key)
             if before is not None:
                 fresh[at] = False
                 if before[0] == identity:
@@ -186,7 +186,8 @@ class Quality:
                 if before[1] != place:
                     fix.flags |= f.CONFLICT
             flags[at] = fix.flags | step(track, fix, self._knobs)
-            met.setdefault(key, before or (identity, place, int(flags[at])))
+            if before is None:
+                met[key] = identity, place, int(flags[at])
         after[device] = track.row()
 
 
