@@ -7,6 +7,7 @@ from typing import ClassVar
 import msgspec
 
 from ingest.codecs.base import Fix
+from ingest.codecs.columns import add_array
 from ingest.codecs.rows import UNSAID, Counters, RefusedError, RowBuilder, beside, besides
 from ingest.marks import Covered
 from ingest.stamps import StampError, stamp_ns
@@ -80,6 +81,9 @@ class NativeCodec:
             return
         said = besides(message, items) if message.properties else [UNSAID] * len(items)
         doubtful = _maybe_twice(body, len(items))
+        plain = array and not doubtful and not message.properties
+        if plain and add_array(build.found, message, rule, items, build.future_s):
+            return
         # Raw items cost as much as reading them, so they are cut out only where one is needed.
         raws: Sequence[bytes | msgspec.Raw] | None = None if array else [body]
         if raws is None and (doubtful or any(item.seq is None for item in items)):

@@ -17,6 +17,7 @@ from schemas.device import Crs, DeviceRule
 from schemas.position import DeadLetter, PositionRows, RawMessage
 
 SEQ_MAX = 2**62
+SPEED_MAX_MPS = 1000 / 3.6
 DETAIL_MAX = 200  # characters of a dead letter's detail: some of them quote what the device sent
 CRS_NAMES = frozenset(get_args(Crs)) - {"from_message"}
 ROLLOVER_S = 1024 * 7 * 86_400  # a GPS receiver counts weeks in ten bits
@@ -106,7 +107,7 @@ class RowBuilder:
 
     def __init__(self, *, future_s: float) -> None:
         self.found = Decoded()
-        self._future_s = future_s
+        self.future_s = future_s
 
     def add(self, message: RawMessage, rule: DeviceRule, fix: Reading, raw: bytes, beside: Counters, form: str) -> None:
         """Append one position; ``raw`` identifies it where it has no ``seq`` of its own. Raises RefusedError."""
@@ -186,12 +187,12 @@ class RowBuilder:
         if fix.ts is None:
             return message.received_ns, f.NO_TIME
         try:
-            return timely_ns(fix.ts, message.received_ns, past_s=rule.max_age_s, future_s=self._future_s), 0
+            return timely_ns(fix.ts, message.received_ns, past_s=rule.max_age_s, future_s=self.future_s), 0
         except StampError as error:
             if error.reason == "ts_too_old" and rule.max_age_s is not None:
                 moved_ns = stamp_ns(fix.ts) + ROLLOVER_S * 1_000_000_000
                 age_s = (message.received_ns - moved_ns) / 1e9
-                if -self._future_s <= age_s <= rule.max_age_s:
+                if -self.future_s <= age_s <= rule.max_age_s:
                     return moved_ns, f.ROLLOVER
             if fix.alarms:
                 return message.received_ns, f.NO_TIME | f.LATE
@@ -227,7 +228,7 @@ def _check(fix: Reading, boot: str, seq: int | None) -> None:
         raise RefusedError("range", f"lon {fix.lon}, lat {fix.lat}")
     if seq is not None and not 0 <= seq <= SEQ_MAX:
         raise RefusedError("range", f"seq {seq}")
-    if fix.raw_speed is not None and not 0 <= (fix.speed_mps or 0.0) <= 1000 / 3.6:
+    if fix.raw_speed is not None and not 0 <= (fix.speed_mps or 0.0) <= SPEED_MAX_MPS:
         raise RefusedError("range", f"speed {fix.raw_speed}")
     if fix.heading_deg is not None and not -3600 <= fix.heading_deg <= 3600:
         raise RefusedError("range", f"heading_deg {fix.heading_deg}")

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ingest.codecs.rows import Decoded, item_hash
+from ingest.codecs.rows import Decoded, RowBuilder, item_hash
 from schemas.position import RawMessage
 from tests.ingest.native_case import (
     FORMS,
@@ -201,3 +201,45 @@ def test_every_bad_item_of_a_long_array_keeps_its_own_bytes(count: int) -> None:
     found = decoded(message(array(*items)))
     assert [letter.payload for letter in found.dead_letters] == items
     assert {letter.reason for letter in found.dead_letters} == {"range"}
+
+
+ORDINARY = st.fixed_dictionaries(
+    {
+        "lon": st.floats(-180, 180) | st.sampled_from([0, 104.6, 181, -0.0]),
+        "lat": st.floats(-90, 90) | st.sampled_from([0, -0.0, 91]),
+        "ts": st.sampled_from([NOW_MS, NOW_MS - 1, NOW_MS - 604_800_000, NOW_MS - 604_800_001, NOW_MS + 300_000])
+        | st.sampled_from([NOW_MS + 300_001, 1, True, None, "2026-05-03T23:29:00Z"]),
+        "seq": st.integers(0, 2**62) | st.sampled_from([None, -1, 2**62 + 1]),
+        "boot": st.sampled_from(["", "b", "x" * 64, "x" * 65, None]),
+    },
+    optional={
+        "speed_kmh": st.none() | st.floats(0, 200) | st.sampled_from([1000, 1000.1, -1]),
+        "heading_deg": st.none() | st.floats(-3600, 3600) | st.just(4000),
+        "sat": st.none() | st.integers(-1, 1001),
+        "oldest": st.none() | st.integers(0, 9),
+        "alt_m": st.none() | st.just(300.0),
+        "alarms": st.just([]) | st.just(["sos"]),
+        "ignition": st.booleans(),
+        "cover": st.booleans(),
+    },
+)
+
+
+@given(
+    st.lists(ORDINARY, min_size=1, max_size=4), st.sampled_from(["v-1", "v-gcj", "v-own", "v-free"]), st.integers(0, 1)
+)
+@settings(max_examples=300)
+def test_an_array_is_what_its_positions_are_one_by_one(items: list[dict[str, Any]], device: str, qos: int) -> None:
+    together = decoded(message(encoded(items), device=device, qos=qos))
+    apart = decoded(*(message(encoded(item), device=device, qos=qos) for item in items))
+    assert together.rows == apart.rows
+    assert together.marks == apart.marks
+    assert reasons(together) == reasons(apart)
+    assert together.without_time == apart.without_time
+
+
+@pytest.mark.parametrize("device", ["v-1", "v-gcj"])
+def test_ordinary_arrays_go_column_by_column(device: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(RowBuilder, "add", None)
+    items = [{"ts": NOW_MS, "lon": 104.6, "lat": 30.1, "seq": seq, "boot": "b", "sat": 9} for seq in range(5)]
+    assert decoded(message(encoded(items), device=device)).rows.seq == list(range(5))
