@@ -78,6 +78,11 @@ class DecoderProcess:
         """Whether pictures are decoded: from the start to the end, unless it cannot be started time and again."""
         return self._file >= 0 and self._failed_starts < STARTS_MAX
 
+    @property
+    def process_id(self) -> int:
+        """Of the running child; 0 where none runs."""
+        return 0 if self._process is None else self._process.pid
+
     def start(self) -> None:
         """Start the child where none runs. Raises SetupError with its last words; soon after a failure, at once."""
         if self._process is not None:

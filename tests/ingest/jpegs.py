@@ -31,8 +31,9 @@ def jpeg(
 
 
 def other(form: str) -> bytes:
-    """The same scene in a form that is no JPEG: ".png", ".webp", ".bmp", ".tiff", ".ppm"."""
-    written, encoded = cv2.imencode(form, picture(64, 48))
+    """The same scene in a form that is no JPEG: ".png", ".webp", ".bmp", ".tiff", ".ppm", ".gif", ".avif" and more."""
+    pixels = picture(64, 48)
+    written, encoded = cv2.imencode(form, pixels.astype(np.float32) if form == ".hdr" else pixels)
     assert written
     return encoded.tobytes()
 
@@ -80,3 +81,36 @@ def with_frame(source: bytes, **change: int) -> bytes:
 def scan_at(source: bytes) -> int:
     """Byte of the last scan's marker."""
     return source.rindex(b"\xff\xda")
+
+
+def without_restarts(source: bytes) -> bytes:
+    """Take the restart markers out of the scan, and leave the header's promise of them."""
+    at = scan_at(source)
+    scan = bytearray()
+    rest = iter(range(at, len(source)))
+    for k in rest:
+        if source[k] == 0xFF and k + 1 < len(source) and 0xD0 <= source[k + 1] <= 0xD7:
+            next(rest)
+        else:
+            scan.append(source[k])
+    return source[:at] + bytes(scan)
+
+
+def bomb(source: bytes, scans: int) -> bytes:
+    """A progressive picture with its last scan repeated until it has so many."""
+    has = source.count(b"\xff\xda")
+    return source[:-2] + source[scan_at(source) : -2] * (scans - has) + END
+
+
+def zeroed(source: bytes, count: int) -> bytes:
+    """The picture with ``count`` bytes of its last scan set to zero."""
+    at = (scan_at(source) + len(source)) // 2
+    return source[:at] + bytes(count) + source[at + count :]
+
+
+def located(source: bytes, serial: str) -> bytes:
+    """The picture with an EXIF segment that tells where it was taken, and by which device."""
+    text = serial.encode()
+    tags = struct.pack(">HHII", 0xA431, 2, len(text), 26) + struct.pack(">HHII", 0x8825, 4, 1, 26 + len(text))
+    tiff = b"MM\x00\x2a\x00\x00\x00\x08" + struct.pack(">H", 2) + tags[:24] + text
+    return with_segments(source, segment(0xE1, b"Exif\x00\x00" + tiff + b"GPS30.1218N104.6427E"))

@@ -116,7 +116,7 @@ def test_many_poisoned_pictures_cost_one_each(hostile: DecoderProcess, meter: Ta
 
 def test_a_child_killed_between_two_batches_is_nobodys_fault(decoder: DecoderProcess) -> None:
     assert told(decoder, [GOOD]) == [""]
-    os.kill(_pid(decoder), signal.SIGKILL)
+    os.kill(decoder.process_id, signal.SIGKILL)
     assert told(decoder, [GOOD, GOOD]) == ["", ""]
 
 
@@ -124,11 +124,11 @@ def test_the_terminals_and_the_service_managers_signals_do_not_end_it_before_its
     decoder: DecoderProcess,
 ) -> None:
     told(decoder, [GOOD])
-    child = _pid(decoder)
+    child = decoder.process_id
     os.kill(child, signal.SIGTERM)
     os.kill(child, signal.SIGINT)
     assert told(decoder, [GOOD]) == [""]
-    assert _pid(decoder) == child
+    assert decoder.process_id == child
 
 
 def test_the_child_has_no_descriptor_to_open_no_secret_and_no_network(
@@ -172,7 +172,7 @@ def test_a_decoder_that_never_starts_is_an_error_that_says_why_and_no_busy_loop(
 
 def test_it_ends_at_once_when_it_is_closed_and_starts_again(decoder: DecoderProcess) -> None:
     told(decoder, [GOOD])
-    child = _pid(decoder)
+    child = decoder.process_id
     decoder.close()
     with pytest.raises(ProcessLookupError):
         os.kill(child, 0)
@@ -187,7 +187,7 @@ from tests.fix_decoder import LIMITS
 from tests.ingest.tally import Tally
 made = DecoderProcess(LIMITS, Tally())
 made.start()
-print(made._process.pid, flush=True)
+print(made.process_id, flush=True)
 os._exit(9)
 """
 
@@ -204,8 +204,8 @@ def test_no_child_outlives_a_killed_parent() -> None:
     assert ended
 
 
-@settings(max_examples=20, deadline=None)
-@given(st.lists(st.sampled_from([GOOD, GOOD, b"junk", b"memory", b"exit"]), max_size=6))
+@settings(max_examples=10, deadline=None)
+@given(st.lists(st.sampled_from([GOOD, GOOD, b"junk", b"memory", b"exit"]), max_size=4))
 def test_whatever_a_batch_holds_each_picture_has_its_own_end(payloads: list[bytes]) -> None:
     ends = {GOOD: "", b"junk": "corrupt", b"exit": "decoder_crash", b"memory": "decoder_memory"}
     assert told(_shared_hostile(), payloads) == [ends[payload] for payload in payloads]
@@ -226,11 +226,6 @@ def _close_shared() -> Iterator[None]:
     for one in _HOSTILE:
         one.close()
     _HOSTILE.clear()
-
-
-def _pid(decoder: DecoderProcess) -> int:
-    assert decoder._process is not None
-    return decoder._process.pid
 
 
 def _state(pid: int) -> str:
