@@ -154,6 +154,8 @@ class Guest:
     def _more(self, wait_s: float) -> bool:
         try:
             self._socket.settimeout(max(wait_s, 0.001))
+            # Mosquitto holds a small packet back until the last is confirmed; the kernel would wait 40 ms with that.
+            self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_QUICKACK, 1)
             data = self._socket.recv(262_144)
         except TimeoutError:
             return False

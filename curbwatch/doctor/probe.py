@@ -21,6 +21,7 @@ from schemas.errors import CurbwatchError, FeedError
 WINDOW = 10
 QUEUE_MIN = 2000  # messages: more than a broker's usual default of 1000, which is a second of a city
 OTHER = f"{PROBE_USER}-other"
+REFUSED = 0x80  # and above, as a reason code
 SLOW_S = 5.0  # for a large message on its way
 ACCESS_REMEDY = "use the access list that curbwatch broker-config writes"
 
@@ -63,8 +64,8 @@ def probe(config: Config, endpoints: Endpoints) -> list[Finding]:
         bench.intake().leave()
     except FeedError as error:
         remedy = (
-            f"give the broker a user {PROBE_USER} (curbwatch broker-config) and set broker.doctor_password_file; a private"
-            " broker that was started before there was one: curbwatch parts down, curbwatch parts up"
+            f"give the broker a user {PROBE_USER} (curbwatch broker-config) and set broker.doctor_password_file; a"
+            " private broker that was started before there was one: curbwatch parts down, curbwatch parts up"
         )
         return [warn(AREA, "probe", f"not tried: {error}", remedy)]
     found: list[Finding] = []
@@ -174,9 +175,14 @@ def _window(bench: _Bench) -> list[Finding]:
         if first:
             device.acknowledge(device.inbox[0])
         more = len(device.settle()) - first
+    return [judge_window(first, more)]
+
+
+def judge_window(first: int, more: int) -> Finding:
+    """Judge how many messages came un-acknowledged, and how many more after one acknowledgement. Pure."""
     seen = f"{first} messages un-acknowledged at a Receive Maximum of {WINDOW}, {more} more after one acknowledgement"
     level = Level.OK if 0 < first <= WINDOW and more <= 1 else Level.FAULT
-    return [judged(AREA, "window", level, seen, "use Mosquitto >= 2.0.21, or another broker that keeps MQTT 5")]
+    return judged(AREA, "window", level, seen, "use Mosquitto >= 2.0.21, or another broker that keeps MQTT 5")
 
 
 def _size(bench: _Bench) -> list[Finding]:
@@ -188,8 +194,9 @@ def _size(bench: _Bench) -> list[Finding]:
         device.subscribe(bench.topic)
         try:
             with bench.intake() as intake:
-                intake.publish(bench.topic, bytes(largest))
-            passed = any(len(message.payload) == largest for message in device.settle(wanted=1, wait_s=SLOW_S))
+                taken = intake.publish(bench.topic, bytes(largest)) < REFUSED
+            said = device.settle(wanted=1, wait_s=SLOW_S) if taken else []
+            passed = any(len(message.payload) == largest for message in said)
         except FeedError:
             passed = False
     remedy = f"raise message_size_limit and max_packet_size above {largest}, or lower intake.frame_max_bytes"
