@@ -194,7 +194,8 @@ def frame_session(site: Site) -> tuple[SessionPlan, str]:
     """Session of the frames: what the broker would hold while we are away nobody wants any more."""
     scheme = site.scheme
     topics = ((scheme.wildcard("camera", "frame"), False), (scheme.wildcard("camera", "status"), True))
-    return _session(site, "frames", topics, window=site.config.intake.frames_window, expiry_s=0)
+    foreign = tuple((topic, False) for topic in Forms(site.config.codecs, "camera").filters)
+    return _session(site, "frames", topics + foreign, window=site.config.intake.frames_window, expiry_s=0)
 
 
 def _session(

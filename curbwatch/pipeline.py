@@ -21,6 +21,7 @@ from curbwatch.telemetry import Telemetry
 from ingest.cameras import FrameIntake, FrameOutlets, LetterWriter
 from ingest.ledger import Ticket
 from ingest.mqtt import MqttSession
+from ingest.pictures import PictureForms
 from ingest.positions import Outlets, PositionWriter
 from ingest.presence import Presence
 from ingest.slots import FrameSlots
@@ -50,7 +51,9 @@ class Pipeline:
             period_s=self._period_s,
             max_bytes=site.config.intake.frames_buffer_bytes,
         )
-        self._frames = FrameIntake(site.config.intake, site.scheme, self._slots, self._registry, telemetry)
+        self._frames = FrameIntake(
+            site.config.intake, site.scheme, PictureForms(site.config.codecs), self._slots, self._registry, telemetry
+        )
         self._letters = LetterWriter(self._frames, build.make_store(site), telemetry)
         self._positions = PositionWriter(
             site.config.intake, build.position_forms(site), build.make_sinks(site), self._registry, telemetry

@@ -5,16 +5,21 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 import structlog
 
 from config.intake import IntakeKnobs
+from ingest.codecs.base import Passed, PictureItem, PositionItem, StatusItem
+from ingest.codecs.picture import bare
+from ingest.codecs.rows import RefusedError
 from ingest.delivery import Delivery, Outcome
 from ingest.devices import KnownDevices
+from ingest.forms import resolve
 from ingest.frames import read_frame
 from ingest.ledger import Ticket
+from ingest.pictures import PictureForms, Read
 from ingest.rates import TokenBuckets
 from ingest.slots import FrameSlots
 from ingest.stamps import digits
@@ -31,14 +36,23 @@ log = structlog.get_logger()
 LETTERS_MAX_BYTES = 32_000_000  # refused frames that wait to be written as dead letters; more are counted and dropped
 LETTER_BYTES = 1000  # of a letter beside its payload: without them empty frames would fill the memory
 LETTERS_BATCH = 50
+WRAPPED = 1.5  # base64 with line breaks has 1.37 bytes for each one of a picture
 
 
 @dataclass(frozen=True, slots=True)
 class FrameOutlets:
-    """What the frame intake needs of its session: ``finish(tickets)`` and ``publish(topic, payload)``."""
+    """What the frame intake needs of others.
+
+    Of its session ``finish(tickets)`` and ``publish(topic, payload)``; ``present(device_id, online, received_ns)``
+    takes what foreign forms say of a known camera. Of the book of devices ``note(camera_id, captured_ns, received_ns,
+    outcome)``, which takes how each picture ended, and ``refused(letter)``, which takes those that were none.
+    """
 
     finish: Callable[[Sequence[Ticket]], None]
     publish: Callable[[str, bytes], None]
+    present: Callable[[str, bool, int], None] = lambda _device_id, _online, _received_ns: None
+    note: Callable[[str, int, int, str], None] = lambda _device_id, _captured_ns, _received_ns, _outcome: None
+    refused: Callable[[DeadLetter], None] = lambda _letter: None
 
 
 class FrameIntake:
@@ -48,14 +62,22 @@ class FrameIntake:
     """
 
     def __init__(
-        self, knobs: IntakeKnobs, scheme: TopicScheme, slots: FrameSlots, devices: KnownDevices, meter: Meter
+        self,
+        knobs: IntakeKnobs,
+        scheme: TopicScheme,
+        forms: PictureForms,
+        slots: FrameSlots,
+        devices: KnownDevices,
+        meter: Meter,
     ) -> None:
         self._knobs = knobs
         self._scheme = scheme
+        self._forms = forms
         self._slots = slots
         self._devices = devices
         self._meter = meter
         self._rates = TokenBuckets()
+        self._taking = threading.Lock()  # network thread and letter writer: one message at a time
         self._letters: deque[DeadLetter] = deque()
         self._letter_bytes = 0
         self._lock = threading.Lock()  # of the letters: network thread, shards and letter writer meet there
@@ -68,7 +90,8 @@ class FrameIntake:
     def put(self, message: RawMessage, ticket: Ticket | None) -> None:
         """Take one message and acknowledge it to the broker: in its slot, shed, or refused."""
         try:
-            self._take(message)
+            with self._taking:
+                self._take(message)
         finally:
             if ticket is not None:
                 self._outlets.finish([ticket])
@@ -79,8 +102,15 @@ class FrameIntake:
         self._shed(shed)
         return [Delivery(frame, partial(self._settled, frame)) for frame in frames]
 
+    def expire(self, now_ns: int, *, stopping: bool = False) -> None:
+        """Give up pictures whose rest did not come in time; ``stopping``: all that are not whole."""
+        with self._taking:
+            for read in self._forms.expire(now_ns, stopping=stopping):
+                self._read(read)
+
     def shed_waiting(self, reason: str) -> None:
         """Shed everything that still waits, as at a stop."""
+        self.expire(time.time_ns(), stopping=True)
         frames, shed = self._slots.take(1_000_000, 0)
         self._shed([*shed, *((frame, reason) for frame in frames)])
 
@@ -102,27 +132,73 @@ class FrameIntake:
             self._meter.add("messages_ignored", kind="frame", reason="retained")
             return
         self._meter.add("messages_received", kind="frame")
-        self._meter.add("frames_received")
         topic = self._scheme.parse(message.topic)
-        if topic is None or topic.kind != "camera" or topic.leaf != "frame":
-            self._refuse(message, "", FrameError("topic"))
+        if topic is not None and topic.kind == "camera" and topic.leaf == "frame":
+            self._frame(message, "", topic.device_id)
+            return
+        large = len(message.payload) > WRAPPED * self._knobs.frame_max_bytes
+        found = None if large else self._forms.read(message)
+        if found is None:
+            self._meter.add("frames_received")
+            self._refuse(
+                message, "", FrameError("size", f"{len(message.payload)} bytes") if large else FrameError("topic")
+            )
+        for read in found or ():
+            self._read(read)
+
+    def _read(self, read: Read) -> None:
+        """Take one item of a foreign form."""
+        item, message = read.item, read.message
+        if isinstance(item, Passed):
+            self._meter.add("messages_ignored", kind="frame", reason=item.reason)
+        elif isinstance(item, PictureItem):
+            picture = RawMessage(message.topic, item.jpeg, message.received_ns, item.properties, message.qos)
+            self._frame(picture, read.codec, item.device)
+        elif isinstance(item, StatusItem):
+            rule = resolve(self._devices.rules, read.codec, item.device)[1]
+            if rule is not None and rule.kind == "camera":
+                self._outlets.present(rule.device_id, item.online, message.received_ns)
+            else:
+                self._meter.add("messages_ignored", kind="status", reason="unknown_device")
+        else:
+            shown = resolve(self._devices.rules, read.codec, item.device)[0]
+            self._meter.add("frames_received")
+            if isinstance(item, PositionItem):
+                self._refuse(message, shown, FrameError("topic", "a position where pictures are expected"))
+            else:
+                part = message if item.payload is None else replace(message, payload=item.payload)
+                self._refuse(part, shown, FrameError(item.reason, item.detail))
+
+    def _frame(self, message: RawMessage, codec: str, device: str) -> None:
+        """Take one picture of a device, by its foreign id where it came in a foreign form."""
+        self._meter.add("frames_received")
+        shown, rule = self._known(codec, device)
+        if rule is None or rule.kind != "camera":
+            self._refuse(message, shown, FrameError("unknown_device", f"{codec}:{device}" if codec else ""))
             return
         try:
-            self._slot(message, self._rule(topic.device_id))
+            self._slot(replace(message, payload=self._bare(message.payload)), rule)
         except FrameError as error:
-            self._refuse(message, topic.device_id, error)
+            self._refuse(message, shown, error)
 
-    def _rule(self, camera_id: str) -> DeviceRule:
-        rule = self._devices.rules.get(camera_id)
-        if rule is None:
+    def _bare(self, payload: bytes) -> bytes:
+        if len(payload) > WRAPPED * self._knobs.frame_max_bytes:
+            raise FrameError("size", f"{len(payload)} bytes")
+        try:
+            return bare(payload)
+        except RefusedError as refused:
+            raise FrameError(refused.reason, refused.detail) from None
+
+    def _known(self, codec: str, device: str) -> tuple[str, DeviceRule | None]:
+        """The id to show, and the rule; the registry is read again for a stranger."""
+        found = resolve(self._devices.rules, codec, device)
+        if found[1] is None:
             try:
                 self._devices.refresh()
             except SinkError as error:
                 log.warning("registry_unread", error=str(error))
-            rule = self._devices.rules.get(camera_id)
-        if rule is None or rule.kind != "camera":
-            raise FrameError("unknown_device")
-        return rule
+            found = resolve(self._devices.rules, codec, device)
+        return found
 
     def _slot(self, message: RawMessage, rule: DeviceRule) -> None:
         if not self._rates.allow(rule.device_id, rule.rate_per_s, time.monotonic()):
@@ -145,12 +221,14 @@ class FrameIntake:
     def _settled(self, frame: Frame, outcome: Outcome, reason: str) -> None:
         if outcome is Outcome.DONE:
             self._meter.add("frames_processed")
+            self._note(frame, "processed")
             self._tell(frame.camera_id, frame.boot, frame.seq, "processed")
         elif outcome is Outcome.RETRY:
             # Newest wins: the next frame says it again; what the frame was evidence of is kept by the shard.
             self._shed([(frame, reason)])
         else:
             self._reject(frame.camera_id, reason)
+            self._note(frame, f"rejected:{reason}")
             topic = self._scheme.of("camera", frame.camera_id, "frame")
             self._post(DeadLetter(frame.received_ns, topic, frame.camera_id, reason, "", frame.jpeg))
             self._tell(frame.camera_id, frame.boot, frame.seq, f"rejected:{reason}")
@@ -158,18 +236,23 @@ class FrameIntake:
     def _shed(self, shed: Sequence[tuple[Frame, str]]) -> None:
         for frame, reason in shed:
             self._meter.add("frames_shed", reason=reason)
+            self._note(frame, f"shed:{reason}")
             self._tell(frame.camera_id, frame.boot, frame.seq, f"shed:{reason}")
 
     def _refuse(self, message: RawMessage, camera_id: str, error: FrameError) -> None:
         self._reject(camera_id, error.reason)
-        self._post(
-            DeadLetter(message.received_ns, message.topic, camera_id, error.reason, error.detail, message.payload)
-        )
+        letter = DeadLetter(message.received_ns, message.topic, camera_id, error.reason, error.detail, message.payload)
+        self._outlets.refused(letter)
+        self._post(letter)
         properties = dict(message.properties)
         if camera_id:
             number = digits(properties.get("seq", ""))
             boot = properties.get("boot", "")[:64]
             self._tell(camera_id, boot, -1 if number is None else number, f"rejected:{error.reason}")
+
+    def _note(self, frame: Frame, outcome: str) -> None:
+        captured_ns = frame.captured_ns if frame.stamped else 0
+        self._outlets.note(frame.camera_id, captured_ns, frame.received_ns, outcome)
 
     def _reject(self, camera_id: str, reason: str) -> None:
         self._meter.add("frames_rejected", reason=reason)
@@ -221,6 +304,7 @@ class LetterWriter:
 
     def _run(self) -> None:
         while not self._stopping.wait(0.2):
+            self._intake.expire(time.time_ns())
             self._drain()
         self._drain()
 

@@ -4,7 +4,7 @@ A file in this folder with a function ``make(knobs: CodecKnobs) -> Codec`` is a 
 """
 
 from dataclasses import dataclass
-from typing import Any, Literal, Protocol, TypeAlias
+from typing import Any, Literal, Protocol, TypeAlias, runtime_checkable
 
 import msgspec
 
@@ -127,6 +127,14 @@ class Codec(Protocol):
         1970 UTC, never earlier than before.
         At least one item comes of every message, unless it is a part of something larger that is not complete.
         """
+
+
+@runtime_checkable
+class Expiring(Protocol):
+    """What a codec has besides, where parts of something larger wait for the rest: they must not wait for ever."""
+
+    def expire(self, state: Any, now_ns: int) -> tuple[Any, list[tuple[str, Item]]]:  # noqa: ANN401
+        """Give up what waits too long, with no further message; returns each item with the topic it began on."""
 
 
 def device_id_of(*parts: str) -> str:

@@ -7,10 +7,12 @@ from collections.abc import Mapping, Sequence
 
 import pytest
 
+from config.codecs import CodecKnobs
 from config.intake import IntakeKnobs
 from ingest.cameras import LETTERS_BATCH, FrameIntake, FrameOutlets, LetterWriter
 from ingest.delivery import Outcome
 from ingest.ledger import Ticket
+from ingest.pictures import PictureForms
 from ingest.slots import FrameSlots
 from ingest.store import IntakeStore, Stored
 from ingest.topics import TopicScheme
@@ -44,7 +46,7 @@ class Bench:
         self.told: list[tuple[str, dict[str, object]]] = []
         self.finished: list[Ticket] = []
         slots = FrameSlots(wait_max_s=30, period_s=lambda _camera: 4.0)
-        self.intake = FrameIntake(IntakeKnobs(), SCHEME, slots, Registry(), self.meter)
+        self.intake = FrameIntake(IntakeKnobs(), SCHEME, PictureForms(CodecKnobs()), slots, Registry(), self.meter)
         self.intake.connect(FrameOutlets(self.finished.extend, self._publish))
 
     def _publish(self, topic: str, payload: bytes) -> None:
