@@ -6,6 +6,7 @@ from pydantic import Field, field_validator
 
 from config.base import Knobs
 
+LETTERS_MAX_BYTES = 32_000_000  # refused frames that wait to be written as dead letters; more are counted and dropped
 BROKER_REMEDY = (
     "should be mqtt://host:port or mqtts://host:port with a port of 1 to 65535; in a user or password write"
     " # as %23, / as %2F, @ as %40"
@@ -57,11 +58,13 @@ class IntakeKnobs(Knobs):
     frames_window: int = Field(default=64, ge=1, le=65535)
     frame_max_bytes: int = Field(default=2_000_000, ge=10_000)
     frame_max_pixels: int = Field(default=8_300_000, ge=10_000)
-    frames_buffer_bytes: int = Field(default=256_000_000, ge=1_000_000)  # of all waiting frames together
+    frames_buffer_bytes: int = Field(default=200_000_000, ge=1_000_000)  # of all waiting frames together
     decode_limit_s: float = Field(default=2.0, ge=0.1, le=60)  # per picture; a longer one is a bomb
     frame_wait_max_s: float = Field(default=30.0, gt=0)  # waiting since received_ns, never since captured_ns
     retry_s: float = Field(default=30.0, gt=0)  # design 13.4: then the connection is dropped on purpose
     future_limit_s: float = Field(default=300.0, ge=0)
     past_limit_s: float = Field(default=604_800.0, gt=0)  # where the city pack gives a device no max_age_s
+    silence_s: float = Field(default=300.0, gt=0)  # where the registry gives a device no period
+    health_s: float = Field(default=5.0, ge=0.1, le=600)  # between two writings of the devices' health
     dead_letter_payload_bytes: int = Field(default=4096, ge=0, le=4096)
     dead_letter_cap_bytes: int = Field(default=1_000_000_000, ge=0)  # of all dead letters; more are dropped

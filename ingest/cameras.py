@@ -10,14 +10,12 @@ from functools import partial
 
 import structlog
 
-from config.intake import IntakeKnobs
+from config.intake import LETTERS_MAX_BYTES, IntakeKnobs
 from ingest.codecs.base import Passed, PictureItem, PositionItem, StatusItem
-from ingest.codecs.picture import bare
-from ingest.codecs.rows import RefusedError
 from ingest.delivery import Delivery, Outcome
 from ingest.devices import KnownDevices
 from ingest.forms import resolve
-from ingest.frames import read_frame
+from ingest.frames import WRAPPED, read_frame
 from ingest.ledger import Ticket
 from ingest.pictures import PictureForms, Read
 from ingest.rates import TokenBuckets
@@ -33,10 +31,8 @@ from schemas.position import DeadLetter, PositionRows, RawMessage
 
 log = structlog.get_logger()
 
-LETTERS_MAX_BYTES = 32_000_000  # refused frames that wait to be written as dead letters; more are counted and dropped
 LETTER_BYTES = 1000  # of a letter beside its payload: without them empty frames would fill the memory
 LETTERS_BATCH = 50
-WRAPPED = 1.5  # base64 with line breaks has 1.37 bytes for each one of a picture
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,17 +173,9 @@ class FrameIntake:
             self._refuse(message, shown, FrameError("unknown_device", f"{codec}:{device}" if codec else ""))
             return
         try:
-            self._slot(replace(message, payload=self._bare(message.payload)), rule)
+            self._slot(message, rule)
         except FrameError as error:
             self._refuse(message, shown, error)
-
-    def _bare(self, payload: bytes) -> bytes:
-        if len(payload) > WRAPPED * self._knobs.frame_max_bytes:
-            raise FrameError("size", f"{len(payload)} bytes")
-        try:
-            return bare(payload)
-        except RefusedError as refused:
-            raise FrameError(refused.reason, refused.detail) from None
 
     def _known(self, codec: str, device: str) -> tuple[str, DeviceRule | None]:
         """The id to show, and the rule; the registry is read again for a stranger."""
