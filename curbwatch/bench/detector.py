@@ -15,6 +15,7 @@ import cv2
 import numpy as np
 
 from config.vision import VisionKnobs
+from curbwatch.bench.isolation import measure_isolation
 from curbwatch.simulate.clips import CLIP_SIZE
 from curbwatch.simulate.plan import plan_view
 from curbwatch.simulate.render import Camera
@@ -108,6 +109,7 @@ def measure(reels: Sequence[Reel], cameras: int, seconds: float, tick: Tick = la
         "cameras": cameras,
         "scenes": len(reels),
         "rounds": len(times.gray),
+        **measure_isolation([jpeg for reel in reels for jpeg in reel.jpegs], seconds / 4),
         "jpeg_kib": [round(float(np.percentile(sizes, share)) / 1024, 1) for share in (5, 50, 95)],
     }
 

@@ -49,6 +49,10 @@ def frames(
         ("decode + detector", "decode_detect_us", found["total_ratio"]),
     ):
         typer.echo(f"  {label:<18} {found[key]:7.0f} us  {ratio:5.2f}x")
+    typer.echo(
+        f"  {'decode, isolated':<18} {found['decode_isolated_us']:7.0f} us  {found['isolation_ratio']:5.2f}x"
+        f" of the same in process, {found['isolation_wall_ratio']:.2f}x by the wall's clock, batches of 8"
+    )
     for name, ratio in found["baselines"].items():
         typer.echo(f"  {name:<18} {ratio * found['decode_gray4_us']:7.0f} us  {ratio:5.2f}x")
     typer.echo(f"  {found['frames_per_s_core']:.0f} frames/s on one core, {found['bytes_per_camera']} bytes per camera")

@@ -5,6 +5,7 @@ from schemas.errors import UsageError
 
 KEYS = {
     *("decode_gray4_us", "detector_us", "decode_detect_us", "detector_ratio", "total_ratio"),
+    *("decode_isolated_us", "isolation_ratio", "isolation_wall_ratio"),
     *("baselines", "bytes_per_camera", "frames_per_s_core"),
 }
 
