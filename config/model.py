@@ -13,7 +13,6 @@ from config.quality import QualityKnobs
 from config.service import DatabaseKnobs, HttpKnobs, LogKnobs, RedisKnobs, SiteKnobs
 from config.vision import VisionKnobs
 
-
 BUFFERS_SHARE = 0.6  # of the memory limit: the rest is code, backgrounds and what a batch needs while it is worked on
 
 
@@ -44,7 +43,7 @@ class Config(Knobs):
         if buffers > BUFFERS_SHARE * limit:
             raise ValueError(
                 f"engine.memory_limit_bytes = {limit}: intake.positions_buffer_bytes, intake.frames_buffer_bytes,"
-                f" codecs.chunk_buffer_bytes and {LETTERS_MAX_BYTES} for dead letters are {buffers} together; they may be"
-                f" {round(BUFFERS_SHARE * limit)}: raise the limit or lower one of them"
+                f" codecs.chunk_buffer_bytes and {LETTERS_MAX_BYTES} for dead letters are {buffers} together; they may"
+                f" be {round(BUFFERS_SHARE * limit)}: raise the limit or lower one of them"
             )
         return self
