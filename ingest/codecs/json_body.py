@@ -167,11 +167,11 @@ def extras(values: Mapping[str, object]) -> dict[str, Any] | None:
     return dict(list(kept.items())[:EXTRAS_MAX]) or None
 
 
-def times(value: object, factor: float) -> float | None:
+def scaled(value: object, *, times: float = 1, over: float = 1) -> float | None:
     """Return a number of the extras in another unit; None for what is no number."""
     if isinstance(value, bool) or not isinstance(value, int | float) or not -NUMBER_MAX < value < NUMBER_MAX:
         return None
-    return value * factor
+    return value * times / over
 
 
 def _storable(value: object) -> bool:

@@ -43,7 +43,7 @@ NAMES = {"heading": "heading_deg", "alt": "alt_m", "acc": "acc_m"}
 # Multiplied; a power of ten is divided by, because 1e-7 is not exact and 1e7 is.
 FACTORS = {"mps": 1.0, "knots": KNOT_MPS, "mph": MPH_MPS, "ft": 0.3048, "km": 1000.0, "rad": 180 / math.pi}
 DIVISORS = {"kmh": 3.6, "1e-6": 1e6, "1e-7": 1e7, "percent": 100.0}
-NUMBER = re.compile(r"[+-]?(?:[0-9]{1,20}(?:\.[0-9]{0,20})?|\.[0-9]{1,20})(?:[eE][+-]?[0-9]{1,2})?")
+NUMBER = re.compile(r"[+-]?(?:[0-9]{1,20}(?:\.[0-9]{0,20})?|\.[0-9]{1,20})(?:[eE][+-]?[0-9]{1,3})?")
 WHOLE = re.compile(r"-?[0-9]{1,18}")
 ZONE = re.compile(r"(?:[zZ]|[+-][0-9]{2}:?[0-9]{2})$")
 STATES = {"1": True, "true": True, "0": False, "false": False}

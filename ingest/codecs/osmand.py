@@ -18,7 +18,7 @@ from ingest.codecs.json_body import (
     known,
     name_of,
     required,
-    times,
+    scaled,
     wildcards,
 )
 from ingest.codecs.native import UNREADABLE
@@ -104,7 +104,7 @@ class OsmAnd(JsonForm):
             return [Passed("no_position")]
         inner = said.extras if isinstance(said.extras, dict) else {}
         battery = said.battery if isinstance(said.battery, dict) else {}
-        level = times(battery.get("level"), 100)
+        level = known(scaled(battery.get("level")))
         speed_mps = known(at.speed)
         return [
             PositionItem(
@@ -121,8 +121,8 @@ class OsmAnd(JsonForm):
                 alarms=alarms_of("alarm", said.alarm if said.alarm is not None else inner.get("alarm")),
                 extra=extras(
                     {
-                        "battery_pct": known(level),
-                        "mileage_km": times(said.odometer, 0.001),
+                        "battery_pct": scaled(level, times=100),
+                        "mileage_km": scaled(said.odometer, over=1000),
                         "motion": said.is_moving,
                         "mock": said.mock,
                     }

@@ -17,8 +17,8 @@ from ingest.codecs.json_body import (
     extras,
     name_of,
     required,
+    scaled,
     state,
-    times,
 )
 from ingest.codecs.native import UNREADABLE
 from schemas.position import RawMessage
@@ -116,13 +116,13 @@ class Traccar(JsonForm):
 def _more(said: dict[str, Any]) -> dict[str, Any] | None:
     return extras(
         {
-            "mileage_km": times(said.get("odometer"), 0.001),
-            "total_distance_km": times(said.get("totalDistance"), 0.001),
-            "engine_h": times(said.get("hours"), 1 / 3_600_000),
-            "battery_pct": times(said.get("batteryLevel"), 1),
-            "battery_v": times(said.get("battery"), 1),
-            "power_v": times(said.get("power"), 1),
-            "fuel_l": times(said.get("fuel"), 1),
+            "mileage_km": scaled(said.get("odometer"), over=1000),
+            "total_distance_km": scaled(said.get("totalDistance"), over=1000),
+            "engine_h": scaled(said.get("hours"), over=3_600_000),
+            "battery_pct": scaled(said.get("batteryLevel")),
+            "battery_v": scaled(said.get("battery")),
+            "power_v": scaled(said.get("power")),
+            "fuel_l": scaled(said.get("fuel")),
             "motion": said.get("motion"),
             "driver": said.get("driverUniqueId"),
         }
