@@ -3,7 +3,8 @@
 import hashlib
 from collections.abc import Mapping
 
-from ingest.codecs.rows import SEQ_MAX
+from ingest.codecs.picture import bare
+from ingest.codecs.rows import SEQ_MAX, RefusedError
 from ingest.jpeg import inspect
 from ingest.stamps import StampError, digits, timely_ns
 from schemas.device import DeviceRule
@@ -11,25 +12,33 @@ from schemas.errors import FrameError
 from schemas.frame import Frame
 from schemas.position import RawMessage
 
+WRAPPED = 1.5  # base64 with line breaks has 1.37 bytes for each one of a picture
+
 
 def read_frame(message: RawMessage, rule: DeviceRule, *, max_bytes: int, max_pixels: int, future_s: float) -> Frame:
-    """Gate and stamp one picture.
+    """Unwrap, gate and stamp one picture.
 
     The MQTT 5 user properties ``ts``, ``seq``, ``boot``, ``preset`` and ``sha256`` count; without ``ts`` the receive
-    time does, and the frame says so. Raises FrameError with the dead letter's reason: the gate's, ``ts``, ``tz``,
-    ``ts_future``, ``ts_too_old``, ``seq``, ``text`` or ``sha256``.
+    time does, and the frame says so. Raises FrameError with the dead letter's reason: the gate's, ``base64``, ``ts``,
+    ``tz``, ``ts_future``, ``ts_too_old``, ``seq``, ``text`` or ``sha256``.
     """
-    header = inspect(message.payload, max_bytes=max_bytes, max_pixels=max_pixels)
+    if len(message.payload) > WRAPPED * max_bytes:
+        raise FrameError("size", f"{len(message.payload)} bytes")
+    try:
+        jpeg = bare(message.payload)
+    except RefusedError as refused:
+        raise FrameError(refused.reason, refused.detail) from None
+    header = inspect(jpeg, max_bytes=max_bytes, max_pixels=max_pixels)
     properties = dict(message.properties)
     claimed = properties.get("sha256", "")
-    if claimed and claimed.lower() != hashlib.sha256(message.payload).hexdigest():
+    if claimed and claimed.lower() != hashlib.sha256(jpeg).hexdigest():
         raise FrameError("sha256", "the bytes are not those the camera sent")
     captured_ns, stamped = _captured(properties, message.received_ns, rule, future_s)
     return Frame(
         camera_id=rule.device_id,
         captured_ns=captured_ns,
         received_ns=message.received_ns,
-        jpeg=message.payload,
+        jpeg=jpeg,
         width=header.width,
         height=header.height,
         seq=_seq(properties),
