@@ -2,6 +2,7 @@
 
 import importlib
 import pkgutil
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -37,12 +38,17 @@ def load_codecs(knobs: CodecKnobs) -> tuple[Codec, ...]:
     for module in pkgutil.iter_modules(ingest.codecs.__path__):
         make = getattr(importlib.import_module(f"ingest.codecs.{module.name}"), "make", None)
         found.extend(make(knobs) if make is not None else ())
-    names = {codec.name for codec in found}
+    names = Counter(codec.name for codec in found)
     wrong = [
+        Fault("configuration", f"codecs.mapping[{index}].name", one.name, "is the name of a codec: take another")
+        for index, one in enumerate(knobs.mapping)
+        if names[one.name] > 1
+    ]
+    wrong += [
         Fault("configuration", f"codecs.{key}", name, f"there is no such codec; there are {', '.join(sorted(names))}")
         for key, some in (("enabled", knobs.enabled), ("topics", knobs.topics))
         for name in some
-        if name not in names | {"all"}
+        if name not in (*names, "all")
     ]
     if wrong:
         raise ConfigError(tuple(wrong))
