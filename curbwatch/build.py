@@ -20,6 +20,7 @@ from config.pack import Pack, apply_modes, load_pack
 from curbwatch.devices import LiveRegistry, LiveViews
 from curbwatch.endpoints import Endpoints
 from curbwatch.engine.local import LocalEngine
+from curbwatch.health_keeper import HealthKeeper
 from curbwatch.journal import DecisionJournal
 from curbwatch.parts.paths import home
 from curbwatch.registry import sync_pack
@@ -29,6 +30,7 @@ from detectors.vision import VisionDetector
 from ingest.decode import one_thread
 from ingest.decode_process import DecoderLimits, DecoderProcess
 from ingest.forms import Forms, PositionForms
+from ingest.health import HealthBook
 from ingest.mqtt import DROPPED_TOPIC, VERSION_TOPIC
 from ingest.positions import Sinks
 from ingest.session_plan import SessionPlan
@@ -147,6 +149,16 @@ def position_forms(site: Site) -> PositionForms:
 def make_queue(site: Site) -> JobQueue:
     """Return the queue's client."""
     return JobQueue(site.endpoints.redis_url, claim_idle_s=site.config.dispatch.claim_idle_s)
+
+
+def make_book(site: Site, registry: LiveRegistry) -> HealthBook:
+    """Return the book of the devices."""
+    return HealthBook(registry, silence_s=site.config.intake.silence_s)
+
+
+def make_keeper(site: Site, book: HealthBook, meter: Meter) -> HealthKeeper:
+    """Return the thread that writes the book down, on a database connection of its own."""
+    return HealthKeeper(site.endpoints.database_url, book, meter, every_s=site.config.intake.health_s)
 
 
 class RelayThread:

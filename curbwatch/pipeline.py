@@ -44,6 +44,8 @@ class Pipeline:
         self._queue = build.make_queue(site)
         self._relay = build.RelayThread(site, self._queue, telemetry)
         self._registry = LiveRegistry(site.endpoints.database_url, self._views_changed)
+        self._book = build.make_book(site, self._registry)
+        self._keeper = build.make_keeper(site, self._book, telemetry)
         self._shards = build.make_shards(site, self._registry, build.make_incidents(site, self._database), telemetry)
         self._engine = build.make_engine(site, self._shards)
         self._slots = FrameSlots(
@@ -58,7 +60,7 @@ class Pipeline:
         self._positions = PositionWriter(
             site.config.intake, build.position_forms(site), build.make_sinks(site), self._registry, telemetry
         )
-        self._presence = Presence(site.scheme, self._registry, telemetry)
+        self._presence = Presence(site.scheme, self._registry, self._book, telemetry)
         self._frame_session = MqttSession(*build.frame_session(site), telemetry, self._frame_came)
         self._position_session = MqttSession(
             *build.position_session(site), telemetry, self._position_came, self._ask_again, lambda: self._positions.full
@@ -74,13 +76,22 @@ class Pipeline:
         self.health.start()
         self._relay.start()
         await asyncio.to_thread(self._registry.start)
+        await asyncio.to_thread(self._keeper.start)
         await self._engine.start()
         await self._engine.each(Shard.start)
         self._pump_task = asyncio.create_task(self._pump(), name="pump")
         self._letters.start()
         session = self._position_session
         self._positions.start(Outlets(session.finish, session.drop, session.publish, lambda: session.generation))
-        self._frames.connect(FrameOutlets(self._frame_session.finish, self._frame_session.publish))
+        self._frames.connect(
+            FrameOutlets(
+                self._frame_session.finish,
+                self._frame_session.publish,
+                self._book.status,
+                self._book.frame,
+                lambda letter: self._book.letter(letter, "camera"),
+            )
+        )
         await asyncio.to_thread(self._frame_session.start)
         await asyncio.to_thread(self._position_session.start)
         log.info("ready", health=self.health.url, timescaledb=self._site.edition.value)
@@ -126,6 +137,7 @@ class Pipeline:
             ("slots", lambda: self._frames.shed_waiting("shutdown")),
             ("frame session", self._frame_session.stop),
             ("dead letters", self._letters.stop),
+            ("health", self._keeper.stop),
             ("relay", self._relay.stop),
             ("registry", self._registry.stop),
             ("database", self._database.close),
@@ -194,6 +206,7 @@ class Pipeline:
             "picture decoder": all(shard.alive for shard in self._shards),
             "relay": self._relay.alive,
             "registry": self._registry.alive,
+            "health keeper": self._keeper.alive,
         }
 
     def _checks(self) -> Checks:
