@@ -8,7 +8,8 @@ from typing import Literal
 from config.model import Config
 from curbwatch.broker import emqx, mosquitto
 from curbwatch.broker.credentials import keep
-from curbwatch.broker.plan import PROBE_USER, Foreign, Tls, make_plan, rights
+from curbwatch.broker.foreign import foreign_forms
+from curbwatch.broker.plan import PROBE_USER, Tls, make_plan, rights
 from curbwatch.parts.paths import make_folder, write_private
 from schemas.errors import UsageError
 
@@ -37,19 +38,30 @@ def write_kit(  # noqa: PLR0913  # each is one decision of the operator
     port: int = 8883,
     host: str = "",
     data: str = DATA,
-    foreign: Iterable[Foreign] = (),
     revoke: bool = True,
 ) -> Written:
     """Write configuration, access list, hashed passwords, and one credential file for each user.
 
     Written again, it keeps every password, makes those of new devices and, with ``revoke``, removes those of devices
     that are no longer there. Raises UsageError for a path or an id that cannot stand in a configuration, SetupError
-    where the folder cannot be written, ConfigError for a credential file that other users can read.
+    where the folder cannot be written, ConfigError for a form that does not exist, or a credential file that others can
+    read.
     """
     folder = folder.absolute()
     for path in (str(folder), data, tls.authority, tls.certificate, tls.key):
         _refuse_path(path)
-    plan = make_plan(config, devices, tls=tls, folder=str(folder), data=data, port=port, host=host, foreign=foreign)
+    foreign, gateways = foreign_forms(config.codecs)
+    plan = make_plan(
+        config,
+        devices,
+        tls=tls,
+        folder=str(folder),
+        data=data,
+        port=port,
+        host=host,
+        foreign=foreign,
+        gateways=gateways,
+    )
     make_folder(folder, 0o755)
     broker = config.broker
     given = {

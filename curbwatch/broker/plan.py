@@ -41,6 +41,15 @@ class Foreign:
 
 
 @dataclass(frozen=True, slots=True)
+class Gateway:
+    """A user that speaks for many devices of one kind, on topics without a level for the device's own name."""
+
+    user: str
+    kind: Kind
+    topics: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Right:
     """One line of an access list. ``user`` empty: every user, for topics with its own name in them."""
 
@@ -65,6 +74,7 @@ class BrokerPlan:
         folder: where the written files lie at the broker.
         data: where the broker keeps its sessions.
         foreign: topics of foreign forms.
+        gateways: who speaks for others.
         player: a user that plays all devices; empty: none.
     """
 
@@ -79,12 +89,13 @@ class BrokerPlan:
     folder: str
     data: str
     foreign: tuple[Foreign, ...] = ()
+    gateways: tuple[Gateway, ...] = ()
     player: str = ""
 
     @property
     def users(self) -> tuple[str, ...]:
-        """Everybody who logs in: the intake, the probe, and the devices; those with a certificate have no password."""
-        own = (self.positions_user, self.frames_user, PROBE_USER, *((self.player,) if self.player else ()))
+        """Everybody with a password: the intake, the probe, gateways, and devices that have no certificate."""
+        own = (self.positions_user, self.frames_user, PROBE_USER, *(gateway.user for gateway in self.gateways))
         return own if self.tls is not None and self.tls.mutual else own + self.devices
 
     @property
@@ -108,6 +119,7 @@ def make_plan(  # noqa: PLR0913  # each is one decision of the operator
     port: int = 8883,
     host: str = "",
     foreign: Iterable[Foreign] = (),
+    gateways: Iterable[Gateway] = (),
 ) -> BrokerPlan:
     """Plan the broker of one site. No devices: only the intake can log in.
 
@@ -115,7 +127,8 @@ def make_plan(  # noqa: PLR0913  # each is one decision of the operator
     foreign topics without a place for the device's name: every device could write as any other there.
     """
     intake, site, broker = config.intake, config.site, config.broker
-    own = {broker.positions_user, broker.frames_user, PROBE_USER}
+    speakers = tuple(gateways)
+    own = {broker.positions_user, broker.frames_user, PROBE_USER, *(gateway.user for gateway in speakers)}
     names = tuple(sorted(set(devices)))
     refuse_names(names, own)
     listed = tuple(foreign)
@@ -134,6 +147,7 @@ def make_plan(  # noqa: PLR0913  # each is one decision of the operator
         folder=folder,
         data=data,
         foreign=listed,
+        gateways=speakers,
     )
 
 
@@ -156,10 +170,13 @@ def rights(plan: BrokerPlan) -> tuple[Right, ...]:
         found += [Right(user, "deny", form.topic.replace(NAME, user)) for form in plan.foreign]
         found += [Right(user, "read", f"{plan.base}/{kind}/+/{leaf}") for leaf in LEAVES[kind]]
         found += [Right(user, "read", form.topic.replace(NAME, "+")) for form in plan.foreign if form.kind == kind]
+        found += [Right(user, "read", topic) for one in plan.gateways if one.kind == kind for topic in one.topics]
         found += [Right(user, "read", topic) for topic in (VERSION_TOPIC, DROPPED_TOPIC)]
         found += [Right(user, "write", f"{plan.base}/{kind}/+/{leaf}") for leaf in ANSWERS]
     found.append(Right(plan.positions_user, "write", f"{plan.base}/incident/+"))
+    found += [Right(gateway.user, "write", topic) for gateway in plan.gateways for topic in gateway.topics]
     if plan.player:
+        found += [Right(plan.player, "write", topic) for gateway in plan.gateways for topic in gateway.topics]
         found += [Right(plan.player, right.act, right.topic.replace(NAME, "+")) for right in device_rights(plan)]
     return (*found, *device_rights(plan))
 

@@ -3,7 +3,9 @@
 import signal
 from pathlib import Path
 
+from config.codecs import CodecKnobs
 from config.intake import IntakeKnobs
+from curbwatch.broker.foreign import foreign_forms
 from curbwatch.broker.mosquitto import access, passwords, settings
 from curbwatch.broker.plan import PROBE_USER, BrokerPlan, Right, rights
 from curbwatch.parts import process
@@ -13,8 +15,9 @@ USERS = ("intake-positions", "intake-frames", "devices", PROBE_USER)
 
 
 def private_plan(port: int, folder: Path) -> BrokerPlan:
-    """Any site's topics, and one user that plays all devices: the simulated city and recordings."""
+    """Any site's topics, and one user that plays all devices and gateways: the simulated city and recordings."""
     positions, frames, player, _ = USERS
+    foreign, gateways = foreign_forms(CodecKnobs())
     return BrokerPlan(
         base="+/+/+",
         devices=(),
@@ -26,6 +29,8 @@ def private_plan(port: int, folder: Path) -> BrokerPlan:
         payload_max_bytes=IntakeKnobs().frame_max_bytes,
         folder=str(folder),
         data=str(folder),
+        foreign=foreign,
+        gateways=gateways,
         player=player,
     )
 

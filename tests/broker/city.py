@@ -9,7 +9,7 @@ from pathlib import Path
 
 from config.model import Config
 from curbwatch.broker.kit import write_kit
-from curbwatch.broker.plan import Foreign, Tls
+from curbwatch.broker.plan import Tls
 from curbwatch.doctor.guest import Address, Guest
 from curbwatch.doctor.packets import Login
 from curbwatch.parts import process
@@ -19,7 +19,6 @@ from tests.certificate import Signer, make_signer
 CAMERA, VEHICLE, OTHER = "cam-1", "car-1", "car-2"
 DEVICES = (CAMERA, VEHICLE, OTHER)
 BASE = "city/v1/yanjiang"
-FOREIGN = (Foreign("vehicle", "owntracks/%u/+"), Foreign("vehicle", "v1/devices/%u/telemetry"))
 
 
 @dataclass
@@ -77,7 +76,6 @@ def city(name: str, *, mutual: bool = False) -> Iterator[City]:
         port=port,
         host="127.0.0.1",
         data=f"{folder}/data",
-        foreign=FOREIGN,
     )
     for file in (*(folder / name for name in written.files), key):
         owner.own(file)

@@ -29,6 +29,9 @@ FRAME = f"{BASE}/camera/{CAMERA}/frame"
         (VEHICLE, POSITIONS, f"{BASE}/vehicle/{VEHICLE}/status"),
         (VEHICLE, POSITIONS, f"owntracks/{VEHICLE}/phone"),
         (VEHICLE, POSITIONS, f"v1/devices/{VEHICLE}/telemetry"),
+        ("gateway-traccar", POSITIONS, "traccar/positions"),
+        ("gateway-frigate", FRAMES, "frigate/front/person/snapshot"),
+        (CAMERA, FRAMES, f"esp32/{CAMERA}/chunk/3"),
         (CAMERA, FRAMES, FRAME),
         (CAMERA, FRAMES, f"{BASE}/camera/{CAMERA}/status"),
         (POSITIONS, VEHICLE, f"{BASE}/vehicle/{VEHICLE}/ack"),
@@ -59,6 +62,12 @@ def test_what_must_be_said_arrives(yanjiang: City, device: str, user: str, topic
         (VEHICLE, f"{BASE}/vehicle/{VEHICLE}/cmd"),
         (VEHICLE, f"{BASE}/incident/1"),
         (VEHICLE, "anything/else"),
+        (VEHICLE, "traccar/positions"),  # as a gateway, which speaks for all
+        (VEHICLE, "v1/gateway/telemetry"),
+        (VEHICLE, "ngsi-ld/Vehicle"),
+        (CAMERA, f"frigate/{CAMERA}/person/snapshot"),
+        ("gateway-traccar", POSITION),
+        ("gateway-traccar", "v1/gateway/telemetry"),
         (POSITIONS, POSITION),  # the intake in a device's name, and in its own
         (POSITIONS, f"{BASE}/vehicle/{POSITIONS}/position"),
         (POSITIONS, f"owntracks/{POSITIONS}/phone"),
@@ -199,5 +208,6 @@ def test_without_a_certificate_nobody_enters_by_the_devices_door(mutual: City) -
 
 
 def test_devices_with_certificates_have_no_password_to_lose(mutual: City) -> None:
-    assert sorted(path.name for path in (mutual.folder / "credentials").iterdir()) == ["doctor", FRAMES, POSITIONS]
+    named = {path.name for path in (mutual.folder / "credentials").iterdir() if not path.name.startswith("gateway-")}
+    assert named == {"doctor", FRAMES, POSITIONS}
     assert VEHICLE not in (mutual.folder / "passwords").read_text()

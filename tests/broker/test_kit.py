@@ -9,8 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from config.codecs import CodecKnobs
 from config.model import Config
 from curbwatch.broker import emqx, mosquitto
+from curbwatch.broker.foreign import foreign_forms
 from curbwatch.broker.kit import Make, Written, write_kit
 from curbwatch.broker.plan import Foreign, Tls, make_plan, rights
 from curbwatch.parts.paths import write_private
@@ -18,7 +20,8 @@ from schemas.errors import ConfigError, UsageError
 
 TLS = Tls("/tls/ca.pem", "/tls/broker.pem", "/tls/broker.key")
 MUTUAL = Tls(TLS.authority, TLS.certificate, TLS.key, mutual=True)
-OWN = {"intake-positions", "intake-frames", "doctor"}
+GATEWAYS = {"gateway-frigate", "gateway-ngsi_ld", "gateway-thingsboard_gateway", "gateway-traccar"}
+OWN = {"intake-positions", "intake-frames", "doctor"} | GATEWAYS
 MAKES: tuple[Make, ...] = ("mosquitto", "emqx")
 
 
@@ -43,7 +46,7 @@ def test_a_second_time_changes_nothing(tmp_path: Path, make: Make) -> None:
     before = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
     again = write(tmp_path, "cam-1", "car-1", make=make)
     assert {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()} == before
-    assert (len(first.added), again.added, again.removed) == (5, (), ())
+    assert (set(first.added), again.added, again.removed) == (OWN | {"car-1", "cam-1"}, (), ())
 
 
 @pytest.mark.parametrize("make", MAKES)
@@ -106,7 +109,7 @@ def test_the_intake_keeps_the_password_its_configuration_names(tmp_path: Path) -
 
 
 @pytest.mark.parametrize(
-    "name", ["a+b", "#", "a/b", "", "a" * 65, "ä", "a:b", "a\nb", "../x", "intake-frames", "doctor"]
+    "name", ["a+b", "#", "a/b", "", "a" * 65, "ä", "a:b", "a\nb", "../x", "intake-frames", "doctor", "gateway-traccar"]
 )
 def test_an_id_that_would_open_others_topics_or_be_one_of_us_is_refused(tmp_path: Path, name: str) -> None:  # T32
     with pytest.raises(UsageError, match="device ids"):
@@ -179,6 +182,28 @@ def test_a_spoiled_password_file_is_made_anew(text: str) -> None:
     assert mosquitto.fits("secret", made.rstrip("\n").partition(":")[2])
     (entry,) = json.loads(emqx.passwords({"car-1": "secret"}, text))
     assert emqx.fits("secret", entry)
+
+
+def test_a_level_of_the_topic_is_the_devices_where_the_form_says_so() -> None:
+    fields = {"lon": {"path": "x"}, "lat": {"path": "y"}}
+    mapping = (
+        {"name": "fleet", "topics": ("fleet/+/gps/#",), "device": "topic:1", "fields": fields},
+        {"name": "bus", "topics": ("bus/+",), "device": "path:id", "fields": fields},
+    )
+    knobs = CodecKnobs.model_validate(
+        {"enabled": ("fleet", "bus", "osmand", "frigate"), "topics": {"osmand": ("all", "a/+/b")}, "mapping": mapping}
+    )
+    forms, gateways = foreign_forms(knobs)
+    assert {form.topic for form in forms} == {"fleet/%u/gps/#", "a/%u/b"}
+    assert {(gateway.user, gateway.topics) for gateway in gateways} == {
+        ("gateway-bus", ("bus/+",)),
+        ("gateway-osmand", ("all",)),
+        ("gateway-frigate", ("frigate/+/+/snapshot", "frigate/+/status/detect")),
+    }
+
+
+def test_without_foreign_forms_there_is_no_foreign_topic() -> None:
+    assert foreign_forms(CodecKnobs(enabled=())) == ((), ())
 
 
 def emqx_plan(*devices: str, tls: Tls = TLS) -> tuple[str, list[str]]:
