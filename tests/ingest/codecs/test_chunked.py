@@ -246,3 +246,29 @@ def test_incomplete_pictures_cannot_fill_the_memory() -> None:
     bench.intake.expire(at_ns(100))
     assert bench.meter.counts["frames_received"] == 41
     assert bench.balanced()
+
+
+def test_pictures_on_their_way_are_limited_in_number_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("ingest.codecs.chunked.OPEN_MAX", 5)
+    bench = Bench()
+    for number in range(12):
+        meta(bench, device=f"d{number}")
+    assert [letter.device_id for letter in bench.letters()] == [f"d{number}" for number in range(7)]
+
+
+def test_a_picture_has_no_more_pieces_than_are_allowed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("ingest.codecs.chunked.PIECES_MAX", 3)
+    bench = Bench()
+    meta(bench)
+    plain(bench, [b"\xff"] * 4)
+    assert refused(bench) == [("incomplete", f"3 pieces, 3 of {SIZE} bytes: piece 3 is beyond its last one")]
+
+
+def test_a_clock_that_is_set_back_gives_nothing_up_and_keeps_nothing_for_ever() -> None:
+    bench = Bench()
+    meta(bench, 100.0)
+    plain(bench, pieces()[:2], 40.0)
+    bench.intake.expire(at_ns(41))
+    assert bench.letters() == []
+    bench.intake.expire(at_ns(131))
+    assert [reason for reason, _ in refused(bench)] == ["incomplete"]
