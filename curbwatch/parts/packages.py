@@ -15,7 +15,8 @@ from pathlib import Path
 from schemas.errors import SetupError
 
 SUITE = "trixie"  # Debian 13: the first release with TimescaleDB, and with Mosquitto that keeps MQTT flow control
-PACKAGES = ("postgresql-17-timescaledb", "mosquitto", "valkey-server")
+# The last one is for docs/device.sh and its test; a folder fetched before it was listed goes without.
+PACKAGES = ("postgresql-17-timescaledb", "mosquitto", "valkey-server", "mosquitto-clients")
 KEYRING = Path("/usr/share/keyrings/debian-archive-keyring.gpg")
 # Dependencies of maintainer scripts and of JIT compilation only; the servers run without them.
 NOT_NEEDED = re.compile(r"^(libllvm|perl|libperl|locales|libc-l10n|libc-dev|.*-dev$|.*-perl$)")
@@ -24,6 +25,8 @@ PROGRAMS = (
     *(f"{POSTGRES_BIN}/{name}" for name in ("postgres", "initdb", "pg_ctl", "psql", "pg_dump", "pg_restore")),
     "usr/sbin/mosquitto",
     "usr/bin/valkey-server",
+    "usr/bin/mosquitto_pub",
+    "usr/bin/mosquitto_sub",
 )
 
 BEGUN = frozenset({"apt", "root"})  # all that a killed first time leaves
