@@ -104,7 +104,7 @@ class LiveRegistry:
                 return
             before, after = self._registry.views, load_registry(conn)
         self._registry, self._print = after, now
-        self._rules = after.rules | {alias: after.rules[device_id] for alias, device_id in after.aliases.items()}
+        self._rules = after.known()
         changed = [camera_id for camera_id, view in before.items() if after.views.get(camera_id) != view]
         log.info("registry_read", devices=len(after.rules), views_changed=len(changed))
         with self._changed:

@@ -56,6 +56,10 @@ class Registry:
     names: dict[str, str]
     aliases: dict[str, str]
 
+    def known(self) -> dict[str, DeviceRule]:
+        """Rules by id and by alias; ``rule.device_id`` tells an alias from an id."""
+        return self.rules | {alias: self.rules[device_id] for alias, device_id in self.aliases.items()}
+
 
 def sync_pack(conn: Connection, pack: Pack, *, past_limit_s: float) -> None:
     """Make the registry say what the pack says, in one transaction.

@@ -209,7 +209,8 @@ def _take(build: RowBuilder, message: RawMessage, stepped: Stepped, rules: Rules
                 kept_out[shown] = _kept_out(message, rule, gate)
                 if kept_out[shown]:
                     # Whole, once for each device, so that it can be replayed.
-                    build.refuse(message, shown, RefusedError(kept_out[shown]))
+                    stranger = f"{stepped.codec}:{item.device}" if kept_out[shown] == "unknown_device" else ""
+                    build.refuse(message, shown, RefusedError(kept_out[shown], stranger))
             if rule is None or kept_out[shown]:
                 continue
             try:

@@ -69,9 +69,10 @@ LETTER = """
 insert into dead_letter
     (received_at, last_at, topic, device_id, reason, detail, size_bytes, payload_sha256, payload, properties)
 values (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s)
-on conflict (topic, reason, payload_sha256) where replayed_at is null
+on conflict (topic, reason, payload_sha256, device_id) where replayed_at is null
 do update set times = dead_letter.times + 1, last_at = excluded.last_at
 """
+REPLAYED = "update dead_letter set replayed_at = now() where id = any(%s) and replayed_at is null"
 DETAIL_MAX = 400  # characters kept of a topic and of a detail
 WHOLE = frozenset({"rate", "unknown_device"})  # design 13.5: nothing is wrong with the message, it may be replayed
 # The size on disk costs nothing to ask, but does not shrink when letters are taken out: only where it says "full" are
@@ -128,21 +129,27 @@ class IntakeStore:
         self._conn: psycopg.Connection | None = None
 
     def write(
-        self, rows: PositionRows, letters: Sequence[DeadLetter], marks: Mapping[Key, Standing] | None = None
+        self,
+        rows: PositionRows,
+        letters: Sequence[DeadLetter],
+        marks: Mapping[Key, Standing] | None = None,
+        *,
+        replayed: Sequence[int] = (),
     ) -> Stored:
         """Store a batch. Rows that are known already (a redelivery) change nothing; empty batches neither.
 
         A row that the database refuses (it should not exist: the codec checks) costs itself, as a dead letter of
-        reason ``store``, and never its neighbours; a dead letter that it refuses is dropped.
+        reason ``store``, and never its neighbours; a dead letter that it refuses is dropped. ``replayed`` are ids of the
+        dead letters that the batch was made of.
         """
         kept = self._within_cap([self._shortened(letter) for letter in letters])
         capped = len(letters) - len(kept)
         try:
-            return replace(self._once(rows, kept, marks or {}), letters_capped=capped)
+            return replace(self._once(rows, kept, marks or {}, replayed), letters_capped=capped)
         except SinkError as error:
             if error.retryable:
                 raise
-        return replace(self._apart(rows, kept, marks or {}), letters_capped=capped)
+        return replace(self._apart(rows, kept, marks or {}, replayed), letters_capped=capped)
 
     def marks_of(self, keys: Sequence[Key]) -> dict[Key, int]:
         """Return stored marks of these (device, boot) pairs; pairs without one are left out."""
@@ -174,7 +181,13 @@ class IntakeStore:
             self._conn.close()
             self._conn = None
 
-    def _once(self, rows: PositionRows, letters: Sequence[DeadLetter], marks: Mapping[Key, Standing]) -> Stored:
+    def _once(
+        self,
+        rows: PositionRows,
+        letters: Sequence[DeadLetter],
+        marks: Mapping[Key, Standing],
+        replayed: Sequence[int] = (),
+    ) -> Stored:
         inserted = 0
         try:
             conn = self._connected()
@@ -186,6 +199,8 @@ class IntakeStore:
                             copy.write_row(row)
                     cursor.execute(UPSERT)
                     inserted = cursor.rowcount
+                if replayed:
+                    cursor.execute(REPLAYED, (list(replayed),))
                 if letters:
                     cursor.executemany(LETTER, [_columns(letter) for letter in letters])
                 moved = [(device_id, boot, at.mark) for (device_id, boot), at in marks.items() if at.mark >= 0]
@@ -195,7 +210,13 @@ class IntakeStore:
             raise self._failed(error) from error
         return Stored(inserted, len(rows) - inserted)
 
-    def _apart(self, rows: PositionRows, letters: Sequence[DeadLetter], marks: Mapping[Key, Standing]) -> Stored:
+    def _apart(
+        self,
+        rows: PositionRows,
+        letters: Sequence[DeadLetter],
+        marks: Mapping[Key, Standing],
+        replayed: Sequence[int],
+    ) -> Stored:
         """Store one by one what a batch would not take; the marks follow, so that a crash repeats it."""
         inserted, refused = 0, list(letters)
         for index in range(len(rows)):
@@ -211,7 +232,7 @@ class IntakeStore:
                 refused.append(self._shortened(letter))
         lost = self._letters_apart(refused)
         try:
-            self._once(PositionRows(), (), marks)
+            self._once(PositionRows(), (), marks, replayed)
         except SinkError as error:
             raise SinkError(str(error), retryable=True, wait_s=5.0) from error
         count = len(refused) - len(letters)
