@@ -85,8 +85,8 @@ def claimed(payload: bytes, original: bytes) -> Shot:
     return Shot(payload, LEARNED_S, properties=(("sha256", hashlib.sha256(original).hexdigest()),))
 
 
-def huge() -> bytes:
-    picture = np.random.default_rng(0).integers(0, 256, (1000, 1200, 3)).astype(np.uint8)
+def huge(height: int) -> bytes:
+    picture = np.random.default_rng(0).integers(0, 256, (height, 1200, 3)).astype(np.uint8)
     return encoded(picture, cv2.IMWRITE_JPEG_QUALITY, 100)
 
 
@@ -171,7 +171,7 @@ def insides() -> dict[str, Case]:
             {"processed": 1, "rejected:coding": 1},
         ),
         "F31": taken("restart markers missing", without_restarts(restarts), scenes=frozenset({"ok"})),
-        "F43": refused("several MB", "size", huge()),
+        "F43": refused("several MB", "size", huge(1000), huge(2000)),
         "F44": Case(
             "30 a second from a camera that may send one",
             fast(),
