@@ -17,6 +17,7 @@ from alerts.relay import Relay
 from alerts.store import AlertDatabase
 from config.model import Config
 from config.pack import Pack, apply_modes, load_pack
+from config.quality import city_box
 from curbwatch.devices import LiveRegistry, LiveViews
 from curbwatch.endpoints import Endpoints
 from curbwatch.engine.local import LocalEngine
@@ -32,7 +33,8 @@ from ingest.decode_process import DecoderLimits, DecoderProcess
 from ingest.forms import Forms, PositionForms
 from ingest.health import HealthBook
 from ingest.mqtt import DROPPED_TOPIC, VERSION_TOPIC
-from ingest.positions import Sinks
+from ingest.positions import Sinks, Watch
+from ingest.quality import Quality
 from ingest.session_plan import SessionPlan
 from ingest.spool import Spool
 from ingest.store import IntakeStore
@@ -154,6 +156,12 @@ def make_queue(site: Site) -> JobQueue:
 def make_book(site: Site, registry: LiveRegistry) -> HealthBook:
     """Return the book of the devices."""
     return HealthBook(registry, silence_s=site.config.intake.silence_s)
+
+
+def make_watch(site: Site, book: HealthBook) -> Watch:
+    """Return who looks at stored positions: flags, measured against the pack's grid, and the book."""
+    knobs = site.config.quality
+    return Watch(Quality(knobs, city_box(site.pack.city, knobs.box_margin_m)), book)
 
 
 def make_keeper(site: Site, book: HealthBook, meter: Meter) -> HealthKeeper:

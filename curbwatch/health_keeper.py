@@ -9,6 +9,7 @@ import structlog
 
 import curbwatch.database as db
 from ingest.health import COUNTED, Health, HealthBook, Stranger, Sweep
+from ingest.quality import LastFix
 from schemas.errors import SinkError
 from schemas.meter import Meter
 
@@ -92,6 +93,18 @@ class HealthKeeper:
                     boots[device_id] = boot
         self._book.resume(boots)
         self._thread.start()
+
+    def last_fixes(self) -> list[LastFix]:
+        """Where each vehicle was last, by the database: what its next position is measured by. Raises SinkError."""
+        query = (
+            "select device_id, extract(epoch from last_captured_at), lon, lat, coalesce(last_boot, '')"
+            " from device_health where lon is not null and last_captured_at is not null"
+        )
+        with self._database.connection() as conn:
+            return [
+                LastFix(device_id, int(epoch_s * 1_000_000_000), lon, lat, boot)
+                for device_id, epoch_s, lon, lat, boot in conn.execute(query)
+            ]
 
     @property
     def alive(self) -> bool:

@@ -57,8 +57,14 @@ class Pipeline:
             site.config.intake, site.scheme, PictureForms(site.config.codecs), self._slots, self._registry, telemetry
         )
         self._letters = LetterWriter(self._frames, build.make_store(site), telemetry)
+        self._watch = build.make_watch(site, self._book)
         self._positions = PositionWriter(
-            site.config.intake, build.position_forms(site), build.make_sinks(site), self._registry, telemetry
+            site.config.intake,
+            build.position_forms(site),
+            build.make_sinks(site),
+            self._watch,
+            self._registry,
+            telemetry,
         )
         self._presence = Presence(site.scheme, self._registry, self._book, telemetry)
         self._frame_session = MqttSession(*build.frame_session(site), telemetry, self._frame_came)
@@ -77,6 +83,7 @@ class Pipeline:
         self._relay.start()
         await asyncio.to_thread(self._registry.start)
         await asyncio.to_thread(self._keeper.start)
+        self._watch.quality.seed(await asyncio.to_thread(self._keeper.last_fixes))
         await self._engine.start()
         await self._engine.each(Shard.start)
         self._pump_task = asyncio.create_task(self._pump(), name="pump")

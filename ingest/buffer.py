@@ -101,7 +101,7 @@ class MessageBuffer:
         return self._rest.qsize()
 
     def _urgent_ones(self, count: int) -> list[Waiting]:
-        drawn = []
+        drawn: list[Waiting] = []
         while len(drawn) < count:
             try:
                 drawn.append(self._first.get_nowait())

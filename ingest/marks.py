@@ -67,11 +67,13 @@ class Marks:
             oldest[key] = max(oldest.get(key, -1), held)
         return {key: advance(self._known.get(key, Standing()), sorted(some), oldest[key]) for key, some in seqs.items()}
 
-    def accept(self, planned: Mapping[Key, Standing]) -> int:
-        """Remember standings whose rows are committed; how many seqs were given up since the last time."""
-        given_up = 0
+    def accept(self, planned: Mapping[Key, Standing]) -> dict[str, int]:
+        """Remember standings whose rows are committed; how many seqs each device gave up since the last time."""
+        given_up: dict[str, int] = {}
         for key, standing in planned.items():
-            given_up += standing.given_up - self._known.get(key, Standing()).given_up
+            more = standing.given_up - self._known.get(key, Standing()).given_up
+            if more:
+                given_up[key[0]] = given_up.get(key[0], 0) + more
             self._known[key] = standing
             self._known.move_to_end(key)
         while len(self._known) > KNOWN_MAX:

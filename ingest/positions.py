@@ -19,8 +19,10 @@ from ingest.codecs.rows import Decoded
 from ingest.delivery import Delivery, Outcome
 from ingest.devices import KnownDevices
 from ingest.forms import PositionForms
+from ingest.health import HealthBook
 from ingest.ledger import Ticket
 from ingest.marks import Key, Marks, Standing
+from ingest.quality import Judged, Quality
 from ingest.spool import Spool
 from ingest.store import IntakeStore, Stored
 from schemas.errors import SinkError
@@ -57,6 +59,14 @@ class Sinks:
     spool: Spool | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Watch:
+    """Who looks at what is stored: flags for doubtful positions, and how each device does."""
+
+    quality: Quality
+    book: HealthBook
+
+
 class PositionWriter:
     """Takes position messages in the network thread, stores them in its own. Start and stop it once.
 
@@ -66,13 +76,21 @@ class PositionWriter:
     """
 
     def __init__(
-        self, knobs: IntakeKnobs, forms: PositionForms, sinks: Sinks, devices: KnownDevices, meter: Meter
+        self,
+        knobs: IntakeKnobs,
+        forms: PositionForms,
+        sinks: Sinks,
+        watch: Watch,
+        devices: KnownDevices,
+        meter: Meter,
     ) -> None:
         self._knobs = knobs
         self._forms = forms
         self._states = forms.foreign.begin()
         self._store = sinks.store
         self._spool = sinks.spool
+        self._quality = watch.quality
+        self._book = watch.book
         self._devices = devices
         self._meter = meter
         self._admission = Admission(knobs, forms, devices, meter)
@@ -229,14 +247,17 @@ class PositionWriter:
     def _store_batch(self, batch: Batch, admitted: Admitted, outlets: Outlets, on_stored: Callable[[], None]) -> None:
         """Store a batch durably, then call ``on_stored``, then count it and tell its devices. Raises SinkError."""
         decoded = self._decode(admitted)
+        judged = self._quality.judge(decoded.rows)
         planned = self._planned(decoded)
         started_s = time.monotonic()
         stored = self._store.write(decoded.rows, decoded.dead_letters, planned)
         self._meter.observe("position_write", time.monotonic() - started_s)
         self._admission.accept(admitted)
+        self._quality.accept(judged)
         self._states = decoded.states
         on_stored()
         self._count(batch, decoded, stored)
+        self._note(decoded, judged, stored)
         self._tell(planned, outlets)
 
     def _decode(self, admitted: Admitted) -> Decoded:
@@ -267,20 +288,28 @@ class PositionWriter:
             if stored.refused:
                 self._meter.add("positions_rejected", stored.refused, reason="store")
         stored.count_dropped(self._meter)
-        for device_id, alarms in zip(decoded.rows.device_id, decoded.rows.alarms, strict=True):
-            if alarms:
-                log.warning("alarm", device=device_id, alarms=alarms)
-                self._meter.add("alarms")
         for reason, count in decoded.ignored.items():
             self._meter.add("messages_ignored", count, kind="position", reason=reason)
         if decoded.without_time:
             self._meter.add("positions_without_time", decoded.without_time)
 
+    def _note(self, decoded: Decoded, judged: Judged, stored: Stored) -> None:
+        """Tell those who look on what a stored batch held."""
+        for alarm in judged.alarms:
+            log.warning("alarm", device=alarm.device_id, alarms=alarm.alarms)
+            self._meter.add("alarms")
+        for flag, count in judged.counts.items():
+            self._meter.add("positions_flagged", count, flag=flag)
+        now_ns = time.time_ns()
+        self._book.positions(decoded.rows, decoded.dead_letters, stored.inserted, now_ns)
+        for status in decoded.statuses:
+            self._book.status(status.device, status.online, now_ns)
+
     def _tell(self, planned: dict[Key, Standing], outlets: Outlets) -> None:
         """Tell each device up to where its positions are kept: only now, when they are."""
-        given_up = self._marks.accept(planned)
-        if given_up:
-            self._meter.add("positions_given_up", given_up)
+        for device_id, count in self._marks.accept(planned).items():
+            self._meter.add("positions_given_up", count)
+            self._book.gave_up(device_id, count)
         for (device_id, boot), standing in planned.items():
             if standing.mark >= 0:
                 body = json.dumps({"boot": boot, "seq": standing.mark}).encode()

@@ -22,11 +22,14 @@ from paho.mqtt.subscribeoptions import SubscribeOptions
 import curbwatch.database as db
 from config.codecs import CodecKnobs
 from config.intake import IntakeKnobs
+from config.quality import QualityKnobs
 from curbwatch.bench.load import publish_all
 from curbwatch.endpoints import Endpoints
 from ingest.forms import Forms, PositionForms
+from ingest.health import HealthBook
 from ingest.mqtt import MqttSession
-from ingest.positions import Outlets, PositionWriter, Sinks
+from ingest.positions import Outlets, PositionWriter, Sinks, Watch
+from ingest.quality import Quality
 from ingest.session_plan import SessionPlan
 from ingest.store import IntakeStore
 from ingest.topics import TopicScheme
@@ -205,7 +208,9 @@ def _curbwatch(bench: Bench, window: int, array: int) -> float:
     expected = bench.messages // array
     watch = _Watch(expected)
     sinks = Sinks(IntakeStore(bench.endpoints.database_url, payload_bytes=4096))
-    writer = PositionWriter(knobs, _forms(bench), sinks, _Devices(), NullMeter())
+    devices = _Devices()
+    onlookers = Watch(Quality(QualityKnobs(), None), HealthBook(devices, silence_s=300.0))
+    writer = PositionWriter(knobs, _forms(bench), sinks, onlookers, devices, NullMeter())
 
     def came(message: RawMessage, ticket: Any) -> None:  # noqa: ANN401  # handed through
         watch.first_s = watch.first_s or time.perf_counter()

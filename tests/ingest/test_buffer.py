@@ -50,15 +50,14 @@ def test_an_alarm_that_comes_while_a_batch_is_gathered_ends_the_wait() -> None:
 
 def test_it_is_full_by_bytes_and_empties_again() -> None:
     made = buffer(max_bytes=3 * OVERHEAD_BYTES)
-    made.put(message(b"x" * OVERHEAD_BYTES), Ticket(1, 1))
-    assert not made.full
-    made.put(message(b""), Ticket(1, 2))
-    assert made.full
-    assert made.put(message(b""), Ticket(1, 3))  # the broker was told that there is room for it
+    full = []
+    for mid, size in enumerate((OVERHEAD_BYTES, 0, 0)):  # the broker was told that there is room for them
+        assert made.put(message(b"x" * size), Ticket(1, mid))
+        full.append(made.full)
+    assert full == [False, True, True]
     assert not made.put(message(b""), None)  # nobody was told so
-    drawn(made)
-    assert not made.full
-    assert made.waiting_bytes == 0
+    assert len(drawn(made)) == 3
+    assert (made.full, made.waiting_bytes) == (False, 0)
 
 
 def test_user_properties_weigh_as_well() -> None:

@@ -65,5 +65,5 @@ def test_marks_go_on_from_what_the_database_has() -> None:
     marks.read_back({("car", "b"): 7}, marks.unknown(covered))
     planned = marks.plan(covered)
     assert planned["car", "b"].mark == 8
-    assert marks.accept(planned) == 0
+    assert marks.accept(planned) == {}
     assert marks.unknown(covered) == []
