@@ -13,6 +13,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 import structlog
@@ -63,6 +64,7 @@ class DecoderProcess:
 
     def __init__(self, limits: DecoderLimits, meter: Meter, module: str = "ingest.decode_child") -> None:
         self._limits = limits
+        self._limit = str(limits.limit_s)
         self._meter = meter
         self._module = module
         self._size_bytes = max(SHARED_BYTES, TABLE_BYTES + limits.frame_max_bytes + GRID_BYTES_MAX)
@@ -89,38 +91,39 @@ class DecoderProcess:
             return
         if time.monotonic() < self._not_before_s:
             raise SetupError("the picture decoder does not start; it is tried again in a while")
-        if self._file < 0:
-            self._file = _shared_file(self._size_bytes)
-            memory = mmap.mmap(self._file, self._size_bytes)
-            self._whole, self._table = np.frombuffer(memory, np.uint8), np.frombuffer(memory, ROW, ROWS_MAX)
-        with tempfile.TemporaryFile() as words:
-            self._process = subprocess.Popen(
-                [
-                    sys.executable,
-                    "-P",
-                    "-m",
-                    self._module,
-                    str(self._file),
-                    str(self._size_bytes),
-                    str(self._limits.limit_s),
-                ],
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=words,
-                bufsize=0,
-                env=_environment(self._limits.frame_max_pixels),
-                pass_fds=(self._file,),
-                start_new_session=True,
-            )
-            if self._answer(START_S) == READY:
-                self._failed_starts = 0
-                return
-            told = self._end(kill=False)
-            words.seek(0)
-            last = words.read()[-2000:].decode(errors="replace").strip().rpartition("\n")[2]
+        fault = self._launch()
+        if not fault:
+            self._failed_starts = 0
+            return
         self._not_before_s = time.monotonic() + BACKOFF_S * 2**self._failed_starts
         self._failed_starts += 1
-        raise SetupError(f"the picture decoder ({self._module}) does not start: {last or told}")
+        raise SetupError(f"the picture decoder ({self._module}) does not start: {fault}")
+
+    def _launch(self) -> str:
+        """Start the child and wait until it is ready; returns its last words where it is not."""
+        try:
+            if self._file < 0:
+                self._file = _shared_file(self._size_bytes)
+                memory = mmap.mmap(self._file, self._size_bytes)
+                self._whole, self._table = np.frombuffer(memory, np.uint8), np.frombuffer(memory, ROW, ROWS_MAX)
+            with _scratch() as words:
+                self._process = subprocess.Popen(
+                    [sys.executable, "-P", "-m", self._module, str(self._file), str(self._size_bytes), self._limit],
+                    stdin=subprocess.PIPE,
+                    stdout=subprocess.PIPE,
+                    stderr=words,
+                    bufsize=0,
+                    env=_environment(self._limits.frame_max_pixels),
+                    pass_fds=(self._file,),
+                    start_new_session=True,
+                )
+                if self._answer(START_S) == READY:
+                    return ""
+                told = self._end(kill=False)
+                words.seek(0)
+                return words.read()[-2000:].decode(errors="replace").strip().rpartition("\n")[2] or told
+        except OSError as error:  # no memory, no process, no descriptor left
+            return str(error)
 
     def decode(self, frames: Sequence[Frame]) -> list[Grid | FrameError]:
         """Return for each frame its grid, as ``decode_grid`` gives it, or why there is none; N may be 0.
@@ -274,6 +277,13 @@ def _refusal(reason: bytes) -> FrameError:
     """What the child says is not believed further than that it refused."""
     told = reason.decode("ascii", "replace")
     return FrameError(told) if told in REASONS else FrameError("decoder_crash", "the decoder gave no known reason")
+
+
+def _scratch() -> BinaryIO:
+    """A file without a name, in memory where the platform has such: the disk may be full."""
+    if hasattr(os, "memfd_create"):
+        return os.fdopen(os.memfd_create("curbwatch-words"), "w+b")
+    return tempfile.TemporaryFile()
 
 
 def _shared_file(size_bytes: int) -> int:

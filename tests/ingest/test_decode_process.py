@@ -109,6 +109,41 @@ def test_a_poisoned_picture_costs_itself_only(
     assert hostile.alive
 
 
+@pytest.mark.parametrize(("fault", "ended_by"), [(b"hang", "SIGALRM"), (b"stop", "SIGKILL"), (b"crash", "SIGSEGV")])
+def test_what_ended_the_child_is_told(hostile: DecoderProcess, fault: bytes, ended_by: str) -> None:
+    """Its own alarm, where it still hears it; else its parent."""
+    (found,) = hostile.decode([frame(fault)])
+    assert isinstance(found, FrameError)
+    assert found.detail == ended_by
+
+
+def test_nobody_can_shrink_the_memory_that_is_read(decoder: DecoderProcess) -> None:
+    told(decoder, [GOOD])
+    with pytest.raises(PermissionError):
+        os.ftruncate(decoder._file, 0)
+
+
+def test_a_machine_without_room_for_another_process_is_an_error_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_words: object, **_more: object) -> None:
+        raise BlockingIOError(11, "Resource temporarily unavailable")
+
+    crowded = DecoderProcess(LIMITS, Tally())
+    with monkeypatch.context() as moment:
+        moment.setattr(subprocess, "Popen", full)
+        with pytest.raises(SetupError, match="Resource temporarily unavailable"):
+            crowded.start()
+    crowded._not_before_s = 0.0
+    assert told(crowded, [GOOD]) == [""]
+    crowded.close()
+
+
+def test_a_platform_without_nameless_memory_uses_files(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delattr(os, "memfd_create")
+    plain = DecoderProcess(LIMITS, Tally())
+    assert told(plain, [GOOD, b"junk"]) == ["", "corrupt"]
+    plain.close()
+
+
 def test_many_poisoned_pictures_cost_one_each(hostile: DecoderProcess, meter: Tally) -> None:
     assert told(hostile, [b"exit", b"exit", GOOD, b"exit"]) == ["decoder_crash", "decoder_crash", "", "decoder_crash"]
     assert meter.counts["decoder_restarts"] == 3
