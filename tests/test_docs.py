@@ -81,7 +81,7 @@ def unknown_verbs(text: str) -> set[str]:
     known = set(verbs())
     groups = {verb.partition(" ")[0] for verb in known if " " in verb}
     named = set()
-    for group, rest in re.findall(r"curbwatch ([a-z]+)((?: [a-z]+(?:\\?\|[a-z]+)*)?)", text):
+    for group, rest in re.findall(r"curbwatch ([a-z]+(?:-[a-z]+)*)((?: [a-z]+(?:\\?\|[a-z]+)*)?)", text):
         names = rest.strip().replace("\\", "").split("|") if group in groups and rest else [""]
         named |= {f"{group} {name}".strip() for name in names}
     return named - known - groups

@@ -1,5 +1,6 @@
 """Writes a broker's configuration and its credentials into a folder."""
 
+import os
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,7 +11,7 @@ from curbwatch.broker import emqx, mosquitto
 from curbwatch.broker.credentials import keep
 from curbwatch.broker.foreign import foreign_forms
 from curbwatch.broker.plan import PROBE_USER, Tls, make_plan, rights
-from curbwatch.parts.paths import make_folder, write_private
+from curbwatch.parts.paths import Identity, make_folder, write_private
 from schemas.errors import UsageError
 
 Make = Literal["mosquitto", "emqx"]
@@ -82,8 +83,16 @@ def write_kit(  # noqa: PLR0913  # each is one decision of the operator
         kit.PASSWORDS: kit.passwords(credentials.passwords, before.read_text("utf-8") if before.is_file() else ""),
     }
     for name, text in texts.items():
-        write_private(folder / name, text)
+        write_private(folder / name, text, _owner_of(folder / name))
     return Written(folder, tuple(texts), plan.users, credentials.added, credentials.removed)
+
+
+def _owner_of(file: Path) -> Identity | None:
+    """Whose a file is that is written again: once given to the broker's user it stays with it. None: ours."""
+    if os.geteuid() != 0 or not file.is_file():
+        return None
+    state = file.stat()
+    return Identity(state.st_uid, state.st_gid)
 
 
 def _refuse_path(path: str) -> None:

@@ -1,14 +1,15 @@
 """A city's broker for the tests: the written configuration, loaded by a Mosquitto of the test's own."""
 
+import os
 import shutil
 import signal
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from config.model import Config
-from curbwatch.broker.kit import write_kit
+from curbwatch.broker.kit import Written, write_kit
 from curbwatch.broker.plan import Tls
 from curbwatch.doctor.guest import Address, Guest
 from curbwatch.doctor.packets import Login
@@ -29,6 +30,25 @@ class City:
     signer: Signer
     port: int
     mutual: bool
+    tls: Tls
+
+    def write(self, devices: Iterable[str]) -> Written:
+        """Write the configuration for these devices."""
+        return write_kit(
+            "mosquitto",
+            Config(),
+            devices,
+            self.folder,
+            tls=self.tls,
+            port=self.port,
+            host="127.0.0.1",
+            data=f"{self.folder}/data",
+        )
+
+    def reload(self) -> None:
+        """Have the broker read users and access list again."""
+        for pid in process.find(self.folder / "mosquitto.conf"):
+            os.kill(pid, signal.SIGHUP)
 
     def password(self, user: str) -> str:
         return (self.folder / "credentials" / user).read_text().strip()
@@ -62,25 +82,16 @@ def city(name: str, *, mutual: bool = False) -> Iterator[City]:
     owner.own(folder / "data")
     signer = make_signer(folder / "tls")
     certificate, key = signer.issue("broker", "server")
-    tls = Tls(str(signer.certificate), str(certificate), str(key), mutual)
     port = process.free_port(0)
     if mutual:
         while process.free_port(port + 1) != port + 1:
             port = process.free_port(0)
-    written = write_kit(
-        "mosquitto",
-        Config(),
-        DEVICES,
-        folder,
-        tls=tls,
-        port=port,
-        host="127.0.0.1",
-        data=f"{folder}/data",
-    )
+    made = City(folder, signer, port, mutual, Tls(str(signer.certificate), str(certificate), str(key), mutual))
+    written = made.write(DEVICES)
     for file in (*(folder / name for name in written.files), key):
         owner.own(file)
     with mosquitto(folder / "mosquitto.conf", port):
-        yield City(folder, signer, port, mutual)
+        yield made
     shutil.rmtree(folder)
 
 

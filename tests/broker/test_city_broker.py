@@ -4,6 +4,7 @@ A subscription that is granted proves nothing, Mosquitto filters at delivery: th
 """
 
 import contextlib
+import os
 import socket
 import ssl
 import warnings
@@ -12,9 +13,11 @@ import pytest
 
 from curbwatch.doctor.guest import Guest
 from curbwatch.doctor.packets import Login
+from curbwatch.parts import Servers
 from ingest.mqtt import DROPPED_TOPIC, VERSION_TOPIC
 from schemas.errors import FeedError
-from tests.broker.city import BASE, CAMERA, OTHER, VEHICLE, City
+from tests.broker.city import BASE, CAMERA, OTHER, VEHICLE, City, city
+from tests.fix_service import wait_until
 
 pytestmark = pytest.mark.servers
 POSITIONS, FRAMES = "intake-positions", "intake-frames"
@@ -211,3 +214,21 @@ def test_devices_with_certificates_have_no_password_to_lose(mutual: City) -> Non
     named = {path.name for path in (mutual.folder / "credentials").iterdir() if not path.name.startswith("gateway-")}
     assert named == {"doctor", FRAMES, POSITIONS}
     assert VEHICLE not in (mutual.folder / "passwords").read_text()
+
+
+def test_after_a_reload_a_new_device_comes_in_and_a_revoked_one_stays_out(servers: Servers) -> None:
+    with city(f"test-{os.getpid()}-reload") as made:
+        revoked = made.password(OTHER)
+        made.write((CAMERA, VEHICLE, "car-3"))
+        made.reload()
+        wait_until("the new device to be let in", lambda: logs_in(made, "car-3", made.password("car-3")))
+        assert logs_in(made, VEHICLE, made.password(VEHICLE))
+        assert not logs_in(made, OTHER, revoked)
+
+
+def logs_in(made: City, user: str, password: str) -> bool:
+    try:
+        Guest(made.address(), Login(user, password)).leave()
+    except FeedError:
+        return False
+    return True
