@@ -28,7 +28,7 @@ class MappingKnobs(Knobs):
     """A form that is described, not programmed: one ``[[codecs.mapping]]`` each."""
 
     name: str = Field(pattern=r"^[a-z0-9_]{1,32}$")
-    topics: tuple[Filter, ...] = Field(min_length=1)
+    topics: tuple[Filter, ...]
     device: Annotated[str, AfterValidator(known_device)] = Field(
         pattern=r"^(topic:\d{1,3}|path:.+)$"
     )  # level of the topic counted from 0, or a path in the item
@@ -76,4 +76,6 @@ class CodecKnobs(Knobs):
         twice = [name for name, count in Counter(one.name for one in mapping).items() if count > 1]
         if twice:
             raise ValueError(f"more than one is named {', '.join(twice)}")
+        if {"all", "native"} & {one.name for one in mapping}:
+            raise ValueError("none may be named all or native")
         return mapping

@@ -1,7 +1,7 @@
 """What a ``[[codecs.mapping]]`` may say: names of fields and their units, paths, topic filters. Pure."""
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Mapping
 
 from config.faults import nearest
 
@@ -94,8 +94,10 @@ def check_units(units: Mapping[str, str]) -> None:
         raise ValueError("; ".join(wrong))
 
 
-def check_level(device: str, topics: Iterable[str]) -> None:
-    """Check that every topic filter has a level for ``topic:N`` that devices fill. Raises ValueError."""
+def check_level(device: str, topics: Collection[str]) -> None:
+    """Check that there is a filter, and in each a level for ``topic:N`` that devices fill. Raises ValueError."""
+    if not topics:
+        raise ValueError("topics are needed")
     kind, _, number = device.partition(":")
     if kind != "topic":
         return

@@ -97,3 +97,12 @@ def test_wrong_usage_is_clean(arguments: list[str]) -> None:
     assert done.returncode == 2
     assert "Traceback" not in done.stderr
     assert done.stderr
+
+
+def test_a_codec_that_does_not_exist_is_a_fault_of_the_configuration(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    config = tmp_path / "c.toml"
+    config.write_text('[codecs]\nenabled = ["tracar"]\n')
+    assert run(monkeypatch, "check", "--config", str(config)) == 2
+    assert f"{config}: codecs.enabled = tracar: there is no such codec" in capsys.readouterr().err
