@@ -8,6 +8,7 @@ from typing import TypeVar
 
 import structlog
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from structlog.typing import EventDict
 
 from config.service import LogKnobs
 
@@ -92,6 +93,7 @@ def configure_logs(knobs: LogKnobs) -> None:
         processors=[
             structlog.contextvars.merge_contextvars,
             structlog.processors.add_log_level,
+            _printable,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
             structlog.processors.format_exc_info,
             renderer,
@@ -100,3 +102,22 @@ def configure_logs(knobs: LogKnobs) -> None:
         logger_factory=structlog.PrintLoggerFactory(sys.stderr),
         cache_logger_on_first_use=False,
     )
+
+
+def _printable(_logger: object, _method: str, event: EventDict) -> EventDict:
+    """Escape what would break a line, turn it round or steer a terminal: some texts come from devices."""
+    return {key: _escaped(value) for key, value in event.items()}
+
+
+def _escaped(value: object) -> object:
+    if isinstance(value, str):
+        return value if value.isprintable() else "".join(map(_escaped_sign, value))
+    if isinstance(value, list | tuple):
+        return [_escaped(part) for part in value]
+    if isinstance(value, dict):
+        return {_escaped(key): _escaped(part) for key, part in value.items()}
+    return value
+
+
+def _escaped_sign(sign: str) -> str:
+    return sign if sign.isprintable() else sign.encode("unicode_escape").decode()

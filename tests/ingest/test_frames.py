@@ -94,7 +94,7 @@ def test_a_recording_may_be_of_any_age() -> None:
 
 def test_the_gate_comes_before_the_digest() -> None:
     assert refusal({"sha256": DIGEST}, payload=SOUND[:-2]) == "truncated"
-    assert refusal({}, payload=b'{"lon": 1}') == "format"  # T36
+    assert refusal({}, payload=b'{"lon": 1}') == "format"
 
 
 def test_a_hole_inside_a_picture_is_told_by_its_digest_alone() -> None:  # F06

@@ -83,75 +83,37 @@ def test_a_position_becomes_a_row_in_units_of_the_metre_and_the_second() -> None
 @pytest.mark.parametrize(
     ("payload", "reason"),
     [
-        (b"", "empty"),  # T20
         (b" \r\n\t", "empty"),
         (b"[]", "empty"),
         (b" [ ] ", "empty"),
-        (item(b"NaN"), "json"),  # G01
-        (item(b"-Infinity"), "json"),  # G02
-        (item(b"1e400"), "type"),  # G03
-        (item(b"1" * 5000), "type"),  # G04
-        (item(b"1" * 4000), "type"),  # G05
         (item(rest=b'"seq":' + b"1" * 5000), "type"),
         (item(rest=b'"seq":' + b"1" * 4000), "range"),
         (item(rest=b'"ts":' + b"1" * 5000), "type"),
         (item(rest=b'"ts":' + b"1" * 4000), "ts"),
-        (body(lat=True), "type"),  # G07
-        (body(lat="31.2"), "type"),  # G08
-        (body(lat=None), "type"),  # G09
-        (body(lat=...), "type"),  # G10
-        (b"null", "type"),  # G12
         (b"3", "type"),
         (b'"x"', "type"),
-        (item(rest=b'"lat":30.2'), "dup_key"),  # G13
         (item(rest=b'"seq":1,"seq":2'), "dup_key"),
         (item(rest=b'"boot":"a","boot":"a"'), "dup_key"),
         (item(rest=b'"l\\u0061t":30.2'), "dup_key"),
-        (b"\xef\xbb\xbf" + body(), "json"),  # G14
-        (body().decode().encode("utf-16"), "json"),  # G15
-        (item(rest=b'"boot":"\xff"'), "json"),  # G16
-        (item(rest=b'"boot":"\\ud800"'), "json"),  # G17
         (item(rest=b'"boot":"\\ud800x"'), "json"),
-        (item(rest=b'"boot":"\\u0000"'), "text"),  # G18
         (item(rest=b'"alarms":["a\\u0000b"]'), "text"),
-        (item(rest=b'"x":' + b"[" * 1000 + b"]" * 1000), "json"),  # G19
-        (item(rest=b'"x":' + b'{"a":' * 100_000 + b"1" + b"}" * 100_000), "json"),  # G20
         (b"[" * 100_000 + b"]" * 100_000, "json"),
         (b"[" * 100_000, "json"),
-        (body() + b"x", "json"),  # G24
         (body() + b"\0", "json"),
-        (body() + body(), "json"),  # G25
-        (body()[:-5], "json"),  # G26
-        (b"{}", "type"),  # G27
-        (body(lat=90.0001), "range"),  # G28
-        (body(lon=-180.5), "range"),  # G29
-        (body(lon=30.1218, lat=104.6427), "range"),  # G30, where swapping leaves the globe
-        (body(speed_kmh=-1), "range"),  # G37
         (body(speed_kmh=1001), "range"),
-        (body(heading_deg=3601), "range"),  # G38
-        (body(alt_m=1e10), "range"),  # G39
         (body(sat=-1), "range"),
         (body(sat=1001), "range"),
         (body(sat=3.5), "type"),
         (body(seq=-1), "range"),
         (body(seq=SEQ_MAX + 1), "range"),
         (body(seq="7"), "type"),
-        (body(boot=7), "type"),  # G56
         (body(boot="x" * 65), "text"),
         (body(alarms=["x"] * 65), "text"),
         (body(alarms=["x" * 65]), "text"),
         (body(alarms="sos"), "type"),
-        (body(ts=NOW_MS * 1000), "ts"),  # G41, G43
-        (body(ts=NOW_MS // 1000), "ts"),  # G42
-        (body(ts=NOW_MS + DAY_MS), "ts_future"),  # G44
-        (body(ts=57_000 * 365 * DAY_MS), "ts"),  # G41
         (body(ts=4000 * 365 * DAY_MS), "ts"),
         (body(ts="4321-01-01T00:00:00Z"), "ts_future"),
-        (body(ts=NOW_MS - 30 * DAY_MS), "ts_too_old"),  # G45
-        (body(ts=0), "ts"),  # G46
         (body(ts=-NOW_MS), "ts"),
-        (body(ts="2026-05-04T07:30:00"), "tz"),  # G47
-        (body(ts="2026-05-03T24:00:01Z"), "ts"),  # G48
         (body(ts="2026-05-03T23:29:60Z"), "ts"),
         (body(ts=""), "ts"),
         (body(ts=True), "type"),
@@ -179,15 +141,9 @@ def test_a_bad_position_is_one_dead_letter(payload: bytes, reason: str) -> None:
         item(rest=b'"x":' + b"1" * 5000),
         item(rest=b'"x":1e400'),
         item(rest=b'"x":' + b"1" * 5000 + b',"y":"\\\\"'),
-        item(rest=b'"' + b"k" * 1_000_000 + b'":1'),  # G23
-        item(rest=b",".join(b'"k%d":1' % number for number in range(100_000))),  # G22
         item(rest=b'"x":[1,{"lat":2}],"y":{"seq":1},"boot":"lat"'),  # our keys, but not ours
         item(rest=b'"x":"\\\\","y":"\xff","z":"\x01"'.replace(b"\x01", b"\\t")),
-        body(vendor={"firmware": 3}, model="x"),  # G55
-        body(seq=2**32),  # G54
         body(seq=SEQ_MAX),
-        body(speed_kmh=500),  # G37
-        body(alt_m=1e6),  # G39
         body(ts=NOW_MS + 299_000),
         body(ts=NOW_MS - 6 * DAY_MS),
         body(lon=180, lat=-90),
@@ -213,11 +169,11 @@ def test_minus_nothing_is_nothing() -> None:
     ("change", "qos", "flags"),
     [
         ({}, 1, 0),
-        ({}, 0, QOS0),  # T24
+        ({}, 0, QOS0),
         ({"ts": ...}, 1, NO_TIME),
-        ({"lon": 0, "lat": 0}, 1, NULL_ISLAND),  # G31
+        ({"lon": 0, "lat": 0}, 1, NULL_ISLAND),
         ({"lon": 0}, 1, 0),
-        ({"sat": 0}, 1, NO_FIX),  # G40
+        ({"sat": 0}, 1, NO_FIX),
         ({"lon": -0.0, "lat": 0.0, "sat": 0, "ts": None}, 0, QOS0 | NO_TIME | NULL_ISLAND | NO_FIX),
     ],
 )
@@ -230,11 +186,11 @@ def test_a_doubtful_position_is_kept_with_a_flag(change: dict[str, Any], qos: in
 @pytest.mark.parametrize(
     ("topic", "reason"),
     [
-        ("city/v1/yanjiang/vehicle/nobody/position", "unknown_device"),  # T13
+        ("city/v1/yanjiang/vehicle/nobody/position", "unknown_device"),
         ("city/v1/yanjiang/vehicle/c-1/position", "unknown_device"),  # a camera's id
         ("city/v1/yanjiang/camera/c-1/frame", "topic"),
         ("city/v1/yanjiang/vehicle/v-1/status", "topic"),
-        ("city/v1/yanjiang/vehicle/v-1", "topic"),  # T01
+        ("city/v1/yanjiang/vehicle/v-1", "topic"),
         ("", "topic"),
         ("city/v1/yanjiang/vehicle/<script>/position", "topic"),
     ],
@@ -252,7 +208,7 @@ def test_user_properties_give_boot_where_the_body_has_none() -> None:
     assert reasons(decoded(message(body(boot=...), boot="\0"))) == ["text"]
 
 
-def test_a_thousand_user_properties_are_only_read() -> None:  # T35
+def test_a_thousand_user_properties_are_only_read() -> None:
     found = decoded(RawMessage(TOPIC, body(), NOW_NS, tuple((f"k{n}", "v" * 100) for n in range(1000))))
     assert len(found.rows) == 1
 
@@ -289,7 +245,7 @@ def test_a_device_that_may_say_its_coordinates_says_them_each_time() -> None:
     assert reasons(found) == ["crs", "crs", "crs"]
 
 
-def test_a_message_sent_again_is_the_same_row() -> None:  # T22, T23
+def test_a_message_sent_again_is_the_same_row() -> None:
     first, again = message(body(seq=...)), message(body(seq=...))
     later = RawMessage(TOPIC, body(seq=...), NOW_NS + SECOND_NS)
     assert len(set(identities(decoded(first, again, later).rows))) == 1
@@ -299,16 +255,16 @@ def test_rows_differ_by_seq_boot_time_or_else_by_their_bytes() -> None:
     found = decoded(
         message(body()),
         message(body(seq=8)),
-        message(body(boot="c")),  # G53
+        message(body(boot="c")),
         message(body(ts=NOW_MS - 1)),
         message(body(seq=...)),
-        message(body(seq=..., lon=104.7)),  # G52
+        message(body(seq=..., lon=104.7)),
     )
     assert len(set(identities(found.rows))) == 6
     assert identities(decoded(message(body(lon=104.7))).rows) == identities(decoded(message(body())).rows)
 
 
-def test_a_time_1024_weeks_behind_is_moved_and_says_so() -> None:  # G50
+def test_a_time_1024_weeks_behind_is_moved_and_says_so() -> None:
     found = decoded(message(body(ts=NOW_MS - 7 * 1024 * DAY_MS)))
     assert found.rows.ts_ns == [NOW_NS]
     assert found.rows.flags == [ROLLOVER]

@@ -28,28 +28,28 @@ def test_a_topic_names_its_device(ours: tuple[str, str], device_id: str) -> None
 @pytest.mark.parametrize(
     "topic",
     [
-        "city/v1/yanjiang/vehicle/position",  # T01
-        "city/v1/yanjiang/vehicle/v-1/position/x",  # T02
-        "city/v1/yanjiang/vehicle//position",  # T03
+        "city/v1/yanjiang/vehicle/position",
+        "city/v1/yanjiang/vehicle/v-1/position/x",
+        "city/v1/yanjiang/vehicle//position",
         "city/v1//yanjiang/vehicle/v-1/position",
-        "/city/v1/yanjiang/vehicle/v-1/position",  # T04
-        "city/v1/yanjiang/vehicle/" + "v" * 65_500 + "/position",  # T05
+        "/city/v1/yanjiang/vehicle/v-1/position",
+        "city/v1/yanjiang/vehicle/" + "v" * 65_500 + "/position",
         "city/v1/yanjiang/vehicle/" + "v" * 65 + "/position",
-        "city/v1/yanjiang/vehicle/../position",  # T06
+        "city/v1/yanjiang/vehicle/../position",
         "city/v1/yanjiang/vehicle/../../etc/position",
-        "city/v1/yanjiang/vehicle/%2e%2e/position",  # T07
-        "city/v1/yanjiang/vehicle/v'; drop table position;--/position",  # T08
-        "city/v1/yanjiang/vehicle/<script>/position",  # T09
-        "city/v1/yanjiang/vehicle/v\r\nfake: line/position",  # T10
+        "city/v1/yanjiang/vehicle/%2e%2e/position",
+        "city/v1/yanjiang/vehicle/v'; drop table position;--/position",
+        "city/v1/yanjiang/vehicle/<script>/position",
+        "city/v1/yanjiang/vehicle/v\r\nfake: line/position",
         "city/v1/yanjiang/vehicle/v-1\n/position",
-        "city/v1/yanjiang/vehicle/v\u202e1/position",  # T11
+        "city/v1/yanjiang/vehicle/v\u202e1/position",
         "city/v1/yanjiang/vehicle/v\u200b1/position",
-        "city/v1/yanjiang/vehicle/\u00e9/position",  # T12, composed
+        "city/v1/yanjiang/vehicle/\u00e9/position",  # composed
         "city/v1/yanjiang/vehicle/e\u0301/position",  # and decomposed
-        "city/v1/yanjiang/vehicle/+/position",  # T15
+        "city/v1/yanjiang/vehicle/+/position",
         "city/v1/yanjiang/vehicle/#",
-        "$SYS/broker/version",  # T16
-        "city/v1/yanjiang/vehicle/v-1/ack",  # T17: from us only
+        "$SYS/broker/version",
+        "city/v1/yanjiang/vehicle/v-1/ack",  # from us only
         "city/v1/yanjiang/vehicle/v-1/resync",
         "city/v1/yanjiang/vehicle/v-1/frame",  # the other kind's leaf
         "city/v1/yanjiang/camera/c-1/position",
