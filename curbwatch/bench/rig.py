@@ -23,7 +23,7 @@ import curbwatch.database as db
 from config.pack import Pack, load_pack
 from curbwatch.bench.pace import Load
 from curbwatch.endpoints import Endpoints
-from curbwatch.parts.paths import make_folder, write_private
+from curbwatch.parts.paths import write_private
 from curbwatch.registry import register_camera, register_vehicle
 from schemas.errors import CurbwatchError
 from schemas.place import CameraView
@@ -64,16 +64,27 @@ class Rig:
         """Return a load of this rig's devices."""
         ends = self.endpoints
         given = {"vehicles": self.vehicles, "cameras": self.cameras} | what
-        return Load(ends.broker_url, ends.devices_user, ends.devices_password, f"city/v1/{self.site}", **given)
+        return Load(ends.broker_url, ends.devices_user, ends.devices_password, self.base, **given)
 
-    def start(self) -> None:
+    @property
+    def base(self) -> str:
+        """Beginning of every topic of the site."""
+        return f"city/v1/{self.site}"
+
+    def start(self, *, wait: bool = True) -> None:
         """Start it and wait until it says that it is ready. Raises CurbwatchError with the end of its log."""
         argv = [sys.executable, "-m", "curbwatch", "run", "--config", str(self.folder / "curbwatch.toml")]
-        with self.log.open("ab") as output:
+        self.health = ""
+        with self.log.open("wb") as output:
             self.process = subprocess.Popen(argv, stdout=output, stderr=subprocess.STDOUT)
+        if wait:
+            self.wait_ready()
+
+    def wait_ready(self) -> None:
+        """Wait until it says that it is ready. Raises CurbwatchError with the end of its log."""
         deadline_s = time.monotonic() + READY_S
         while not self.health:
-            if self.process.poll() is not None or time.monotonic() > deadline_s:
+            if self.process is None or self.process.poll() is not None or time.monotonic() > deadline_s:
                 raise CurbwatchError(f"`curbwatch run` did not start; its log ends with:\n{self._last_words()}")
             time.sleep(0.05)
             found = re.search(r'"health": ?"([^"]+)"', self.log.read_text(errors="replace"))
@@ -114,26 +125,35 @@ class Rig:
 
 
 @contextmanager
-def started(endpoints: Endpoints, *, vehicles: int, cameras: int, folder: Path | None = None) -> Iterator[Rig]:
+def started(
+    endpoints: Endpoints,
+    *,
+    vehicles: int,
+    cameras: int,
+    rate_per_s: float = RATE_PER_S,
+    intake: Mapping[str, Any] | None = None,
+) -> Iterator[Rig]:
     """Lend a running rig with this many registered devices. Its database and folder are removed at the end.
+
+    ``rate_per_s`` is each vehicle's limit, ``intake`` are knobs of that section.
 
     Raises CurbwatchError where it cannot be started.
     """
     pack = load_pack(Path("yanjiang"))
     site = f"rig{uuid.uuid4().hex[:8]}"
-    made = Path(tempfile.mkdtemp(prefix="curbwatch-rig-")) if folder is None else make_folder(folder / site, 0o700)
+    folder = Path(tempfile.mkdtemp(prefix="curbwatch-rig-"))
     url = db.fresh_database(endpoints.database_url, f"rig_{site}")
     redis_url = urlsplit(endpoints.redis_url)._replace(path=f"/{QUEUE_DB}").geturl()
     rig = Rig(
         replace(endpoints, database_url=url, redis_url=redis_url),
-        made,
+        folder,
         site,
         tuple(f"rig-car-{number:04d}" for number in range(vehicles)),
         tuple(f"rig-cam-{number:03d}" for number in range(cameras)),
     )
     try:
-        _register(rig, pack)
-        _configure(rig, pack)
+        _register(rig, pack, rate_per_s)
+        _configure(rig, pack, intake or {})
         rig.start()
         yield rig
     finally:
@@ -142,7 +162,7 @@ def started(endpoints: Endpoints, *, vehicles: int, cameras: int, folder: Path |
             rig.process.wait()
         with db.session(endpoints.database_url, autocommit=True) as conn:
             db.drop_database(conn, f"rig_{site}")
-        shutil.rmtree(made, ignore_errors=True)
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def usage_of(pid: int) -> Usage:
@@ -176,7 +196,7 @@ def unbalanced(counts: Mapping[str, float]) -> list[str]:
     return wrong
 
 
-def _register(rig: Rig, pack: Pack) -> None:
+def _register(rig: Rig, pack: Pack, rate_per_s: float) -> None:
     db.migrate(rig.endpoints.database_url)
     cells = list(pack.city.cells.values())
     cell_id = cells[0].cell_id if cells else ""
@@ -185,10 +205,10 @@ def _register(rig: Rig, pack: Pack) -> None:
             register_vehicle(conn, name)
         for name in rig.cameras:
             register_camera(conn, CameraView(name, (), None, cell_id, ""))
-        conn.execute("update device set rate_per_s = %s, max_age_s = 86400 where kind = 'vehicle'", (RATE_PER_S,))
+        conn.execute("update device set rate_per_s = %s, max_age_s = 86400 where kind = 'vehicle'", (rate_per_s,))
 
 
-def _configure(rig: Rig, pack: Pack) -> None:
+def _configure(rig: Rig, pack: Pack, intake: Mapping[str, Any]) -> None:
     ends = rig.endpoints
     files = {name: write_private(rig.folder / name, secret + "\n") for name, secret in ends.passwords.items()}
     for name, url in (("database", ends.database_url), ("redis", ends.redis_url)):
@@ -204,7 +224,8 @@ def _configure(rig: Rig, pack: Pack) -> None:
         },
         "database": {"url_file": "database"},
         "redis": {"url_file": "redis"},
-        "intake": {"client_id": rig.site, "session_expiry_s": 3600},
+        "intake": {"client_id": rig.site, "session_expiry_s": 3600, "spool_dir": str(rig.folder / "spool")}
+        | dict(intake),
         "engine": {"snapshot_dir": "snapshots"},
         "vision": {"dwell_s": DWELL_S, "analyse_period_s": 1.0},
         "alerts": {"evidence_dir": "evidence", "direct_classes": direct},

@@ -10,6 +10,7 @@ from rich.progress import BarColumn, Progress, TextColumn
 from config.load import load_config
 from config.service import LogKnobs
 from curbwatch.bench import detector
+from curbwatch.bench.lag import whole_run
 from curbwatch.bench.latency import bench_latency
 from curbwatch.bench.positions import bench_positions
 from curbwatch.bench.soak import soak as run_soak
@@ -69,11 +70,22 @@ def positions(
     """Store positions before they are acknowledged, beside a bare paho subscriber; arrays beside COPY."""
     configure_logs(LogKnobs(level="warning"))
     endpoints = resolve(load_config(None))
-    found = bench_positions(endpoints, messages=messages, rounds=rounds, say=lambda line: typer.echo(f"  {line}"))
+    found = bench_positions(endpoints, messages=messages, rounds=rounds, say=_indented)
+    found |= whole_run(endpoints, found["baseline_msgs_per_s"], messages=messages, say=_indented)
     typer.echo(f"one position per message: {found['curbwatch_msgs_per_s']:,} messages/s, stored before acknowledged")
     typer.echo(f"  bare paho subscriber: {found['baseline_msgs_per_s']:,} messages/s: ratio {found['ratio']:.2f}x")
     typer.echo(f"arrays of 100: {found['array_rows_per_s']:,} rows/s")
     typer.echo(f"  COPY + INSERT ON CONFLICT: {found['copy_rows_per_s']:,} rows/s: ratio {found['array_ratio']:.2f}x")
+    guarded = found["guarded"]
+    typer.echo(
+        f"whole run, window {guarded['window']}: {guarded['msgs_per_s']:,} messages/s: ratio {guarded['ratio']:.2f}x;"
+        f" window {guarded['wide']['window']}: {guarded['wide']['msgs_per_s']:,}"
+    )
+    for lag, window in ((guarded["latency_ms"], guarded["window"]), (found["latency_ms"], guarded["wide"]["window"])):
+        typer.echo(
+            f"  published to told that it is kept, window {window}: p50 {lag['p50']:.0f} ms, p99 {lag['p99']:.0f} ms"
+            f" at {lag['at_msgs_per_s']:,} messages/s"
+        )
     write_json(json_path, found)
 
 
@@ -85,7 +97,7 @@ def latency(
 ) -> None:
     """Measure from the picture that completes a dwell to the crew's queue, at 20 frames/s and 1 000 positions/s."""
     configure_logs(LogKnobs(level="warning"))
-    found = bench_latency(resolve(load_config(None)), seconds=seconds, say=lambda line: typer.echo(f"  {line}"))
+    found = bench_latency(resolve(load_config(None)), seconds=seconds, say=_indented)
     typer.echo(
         f"picture published to entry in the queue: p50 {found['p50_ms']:.0f} ms, p99 {found['p99_ms']:.0f} ms"
         f" ({found['jobs']} jobs)"
@@ -121,3 +133,7 @@ def soak(
     if found["misses"]:
         raise CurbwatchError("the soak missed: " + "; ".join(found["misses"]))
     typer.echo("kept everything it promises")
+
+
+def _indented(line: str) -> None:
+    typer.echo(f"  {line}")
