@@ -47,8 +47,8 @@ class IntakeKnobs(Knobs):
 
     client_id: str = Field(default="curbwatch-intake", pattern=r"^[A-Za-z0-9_-]{1,48}$")
     session_expiry_s: int = Field(default=86400, ge=60)
-    positions_window: int = Field(default=500, ge=1, le=65535)
-    positions_batch_max: int = Field(default=500, ge=1)
+    positions_window: int = Field(default=10_000, ge=1, le=65535)
+    positions_batch_max: int = Field(default=2500, ge=1)
     positions_batch_wait_s: float = Field(default=0.03, gt=0, le=1)
     positions_max_bytes: int = Field(default=1_000_000, ge=1000)
     positions_buffer_bytes: int = Field(default=64_000_000, ge=1_000_000)  # more are not read from the broker
