@@ -64,7 +64,7 @@ class Service:
             },
             "database": {"url_file": "database"},
             "redis": {"url_file": "redis"},
-            "intake": {"client_id": f"intake-{self.site}"},
+            "intake": {"client_id": f"intake-{self.site}", "spool_dir": "spool"},
             "engine": {"snapshot_dir": "snapshots"},
             "alerts": {"evidence_dir": "evidence", "direct_classes": ["09001", "09005", "09006", "06010"]},
             "http": {"port": 0},
