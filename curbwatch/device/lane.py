@@ -133,11 +133,14 @@ class Lane:
     def _gathered(self, held: Sequence[Held[object]]) -> list[Item]:
         """Return messages for these, but for what is queued: neighbours of one boot in one array."""
         items: list[Item] = []
-        rest = [one for one in held if one.number not in self.waiting]
-        for boot in dict.fromkeys(one.boot for one in rest):
-            same, at = [one for one in rest if one.boot == boot], 0
+        boots: dict[str, list[Held[object]]] = {}
+        for one in held:
+            if one.number not in self.waiting:
+                boots.setdefault(one.boot, []).append(one)
+        for boot, same in boots.items():
+            at = 0
             for count in in_arrays((one.size for one in same), self.habits.array_bytes, JOINED):
                 items.append(Item(self, boot, tuple(one.number for one in same[at : at + count]), again=True))
                 at += count
-        self.waiting.update(one.number for one in rest)
+        self.waiting.update(number for item in items for number in item.numbers)
         return items

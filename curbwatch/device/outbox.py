@@ -35,10 +35,12 @@ class Index(Generic[T]):
 
     def refuse_backwards(self, entries: Sequence[Entry]) -> None:
         """Raise UsageError where a ``seq`` is not above the one before it of the same boot."""
-        last = {boot: queue[-1].seq for boot, queue in self._boots.items()}
+        last: dict[str, int] = {}
         for entry in entries:
-            if entry.seq <= last.get(entry.boot, -1):
-                raise UsageError(f"seq {entry.seq} of boot {entry.boot}: must be above {last.get(entry.boot, -1)}")
+            queue = self._boots.get(entry.boot)
+            before = last.get(entry.boot, queue[-1].seq if queue else -1)
+            if entry.seq <= before:
+                raise UsageError(f"seq {entry.seq} of boot {entry.boot}: must be above {before}")
             last[entry.boot] = entry.seq
 
     def add(self, entry: Entry, place: T) -> int:
