@@ -130,11 +130,19 @@ def make_plan(  # noqa: PLR0913  # each is one decision of the operator
     speakers = tuple(gateways)
     own = {broker.positions_user, broker.frames_user, PROBE_USER, *(gateway.user for gateway in speakers)}
     names = tuple(sorted(set(devices)))
+    strange = sorted(user for user in own if DEVICE_ID.fullmatch(user) is None)
+    if strange:
+        raise UsageError(f"broker users {strange!r}: allowed are 1 to 64 letters, digits, '_' and '-'")
     refuse_names(names, own)
     listed = tuple(foreign)
     for form in listed:
         if NAME not in form.topic.split("/"):
             raise UsageError(f"topic {form.topic}: a level of it must be {NAME}, the device's own name")
+    for topic in (*(form.topic for form in listed), *(topic for one in speakers for topic in one.topics)):
+        if not topic.isprintable() or topic != topic.strip() or topic.replace(NAME, "").count("%"):
+            raise UsageError(
+                f"topic {topic!r}: cannot stand in an access list; take blanks at its ends and % out of it"
+            )
     return BrokerPlan(
         base=f"{site.topic_prefix}/{site.site}",
         devices=names,

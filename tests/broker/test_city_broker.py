@@ -216,14 +216,20 @@ def test_devices_with_certificates_have_no_password_to_lose(mutual: City) -> Non
     assert VEHICLE not in (mutual.folder / "passwords").read_text()
 
 
-def test_after_a_reload_a_new_device_comes_in_and_a_revoked_one_stays_out(servers: Servers) -> None:
+def test_after_a_reload_a_new_device_comes_in_and_a_revoked_one_is_out(servers: Servers) -> None:
     with city(f"test-{os.getpid()}-reload") as made:
         revoked = made.password(OTHER)
+        stays, goes = made.guest(VEHICLE), made.guest(OTHER)
         made.write((CAMERA, VEHICLE, "car-3"))
         made.reload()
         wait_until("the new device to be let in", lambda: logs_in(made, "car-3", made.password("car-3")))
         assert logs_in(made, VEHICLE, made.password(VEHICLE))
         assert not logs_in(made, OTHER, revoked)
+        assert stays.publish(POSITION, b"still here") < 0x80
+        stays.leave()
+        with pytest.raises(FeedError):
+            goes.publish(f"{BASE}/vehicle/{OTHER}/position", b"still here")
+        goes.leave()
 
 
 def logs_in(made: City, user: str, password: str) -> bool:

@@ -14,7 +14,7 @@ from config.model import Config
 from curbwatch.broker import emqx, mosquitto
 from curbwatch.broker.foreign import foreign_forms
 from curbwatch.broker.kit import Make, Written, write_kit
-from curbwatch.broker.plan import Foreign, Tls, make_plan, rights
+from curbwatch.broker.plan import Foreign, Gateway, Tls, make_plan, rights
 from curbwatch.parts.paths import write_private
 from schemas.errors import ConfigError, UsageError
 
@@ -121,6 +121,23 @@ def test_an_id_that_would_open_others_topics_or_be_one_of_us_is_refused(tmp_path
 def test_a_foreign_topic_without_the_devices_name_is_refused(topic: str) -> None:
     with pytest.raises(UsageError, match="own name"):
         make_plan(Config(), (), tls=TLS, folder="/etc/x", data="/var/x", foreign=(Foreign("vehicle", topic),))
+
+
+@pytest.mark.parametrize("topic", ["a/%u/b\npattern write #", "a/%u/ ", "%c/%u"])
+def test_a_foreign_topic_that_would_be_a_rule_of_its_own_is_refused(topic: str) -> None:
+    for forms, gateways in (
+        ((Foreign("vehicle", topic),), ()),
+        ((), (Gateway("gateway-x", "vehicle", (topic.replace("%u", "%x"),)),)),
+    ):
+        with pytest.raises(UsageError, match="access list"):
+            make_plan(Config(), (), tls=TLS, folder="/k", data="/d", foreign=forms, gateways=gateways)
+
+
+@pytest.mark.parametrize("user", ["a b", "+", "#", "", "x\ntopic write #"])
+def test_a_user_of_the_intake_that_would_be_a_rule_of_its_own_is_refused(tmp_path: Path, user: str) -> None:
+    config = Config.model_validate({"broker": {"positions_user": user}})
+    with pytest.raises(UsageError, match="broker users"):
+        write_kit("mosquitto", config, (), tmp_path / "kit", tls=TLS)
 
 
 @pytest.mark.parametrize("path", ["relative", "/a\nlistener 1", "/a ", "/\x00"])
