@@ -20,6 +20,7 @@ import structlog
 from numpy.typing import NDArray
 
 from ingest.decode import grid_shape
+from ingest.decode_blame import Blame
 from ingest.decode_child import BEGUN, DECODED, READY, REFUSED, ROW, ROWS_MAX, TABLE_BYTES, WAITING
 from schemas.errors import FrameError, SetupError
 from schemas.frame import Frame
@@ -74,6 +75,7 @@ class DecoderProcess:
         self._process: subprocess.Popen[bytes] | None = None
         self._failed_starts = 0
         self._not_before_s = 0.0
+        self._blame = Blame()
 
     @property
     def alive(self) -> bool:
@@ -128,8 +130,8 @@ class DecoderProcess:
     def decode(self, frames: Sequence[Frame]) -> list[Grid | FrameError]:
         """Return for each frame its grid, as ``decode_grid`` gives it, or why there is none; N may be 0.
 
-        Beside ``decode_grid``'s reasons: ``decoder_crash``, ``decoder_timeout``, ``decoder_memory``. Raises SetupError
-        where no decoder can be started.
+        Beside ``decode_grid``'s reasons: ``decoder_crash``, ``decoder_timeout``, ``decoder_memory``, and ``poison`` for
+        a camera whose last pictures each ended the decoder. Raises SetupError where no decoder can be started.
         """
         found: list[Grid | FrameError] = []
         idle_deaths = 0
@@ -160,19 +162,20 @@ class DecoderProcess:
         states = self._table["state"][: len(sent)].tolist()
         found: list[Grid | FrameError] = []
         row = 0
-        for one in placed:
+        for frame, one in zip(frames, placed, strict=False):
             if isinstance(one, FrameError):
                 found.append(one)
                 continue
             state = states[row]
-            if state == DECODED:
-                found.append(self._grid(one))
-            elif state == REFUSED:
-                found.append(_refusal(bytes(self._table["reason"][row])))
+            if state in {DECODED, REFUSED}:
+                self._blame.decoded(frame.camera_id)
+                refused = state == REFUSED
+                found.append(_refusal(bytes(self._table["reason"][row])) if refused else self._grid(one))
             elif fault is None:
                 found.append(FrameError("decoder_crash", "the decoder passed it over"))
             else:
                 if state == BEGUN:
+                    self._blame.died(frame.camera_id, time.monotonic())
                     found.append(fault)
                 break
             row += 1
@@ -187,7 +190,11 @@ class DecoderProcess:
         """Lay out as many pictures as have room, at least one."""
         placed: list[_Placed | FrameError] = []
         at, row = TABLE_BYTES, 0
+        now_s = time.monotonic()
         for frame in frames:
+            if self._blame.waits(frame.camera_id, now_s):
+                placed.append(FrameError("poison", "the last pictures of the camera each ended the decoder"))
+                continue
             try:
                 shape = grid_shape(frame.width, frame.height)
             except FrameError as error:

@@ -1,5 +1,6 @@
 """A picture becomes the detector's grid, or costs one FrameError."""
 
+import cv2
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -124,6 +125,17 @@ def test_a_broken_original_is_corrupt(source: bytes) -> None:
     for use in (decode_full, lambda broken: draw_outline(broken, (0, 0, 5, 5), "x")):
         with pytest.raises(FrameError, match="corrupt"):
             use(source)
+
+
+def test_a_picture_that_takes_more_memory_than_there_is_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_told: object) -> None:
+        error = cv2.error("Failed to allocate 24883200 bytes")
+        error.code = cv2.Error.StsNoMem
+        raise error
+
+    monkeypatch.setattr(cv2, "imdecode", full)
+    with pytest.raises(FrameError, match="decoder_memory"):
+        decode_grid(jpeg(640, 480), 640, 480)
 
 
 def test_no_bytes_of_another_picture_fill_what_is_missing() -> None:

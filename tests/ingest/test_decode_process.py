@@ -6,6 +6,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator, Sequence
+from itertools import count
 from pathlib import Path
 
 import numpy as np
@@ -23,10 +24,12 @@ from tests.ingest.tally import Tally
 
 GOOD = jpeg(640, 480)
 SHAPE = (240, 320, 3)
+NUMBERS = count()
 
 
-def frame(payload: bytes, width: int = 640, height: int = 480) -> Frame:
-    return Frame("cam", 0, 0, payload, width, height)
+def frame(payload: bytes, width: int = 640, height: int = 480, camera: str = "") -> Frame:
+    """A picture of a camera of its own, where none is named."""
+    return Frame(camera or f"cam-{next(NUMBERS)}", 0, 0, payload, width, height)
 
 
 def told(decoder: DecoderProcess, payloads: Sequence[bytes]) -> list[str]:
@@ -147,6 +150,18 @@ def test_a_platform_without_nameless_memory_uses_files(monkeypatch: pytest.Monke
 def test_many_poisoned_pictures_cost_one_each(hostile: DecoderProcess, meter: Tally) -> None:
     assert told(hostile, [b"exit", b"exit", GOOD, b"exit"]) == ["decoder_crash", "decoder_crash", "", "decoder_crash"]
     assert meter.counts["decoder_restarts"] == 3
+
+
+def test_a_camera_that_goes_on_poisoning_waits_and_no_other_does(hostile: DecoderProcess, meter: Tally) -> None:
+    def sent(payload: bytes) -> str:
+        one, other = hostile.decode([frame(payload, camera="bad"), frame(GOOD)])
+        assert not isinstance(other, FrameError)
+        return one.reason if isinstance(one, FrameError) else ""
+
+    ends = [sent(payload) for payload in (b"exit", b"exit", GOOD, b"exit", b"exit", b"exit", b"exit", GOOD)]
+    crash = "decoder_crash"
+    assert ends == [crash, crash, "", crash, crash, crash, "poison", "poison"]
+    assert meter.counts["decoder_restarts"] == 5
 
 
 def test_a_child_killed_between_two_batches_is_nobodys_fault(decoder: DecoderProcess) -> None:
