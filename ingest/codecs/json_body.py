@@ -84,20 +84,23 @@ def _refusal(device: str, refused: RefusedError, payload: bytes | None) -> Refus
     return Refusal(device, refused.reason, refused.detail, payload)
 
 
-def wildcards(filters: tuple[str, ...], topic: str) -> tuple[str, ...]:
-    """Levels of a topic that stand under ``+`` in the filter it matches; none where it matches none."""
+def named(filters: tuple[str, ...], topic: str) -> str:
+    """Return the level of a topic under the first ``+`` of the filter it matches; "": there is none.
+
+    That level is the device's own: a broker's rights (``curbwatch broker-config``) let nobody else write there.
+    """
     levels = topic.split("/")
     for pattern in filters:
         if matches(pattern, topic):
             wanted = pattern.split("/")
-            return tuple(level for level, want in zip(levels, wanted, strict=False) if want == "+")
-    return ()
+            return next((level for level, want in zip(levels, wanted, strict=False) if want == "+"), "")
+    return ""
 
 
-def agree(named: str, device: str) -> None:
-    """Raise RefusedError ``spoof`` where a topic names another device than its message; "": it names none."""
-    if named and named != device:
-        raise RefusedError("spoof", f"{device[:TEXT_MAX]!r} on the topic of {named[:TEXT_MAX]!r}")
+def agree(topics: str, device: str) -> None:
+    """Raise RefusedError ``spoof`` where a topic's device is another than its message's; "": it names none."""
+    if topics and topics != device:
+        raise RefusedError("spoof", f"{device[:TEXT_MAX]!r} on the topic of {topics[:TEXT_MAX]!r}")
 
 
 def name_of(value: object) -> str:

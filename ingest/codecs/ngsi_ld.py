@@ -19,10 +19,10 @@ from ingest.codecs.json_body import (
     apart,
     extras,
     name_of,
+    named,
     number,
     required,
     state,
-    wildcards,
 )
 from ingest.codecs.native import UNREADABLE
 from ingest.codecs.rows import RefusedError
@@ -73,21 +73,21 @@ class NgsiLd(JsonForm):
         """Read an entity, or the entities of a notification."""
         told = self._notification.decode(raw)
         if told.data and (told.type == "Notification" or told.subscription_id is not None):
-            named, body = self._named(message), bytes(told.data)
-            return apart(body, lambda part: _entity(named, part), lambda part: self.who(message, part), whole=False)
-        return _entity(self._named(message), raw)
+            topics, body = self._topics(message), bytes(told.data)
+            return apart(body, lambda part: _entity(topics, part), lambda part: self.who(message, part), whole=False)
+        return _entity(self._topics(message), raw)
 
-    def _named(self, message: RawMessage) -> str:
-        return _local("-".join(wildcards(self.filters, message.topic)))
+    def _topics(self, message: RawMessage) -> str:
+        return _local(named(self.filters, message.topic))
 
 
-def _entity(named: str, raw: bytes) -> list[Item]:
+def _entity(topics: str, raw: bytes) -> list[Item]:
     said = _ENTITY.decode(raw)
     kinds = said.get("type") if isinstance(said.get("type"), list) else [said.get("type")]
     if not any(isinstance(kind, str) and kind.rpartition("/")[2] in TYPES for kind in kinds or ()):
         return [Passed("entity_type")]
     device = required(_device(said))
-    agree(named, device)
+    agree(topics, device)
     place = said.get("location") if said.get("location") is not None else said.get("lastKnownPosition")
     if place is None:
         return [Passed("no_position")]

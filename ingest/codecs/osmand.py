@@ -17,9 +17,9 @@ from ingest.codecs.json_body import (
     extras,
     known,
     name_of,
+    named,
     required,
     scaled,
-    wildcards,
 )
 from ingest.codecs.native import UNREADABLE
 from schemas.position import RawMessage
@@ -80,22 +80,19 @@ class OsmAnd(JsonForm):
     def who(self, message: RawMessage, raw: bytes) -> str:
         """Return ``device_id``, or what the topic says."""
         try:
-            named = name_of(self._owner.decode(raw).device_id)
+            device = name_of(self._owner.decode(raw).device_id)
         except UNREADABLE:
-            named = ""
-        return named or self._named(message)
+            device = ""
+        return device or named(self.filters, message.topic)
 
     def read(self, message: RawMessage, raw: bytes) -> list[Item]:
         """Read one message."""
         said = self._post.decode(raw)
-        named = self._named(message)
-        device = required(name_of(said.device_id) if said.device_id is not None else named)
-        agree(named, device)
+        topics = named(self.filters, message.topic)
+        device = required(name_of(said.device_id) if said.device_id is not None else topics)
+        agree(topics, device)
         body = bytes(said.location)
         return apart(body, lambda part: self._one(device, part), lambda _part: device, whole=False)
-
-    def _named(self, message: RawMessage) -> str:
-        return "-".join(wildcards(self.filters, message.topic))
 
     def _one(self, device: str, raw: bytes) -> list[Item]:
         said = self._location.decode(raw)

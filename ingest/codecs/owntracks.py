@@ -7,7 +7,7 @@ import msgspec
 
 from config.codecs import CodecKnobs
 from ingest.codecs.base import Codec, Item, Passed, PositionItem, StatusItem
-from ingest.codecs.json_body import JsonForm, extras, known, required, wildcards
+from ingest.codecs.json_body import JsonForm, extras, known, named, required
 from ingest.codecs.rows import RefusedError
 from schemas.position import RawMessage
 
@@ -38,7 +38,7 @@ class Location(msgspec.Struct):
 
 
 class OwnTracks(JsonForm):
-    """``owntracks/{user}/{device}``: the device is ``{user}-{device}``."""
+    """``owntracks/{user}/{device}``: the user is the device, because both joined would not tell a/b-c from a-b/c."""
 
     def __init__(self, knobs: CodecKnobs) -> None:
         super().__init__("owntracks", FILTERS, knobs)
@@ -47,7 +47,7 @@ class OwnTracks(JsonForm):
 
     def who(self, message: RawMessage, raw: bytes) -> str:  # noqa: ARG002  # the topic says it
         """Return what the topic says."""
-        return "-".join(wildcards(self.filters, message.topic))
+        return named(self.filters, message.topic)
 
     def read(self, message: RawMessage, raw: bytes) -> list[Item]:
         """Read one object by its ``_type``."""

@@ -19,10 +19,10 @@ from ingest.codecs.json_body import (
     count,
     extras,
     name_of,
+    named,
     number,
     required,
     state,
-    wildcards,
 )
 from ingest.codecs.native import SPACE
 from ingest.codecs.rows import RefusedError
@@ -76,8 +76,8 @@ class ThingsBoardDevice(JsonForm):
 
     def who(self, message: RawMessage, raw: bytes) -> str:  # noqa: ARG002  # the topic says it
         """Return what the topic says."""
-        named = "-".join(wildcards(self.filters, message.topic))
-        return "" if named == NOBODY else named
+        device = named(self.filters, message.topic)
+        return "" if device == NOBODY else device
 
     def read(self, message: RawMessage, raw: bytes) -> list[Item]:
         """Read one set of values."""

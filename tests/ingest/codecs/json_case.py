@@ -83,7 +83,7 @@ OWNTRACKS = Sample(
         "created_at": TS_S + 1,
         "inregions": ["Depot"],
     },
-    "jane-phone",
+    "jane",
     {"speed_mps": 15.0, "raw_speed": 54.0, "heading_deg": 271, "acc_m": 5, "alt_m": 372, "extra": {"battery_pct": 41}},
 )
 TRACCAR = Sample(

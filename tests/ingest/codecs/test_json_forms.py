@@ -136,7 +136,7 @@ def test_one_bad_position_costs_none_of_its_neighbours() -> None:
 
 
 def test_owntracks_says_who_leaves_and_what_holds_no_place() -> None:
-    assert items(OWNTRACKS.topic, {"_type": "lwt", "tst": TS_S}) == [StatusItem("jane-phone", online=False)]
+    assert items(OWNTRACKS.topic, {"_type": "lwt", "tst": TS_S}) == [StatusItem("jane", online=False)]
     assert items(f"{OWNTRACKS.topic}/event", {"_type": "transition", "event": "enter"}) == [Passed("transition")]
     assert items(OWNTRACKS.topic, {"_type": "waypoint"}) == [Passed("waypoint")]
     assert items(OWNTRACKS.topic, {"_type": "card", "name": "J"}) == [Passed("no_position")]
@@ -158,7 +158,20 @@ def test_a_topic_of_another_device_is_refused() -> None:
     assert reasons("ngsi/v-8", VEHICLE, named) == ["spoof"]
     assert rows("ngsi/v-7", VEHICLE, named).device_id == ["v-7"]
     assert rows("ngsi/urn:ngsi-ld:Vehicle:v-7", VEHICLE, named).device_id == ["v-7"]
-    assert rows(OWNTRACKS.topic, location(topic=OWNTRACKS.topic)).device_id == ["jane-phone"]
+    assert rows(OWNTRACKS.topic, location(topic=OWNTRACKS.topic)).device_id == ["jane"]
+
+
+def test_a_filter_of_ones_own_says_which_level_is_the_device() -> None:
+    behind = CodecKnobs(topics={"owntracks": ("owntracks/qtripp/+",), "osmand": ("osmand",)})
+    assert rows("owntracks/qtripp/86", location(), behind).device_id == ["86"]
+    assert rows("osmand", OSMAND.body, behind).device_id == ["crew-4"]
+    assert reasons("osmand", OSMAND.body | {"device_id": None}, behind) == ["no_device"]
+    assert reasons(OWNTRACKS.topic, location(), CodecKnobs(topics={"owntracks": ("owntracks/#",)})) == ["no_device"]
+
+
+def test_no_two_users_of_owntracks_are_one_device() -> None:
+    one, other = rows("owntracks/a/b-c", location()), rows("owntracks/a-b/c", location())
+    assert one.device_id != other.device_id
 
 
 def test_traccar_without_a_fix_is_flagged_and_stands_at_the_devices_time() -> None:
@@ -265,3 +278,10 @@ def test_only_a_message_with_an_alarm_goes_first() -> None:
 def test_what_is_kept_beside_a_position_can_be_stored_and_never_costs_it() -> None:
     more = {"odometer": "far", "batteryLevel": 10**30, "power": True, "driverUniqueId": "\0", "motion": {"a": 1}}
     assert rows(TRACCAR.topic, forwarded(attributes=more)).extra == [None]
+
+
+def test_numbers_and_names_beyond_reason_cost_one_dead_letter() -> None:
+    digits = b'{"lat":1,"lon":' + b"9" * 4000 + b"}"
+    assert reasons(DEVICE_TOPIC, digits) == ["type"]
+    assert reasons(NGSI_LD.topic, VEHICLE | {"id": "x" * 201}) == ["no_device"]
+    assert len(rows(DEVICE_TOPIC, WHERE | {f"tank{n}_l": n for n in range(99)}).extra[0] or {}) == 32
