@@ -151,7 +151,7 @@ class Link:
                 if not self._patient and (refused or not ready.done()):
                     self.failed = explained
                     return
-            failures = 1 if self._stood_s >= STEADY_S else failures + 1
+            failures = in_a_row(failures, self._stood_s)
             with suppress(TimeoutError):
                 async with asyncio.timeout(pause_s(failures, self._habits.reconnect_max_s, _DICE.random())):
                     await self._stop.wait()
@@ -242,6 +242,11 @@ class Link:
             who = f"user {self.broker.user}" if self.broker.user else "a client without a user"
             return FeedError(f"{self._where} refuses {who} ({error}): check user, password and access list")
         return FeedError(f"{self._where} cannot be reached ({error}): check the address, or run `curbwatch parts up`")
+
+
+def in_a_row(failures: int, stood_s: float) -> int:
+    """Return how many failures in a row the end of a connection makes that stood for so long after ``failures``."""
+    return 1 if stood_s >= STEADY_S else failures + 1
 
 
 def pause_s(failures: int, longest_s: float, dice: float) -> float:

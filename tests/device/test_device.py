@@ -3,6 +3,7 @@
 import asyncio
 import json
 import math
+import os
 import uuid
 from collections.abc import Callable
 from pathlib import Path
@@ -14,6 +15,7 @@ import pytest
 from curbwatch.device import Broker, Device, DiskOutbox, Habits, MemoryOutbox, TopicScheme
 from curbwatch.parts import Servers
 from schemas.errors import FeedError, SetupError, UsageError
+from tests.broker.city import VEHICLE, City, city
 from tests.curbwatch.stub_intake import StubIntake, broker_of, stub_intake, wire_to
 from tests.schemas.test_wire import accepts
 
@@ -300,3 +302,26 @@ async def test_a_device_that_is_refused_keeps_trying(servers: Servers, scheme: T
             assert "refuses user devices" in device.trouble
             device._client.link.broker = broker_of(servers)
             assert await device.settled(20)
+
+
+def acknowledge_one(made: City, scheme: TopicScheme) -> None:
+    """Be the intake for one message, over TLS and with the intake's own rights."""
+    with made.guest("intake-positions") as intake:
+        intake.subscribe(scheme.of("vehicle", VEHICLE, "position"))
+        (message,) = intake.settle(wanted=1, wait_s=20)[:1]
+        said = json.loads(message.payload)
+        intake.publish(scheme.of("vehicle", VEHICLE, "ack"), json.dumps({"boot": said["boot"], "seq": 0}).encode())
+
+
+@pytest.mark.servers
+async def test_a_device_of_a_city_logs_in_with_its_own_name_over_tls(servers: Servers) -> None:
+    """The configuration that ``curbwatch broker-config`` writes lets the client do all that it does."""
+    with city(f"device-{os.getpid()}") as made:
+        url, ca_file = f"mqtts://127.0.0.1:{made.port}", str(made.signer.certificate)
+        scheme = TopicScheme("city/v1", "yanjiang")
+        broker = Broker(url, VEHICLE, made.password(VEHICLE), ca_file)
+        async with Device(broker, scheme, "vehicle", VEHICLE, habits=QUICK) as device:
+            answering = asyncio.create_task(asyncio.to_thread(acknowledge_one, made, scheme))
+            await device.position(**PLACE)
+            assert await device.settled(20)
+            await answering
