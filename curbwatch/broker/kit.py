@@ -64,17 +64,7 @@ def write_kit(  # noqa: PLR0913  # each is one decision of the operator
         gateways=gateways,
     )
     make_folder(folder, 0o755)
-    broker = config.broker
-    given = {
-        user: Path(file)
-        for user, file in (
-            (plan.positions_user, broker.positions_password_file),
-            (plan.frames_user, broker.frames_password_file),
-            (PROBE_USER, broker.doctor_password_file),
-        )
-        if file
-    }
-    credentials = keep(folder / "credentials", plan.users, given, revoke=revoke)
+    credentials = keep(folder / "credentials", plan.users, _named_files(config), revoke=revoke)
     kit = emqx if make == "emqx" else mosquitto
     before = folder / kit.PASSWORDS
     texts = {
@@ -85,6 +75,17 @@ def write_kit(  # noqa: PLR0913  # each is one decision of the operator
     for name, text in texts.items():
         write_private(folder / name, text, _owner_of(folder / name))
     return Written(folder, tuple(texts), plan.users, credentials.added, credentials.removed)
+
+
+def _named_files(config: Config) -> dict[str, Path]:
+    """Password files that the configuration names, by user."""
+    broker = config.broker
+    files = (
+        (broker.positions_user, broker.positions_password_file),
+        (broker.frames_user, broker.frames_password_file),
+        (PROBE_USER, broker.doctor_password_file),
+    )
+    return {user: Path(file) for user, file in files if file}
 
 
 def _owner_of(file: Path) -> Identity | None:

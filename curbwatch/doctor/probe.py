@@ -85,54 +85,46 @@ def probe(config: Config, endpoints: Endpoints) -> list[Finding]:
 def _access(bench: _Bench) -> list[Finding]:
     """A device hears what is said to itself and nothing else; nobody speaks in another's name."""
     mark = secrets.token_hex(8).encode()
+    position = f"{bench.base}/{OTHER}/position"
     with bench.device() as device, bench.intake() as intake:
         intake.subscribe(f"{bench.base}/+/position")
         for topic in ("#", bench.topic, f"{bench.base}/+/ack"):
             device.subscribe(topic)
-        position = f"{bench.base}/{OTHER}/position"
         device.publish(position, mark)
         heard = _has(intake.settle(), position, mark)
-        own = f"{bench.base}/{OTHER}/position"
-        intake.publish(own, b"intake " + mark)
-        spoke = _has(intake.settle(), own, b"intake " + mark)
+        intake.publish(position, b"intake " + mark)
+        spoke = _has(intake.settle(), position, b"intake " + mark)
         intake.publish(f"{bench.base}/{OTHER}/ack", mark)
         intake.publish(bench.topic, mark)
         device.publish(bench.topic, b"forged " + mark)
         said = device.settle()
     foreign = sorted({message.topic or "" for message in said if not _own(message, bench)})
     forged = _has(said, bench.topic, b"forged " + mark)
-    level = {True: Level.FAULT, False: Level.OK}
     return [
-        judged(
-            AREA,
-            "hears others",
-            level[bool(foreign)],
-            f"a device hears {foreign[0]}" if foreign else "a device hears only what is said to it",
-            ACCESS_REMEDY,
-        ),
-        judged(
-            AREA,
+        _right("hears others", f"a device hears {foreign[0]}" if foreign else "", "a device hears what is said to it"),
+        _right(
             "speaks as others",
-            level[heard],
-            "a device can publish as another" if heard else "no device can publish as another",
-            ACCESS_REMEDY,
+            "a device can publish as another" if heard else "",
+            "no device can publish as another",
         ),
-        judged(
-            AREA,
+        _right(
             "forged answers",
-            level[forged],
-            "a device can write acknowledgements" if forged else "no device can write acknowledgements",
-            ACCESS_REMEDY + ": a forged one makes another device drop what was never stored",
+            "a device can write acknowledgements, which make another drop what was never stored" if forged else "",
+            "no device can write acknowledgements",
         ),
-        judged(
-            AREA,
+        _right(
             "intake's rights",
-            Level.WARN if spoke else Level.OK,
-            "the intake can publish positions" if spoke else "the intake cannot publish as a device",
-            ACCESS_REMEDY,
+            "the intake can publish positions" if spoke else "",
+            "the intake cannot publish as a device",
+            Level.WARN,
         ),
         _answers(said, bench, mark),
     ]
+
+
+def _right(name: str, wrong: str, right: str, level: Level = Level.FAULT) -> Finding:
+    """One right that somebody has too much; ``wrong`` empty: nobody."""
+    return judged(AREA, name, level if wrong else Level.OK, wrong or right, ACCESS_REMEDY)
 
 
 def _answers(said: list[Publish], bench: _Bench, mark: bytes) -> Finding:

@@ -28,6 +28,13 @@ pytestmark = pytest.mark.servers
 OPEN = "listener {port} 127.0.0.1\nallow_anonymous true\nlog_dest stdout\n"
 
 
+SMALL: dict[str, dict[str, object]] = {"intake": {"positions_window": 500}}  # the queue is tried with twice the window
+
+
+def config_of(**broker: object) -> Config:
+    return Config.model_validate(SMALL | {"broker": broker})
+
+
 def bad(findings: list[Finding], level: Level = Level.FAULT) -> set[str]:
     return {finding.name for finding in findings if finding.level is level}
 
@@ -37,7 +44,7 @@ def of_city(city: City, *users: str) -> Endpoints:
 
 
 def trusting(city: City) -> Config:
-    return Config.model_validate({"broker": {"ca_file": str(city.signer.certificate)}})
+    return config_of(ca_file=str(city.signer.certificate))
 
 
 @contextmanager
@@ -66,7 +73,7 @@ def test_of_a_broker_as_written_nothing_bad_is_said(yanjiang: City) -> None:
 
 def test_a_small_queue_a_small_window_and_small_messages_are_named() -> None:
     with broker("small", "max_queued_messages 100", "max_inflight_messages 5", "message_size_limit 1000") as endpoints:
-        findings = look_at_broker(Config(), endpoints) + probe(Config(), endpoints)
+        findings = look_at_broker(config_of(), endpoints) + probe(config_of(), endpoints)
     assert {"receive maximum", "queue", "message size"} <= bad(findings)
     queue = next(finding for finding in findings if finding.name == "queue")
     assert queue.seen.startswith("10")
@@ -75,7 +82,7 @@ def test_a_small_queue_a_small_window_and_small_messages_are_named() -> None:
 
 def test_an_open_broker_is_named_for_each_thing_it_lets_happen() -> None:
     with broker("open", "max_queued_messages 10000") as endpoints:
-        findings = look_at_broker(Config(), endpoints) + probe(Config(), endpoints)
+        findings = look_at_broker(config_of(), endpoints) + probe(config_of(), endpoints)
     assert bad(findings) == {"anonymous", "hears others", "speaks as others", "forged answers"}
     assert "intake's rights" in bad(findings, Level.WARN)
 
@@ -150,7 +157,7 @@ def test_of_the_private_servers_the_command_finds_no_fault_and_ends_with_2_where
     text = (
         f'[broker]\nurl = "{servers.broker_url}"\npositions_password_file = "{words["intake-positions"]}"\n'
         f'frames_password_file = "{words["intake-frames"]}"\ndoctor_password_file = "{words["doctor"]}"\n'
-        f'[database]\nurl = "{database_url}"\n[redis]\nurl = "{redis_url}"\n[intake]\n'
+        f'[database]\nurl = "{database_url}"\n[redis]\nurl = "{redis_url}"\n[intake]\npositions_window = 500\n'
         f'spool_dir = "off"\n[alerts]\nevidence_dir = "evidence"\n[engine]\nsnapshot_dir = "snapshots"\n'
     )
     config.write_text(text)
