@@ -7,7 +7,9 @@ from collections.abc import Sequence
 import pytest
 
 from config.codecs import CodecKnobs
+from ingest.cameras import LetterWriter
 from tests.ingest.codecs.picture_case import PICTURE, Bench, at_ns
+from tests.ingest.test_cameras import _Failing as Failing
 
 SIZE = len(PICTURE)
 
@@ -101,6 +103,14 @@ def test_a_lost_piece_is_one_dead_letter_that_holds_what_came() -> None:
     assert bench.balanced()
 
 
+def test_a_gap_is_seen_where_all_bytes_are_there() -> None:
+    bench = Bench()
+    meta(bench, size=400)
+    chunks(bench, [0, 2])
+    done(bench)
+    assert refused(bench) == [("incomplete", "2 pieces, 400 of 400 bytes: done, but not all of it came")]
+
+
 def test_a_lost_done_costs_no_picture() -> None:
     bench = Bench()
     meta(bench)
@@ -137,6 +147,24 @@ def test_an_incomplete_picture_is_given_up_in_time_without_a_further_message() -
     done(bench, 32)
     assert (bench.letters(), bench.frames(32)) == ([], [])
     assert bench.meter.counts["frames_received"] == bench.meter.counts["frames_rejected"] == 1
+
+
+def test_the_slow_rest_of_a_refused_picture_is_not_refused_again() -> None:
+    bench = Bench()
+    meta(bench, size=0)
+    for at_s in (20, 45, 70):
+        plain(bench, pieces()[:1], at_s)
+    assert [reason for reason, _ in refused(bench)] == ["range"]
+
+
+def test_a_picture_is_given_up_by_the_writer_of_its_dead_letter() -> None:
+    bench, store = Bench(), Failing()
+    meta(bench)
+    writer = LetterWriter(bench.intake, store, bench.meter)
+    writer.start()
+    assert store.done.wait(10)
+    writer.stop()
+    assert [letter.reason for letter in store.kept] == ["incomplete"]
 
 
 def test_a_late_piece_finds_its_picture_given_up() -> None:
@@ -272,3 +300,11 @@ def test_a_clock_that_is_set_back_gives_nothing_up_and_keeps_nothing_for_ever() 
     assert bench.letters() == []
     bench.intake.expire(at_ns(131))
     assert [reason for reason, _ in refused(bench)] == ["incomplete"]
+
+
+def test_many_small_pieces_take_more_than_their_bytes() -> None:
+    bench = Bench(CodecKnobs(chunk_buffer_bytes=10_000))
+    meta(bench)
+    plain(bench, [b"\xff"] * 100)
+    (found,) = refused(bench)
+    assert found[1].endswith("there is no room for more incomplete pictures")

@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from config.codecs import CodecKnobs
+from ingest.codecs.base import Item
 from ingest.codecs.picture import bare, device_in
 from ingest.codecs.rows import RefusedError
 from ingest.pictures import PictureForms
@@ -72,7 +73,8 @@ def test_what_is_too_large_is_not_even_decoded(topic: str) -> None:
     bench = Bench()
     bench.send(topic, b"/9j/" + b"A" * 3_000_000)
     bench.send(topic, b"/9j/" + b"A" * 2_900_000)
-    assert [letter.reason for letter in bench.letters()][:1] == ["size"]
+    first = bench.letters()[0]
+    assert (first.reason, first.detail) == ("size", "3000004 bytes")  # of the text, not of what it would decode to
     assert bench.meter.counts["frames_rejected"] == 2
     assert bench.balanced()
 
@@ -170,6 +172,20 @@ def test_a_wrapped_picture_is_never_longer_than_it_came() -> None:
         assert len(bare(payload)) <= len(payload)
     with pytest.raises(RefusedError):
         bare(b"")
+
+
+def test_a_codec_never_sees_the_time_go_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[int] = []
+
+    def step(_self: object, state: object, _message: RawMessage, now_ns: int) -> tuple[object, list[Item]]:
+        seen.append(now_ns)
+        return state, []
+
+    monkeypatch.setattr("ingest.codecs.picture.PictureCodec.step", step)
+    forms = PictureForms(CodecKnobs())
+    for received_ns in (5, 9, 7, 11):
+        forms.read(RawMessage(TOPICS[0], PICTURE, received_ns))
+    assert seen == [5, 9, 9, 11]
 
 
 def test_a_defect_of_a_codec_costs_one_dead_letter(monkeypatch: pytest.MonkeyPatch) -> None:
