@@ -20,6 +20,8 @@ VERBS = (
     "publish",
     "dispatch",
     "incident",
+    "device",
+    "dlq",
 )
 
 

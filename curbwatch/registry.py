@@ -102,6 +102,12 @@ def register_vehicle(
         _write(conn, BLANK | row, ())
 
 
+def register_accepted(conn: Connection, values: dict[str, Any]) -> None:
+    """Enter or replace a device that an operator accepted; ``values``: its id, its kind, and what is known of BLANK."""
+    with conn.transaction():
+        _write(conn, BLANK | values | {"source": "accepted"}, ())
+
+
 def load_registry(conn: Connection) -> Registry:
     """Read every device and zone as they stand; an empty registry has none."""
     with conn.transaction():

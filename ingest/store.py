@@ -139,8 +139,8 @@ class IntakeStore:
         """Store a batch. Rows that are known already (a redelivery) change nothing; empty batches neither.
 
         A row that the database refuses (it should not exist: the codec checks) costs itself, as a dead letter of
-        reason ``store``, and never its neighbours; a dead letter that it refuses is dropped. ``replayed`` are ids of the
-        dead letters that the batch was made of.
+        reason ``store``, and never its neighbours; a dead letter that it refuses is dropped. ``replayed`` are ids of
+        the dead letters that the batch was made of.
         """
         kept = self._within_cap([self._shortened(letter) for letter in letters])
         capped = len(letters) - len(kept)

@@ -7,4 +7,5 @@ pytest_plugins = [
     "tests.fix_servers",
     "tests.fix_desk",
     "tests.fix_service",
+    "tests.fix_verbs",
 ]

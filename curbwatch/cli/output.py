@@ -1,4 +1,4 @@
-"""What several verbs do with ``--json FILE``."""
+"""What several verbs do with ``--json FILE``, and with texts that devices sent."""
 
 import json
 from pathlib import Path
@@ -15,3 +15,11 @@ def write_json(path: Path | None, found: dict[str, Any]) -> None:
         path.write_text(json.dumps(found, ensure_ascii=False, indent=2) + "\n", encoding="utf-8")
     except (OSError, ValueError) as error:
         raise UsageError(f"--json {path}: cannot be written: {getattr(error, 'strerror', None) or error}") from None
+
+
+def escaped(text: str) -> str:
+    """Text of a device so that it changes nothing on a terminal: what is not printable becomes its number."""
+    return "".join(
+        mark if mark.isprintable() else f"\\x{ord(mark):02x}" if ord(mark) < 256 else f"\\u{ord(mark):04x}"
+        for mark in text
+    )

@@ -1,0 +1,53 @@
+"""What the verbs ``device`` and ``dlq`` work with, made out of a configuration."""
+
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import curbwatch.database as db
+from config.load import load_config
+from config.pack import load_pack
+from config.quality import city_box
+from curbwatch.build import Site, make_store, position_forms
+from curbwatch.endpoints import resolve
+from curbwatch.letters import Chosen
+from curbwatch.registry import load_registry
+from curbwatch.replay import Replayed, Replayer, replay_all
+from curbwatch.telemetry import configure_logs
+from ingest.forms import Forms
+from ingest.quality import Quality
+
+
+@dataclass(frozen=True, slots=True)
+class Office:
+    """One site and a connection to its database, in autocommit."""
+
+    site: Site
+    conn: db.Connection
+
+    def replay(self, chosen: Chosen, *, limit: int | None = None, dry: bool = False) -> Replayed:
+        """Replay the chosen letters under the registry and the configuration of now. Raises SinkError."""
+        config = self.site.config
+        quality = Quality(config.quality, city_box(self.site.pack.city, config.quality.box_margin_m))
+        with closing(make_store(self.site)) as store:
+            replayer = Replayer(
+                config.intake,
+                position_forms(self.site),
+                Forms(config.codecs, "camera"),
+                load_registry(self.conn).known(),
+                store,
+                quality,
+            )
+            return replay_all(self.conn, replayer, chosen, limit=limit, dry=dry)
+
+
+@contextmanager
+def open_office(path: Path | None) -> Iterator[Office]:
+    """Open the office of a configuration. Raises CurbwatchError: configuration, servers, a database without tables."""
+    config = load_config(path)
+    configure_logs(config.log)
+    pack = load_pack(Path(config.site.pack))
+    endpoints = resolve(config)
+    with db.session(endpoints.database_url, autocommit=True) as conn:
+        yield Office(Site(config, pack, endpoints, db.edition(conn)), conn)

@@ -1,0 +1,194 @@
+"""Devices that an operator accepts or forgets, and how each device does: queries of ``curbwatch device``."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from curbwatch.database import Connection
+from curbwatch.letters import Chosen, tally
+from curbwatch.registry import register_accepted
+from ingest.topics import DEVICE_ID
+from schemas.errors import UsageError
+
+RATE_PER_S = 20.0  # messages a second that an accepted vehicle may keep up, as one of a city pack
+
+STRANGERS = """
+select form, foreign_id, device_id, kind, topic, first_seen_at, last_seen_at, messages from device_stranger
+where %(asked)s::text is null or %(asked)s in (foreign_id, device_id, form || ':' || foreign_id)
+order by last_seen_at desc
+"""
+DEVICES = """
+select device_id, d.kind, d.name, d.unit_id, d.crs, d.period_s, d.max_bytes, d.aliases, d.source, h.state,
+       h.last_seen_at
+from device d left join device_health h using (device_id) order by device_id
+"""
+HEALTH = """
+select device_id, kind, state, last_seen_at, last_captured_at, lon, lat, messages, rate_per_min, lag_ms, skew_ms, gaps,
+       duplicates, shed, rejected, given_up, boots, updated_at
+from device_health where %(asked)s::text is null or device_id = %(asked)s order by device_id
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Stranger:
+    """A device that speaks and is not in the registry; ``device_id`` is the id it would get."""
+
+    form: str
+    foreign_id: str
+    device_id: str
+    kind: str
+    topic: str
+    first_seen_at: datetime
+    last_seen_at: datetime
+    messages: int
+
+    @property
+    def alias(self) -> str:
+        """Its id in its form, as the registry writes it."""
+        return f"{self.form}:{self.foreign_id}"
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """What an operator says of a device that is accepted; empty and None: what the stranger shows, or nothing."""
+
+    asked: str
+    device_id: str = ""
+    kind: str = ""
+    unit_id: str = ""
+    cell_id: str = ""
+    crs: str = "wgs84"
+    period_s: float | None = None
+    max_bytes: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    """A device that was accepted. ``letters`` are set aside of it, under the name ``letters_of``."""
+
+    device_id: str
+    kind: str
+    alias: str
+    letters: int
+    letters_of: str
+
+
+def strangers(conn: Connection, asked: str | None = None) -> list[Stranger]:
+    """Return the strangers, the newest first; ``asked`` is an id, a foreign id, or form and foreign id."""
+    return [Stranger(*row) for row in conn.execute(STRANGERS, {"asked": asked})]
+
+
+def accept(conn: Connection, wish: Wish, *, past_limit_s: float) -> Accepted:
+    """Enter a device in the registry, where the running intake sees it at once. Raises UsageError.
+
+    One that has not spoken yet is entered where the wish says its kind. A second stranger may be accepted as a device
+    that was accepted before: that one is left as it is, but for one alias more.
+    """
+    with conn.transaction():
+        one = _asked(strangers(conn, wish.asked), wish)
+        native = one.form == "native"
+        device_id = wish.device_id or one.device_id
+        if not DEVICE_ID.fullmatch(device_id):
+            raise UsageError(f"--as {device_id!r}: an id has 1 to 64 letters, digits, _ or -")
+        if native and device_id != one.foreign_id:
+            raise UsageError(
+                f"{one.foreign_id} speaks our own form: its id is that of its topic, --as cannot change it"
+            )
+        if native and wish.kind not in {"", one.kind}:
+            raise UsageError(f"{one.foreign_id} speaks as a {one.kind}")
+        kind = wish.kind or one.kind
+        aliases, known = _aliases(conn, device_id, kind, "" if native else one.alias)
+        values: dict[str, Any] = {
+            "device_id": device_id,
+            "kind": kind,
+            "unit_id": wish.unit_id,
+            "cell_id": wish.cell_id,
+            "crs": wish.crs,
+            "max_age_s": past_limit_s,
+            "rate_per_s": RATE_PER_S if kind == "vehicle" else None,
+            "period_s": wish.period_s,
+            "max_bytes": wish.max_bytes,
+            "aliases": aliases,
+        }
+        if known:
+            conn.execute("update device set aliases = %(aliases)s where device_id = %(device_id)s", values)
+        else:
+            register_accepted(conn, values)
+        conn.execute("delete from device_stranger where (form, foreign_id) = (%s, %s)", (one.form, one.foreign_id))
+        letters, _ = tally(conn, Chosen(reason="unknown_device", device=one.device_id))
+    return Accepted(device_id, kind, "" if native else one.alias, letters, one.device_id)
+
+
+def forget(conn: Connection, asked: str) -> str:
+    """Take a stranger, or a device that no pack names, out of the lists; which it was. Raises UsageError."""
+    with conn.transaction():
+        found = conn.execute("select source from device where device_id = %s", (asked,)).fetchone()
+        if found is not None:
+            if found[0] == "pack":
+                raise UsageError(f"{asked} stands in the city pack: take it out there")
+            conn.execute("delete from device where device_id = %s", (asked,))
+            return "device"
+        one = _only(strangers(conn, asked), asked)
+        conn.execute("delete from device_stranger where (form, foreign_id) = (%s, %s)", (one.form, one.foreign_id))
+    return "stranger"
+
+
+def devices(conn: Connection) -> list[dict[str, Any]]:
+    """Return every device of the registry with its state, None where nothing was heard of it."""
+    return _named(conn, DEVICES, {})
+
+
+def health(conn: Connection, asked: str | None = None) -> list[dict[str, Any]]:
+    """Return how each device does, or one. Raises UsageError where nothing is known of it."""
+    found = _named(conn, HEALTH, {"asked": asked})
+    if asked is not None and not found:
+        raise UsageError(f"nothing is known of {asked!r}: see `curbwatch device list` and `curbwatch device strangers`")
+    return found
+
+
+def _asked(found: Sequence[Stranger], wish: Wish) -> Stranger:
+    """The stranger that is meant; one that has not spoken yet is made of the wish."""
+    if found or not wish.kind:
+        return _only(found, wish.asked)
+    form, colon, foreign_id = wish.asked.partition(":")
+    form, foreign_id = (form, foreign_id) if colon else ("native", wish.asked)
+    never = datetime.min  # noqa: DTZ901  # never shown
+    return Stranger(form, foreign_id, wish.device_id or foreign_id, wish.kind, "", never, never, 0)
+
+
+def _only(found: Sequence[Stranger], asked: str) -> Stranger:
+    if not found:
+        raise UsageError(f"no stranger {asked!r}: see `curbwatch device strangers`; --kind accepts one in advance")
+    if len(found) > 1:
+        listed = ", ".join(sorted(one.alias for one in found))
+        raise UsageError(f"{asked!r} may be any of {listed}: say which")
+    return found[0]
+
+
+def _aliases(conn: Connection, device_id: str, kind: str, alias: str) -> tuple[list[str], bool]:
+    """Aliases of the device when it is accepted, and whether it was before.
+
+    Raises UsageError where it, or its alias, is somebody else's.
+    """
+    row = conn.execute("select kind, source, aliases from device where device_id = %s", (device_id,)).fetchone()
+    known, source, aliases = row or (kind, "accepted", [])
+    if known != kind:
+        raise UsageError(f"{device_id} is a {known} in the registry")
+    if source != "accepted" and alias:
+        where = "the city pack" if source == "pack" else "`curbwatch publish`"
+        raise UsageError(f"{device_id} is in the registry by {where}: give it the alias {alias} there")
+    if row is not None and not alias:
+        raise UsageError(f"{device_id} is in the registry already")
+    other = conn.execute(
+        "select device_id from device where %s = any(aliases) and device_id <> %s", (alias, device_id)
+    ).fetchone()
+    if other is not None:
+        raise UsageError(f"{alias} is an alias of {other[0]} already")
+    return list(dict.fromkeys([*aliases, *([alias] if alias else [])])), row is not None
+
+
+def _named(conn: Connection, query: str, values: dict[str, Any]) -> list[dict[str, Any]]:
+    cursor = conn.execute(query.encode(), values)
+    names = [column.name for column in cursor.description or ()]
+    return [dict(zip(names, row, strict=True)) for row in cursor]

@@ -1,0 +1,83 @@
+"""A verb of the command line run in this process, on a database that is empty."""
+
+import json
+import sys
+import uuid
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+import structlog
+
+import curbwatch.database as db
+from curbwatch.__main__ import main
+from curbwatch.parts import Servers
+
+
+@dataclass
+class Verbs:
+    monkeypatch: pytest.MonkeyPatch
+    capsys: pytest.CaptureFixture[str]
+    config: Path
+
+    def run(self, *arguments: str) -> tuple[int, str, str]:
+        """Status, standard output, standard error."""
+        self.monkeypatch.setattr(sys, "argv", ["curbwatch", *arguments, "--config", str(self.config)])
+        self.capsys.readouterr()
+        with pytest.raises(SystemExit) as caught:
+            main()
+        structlog.reset_defaults()  # it would keep this test's standard error for the next one
+        out, err = self.capsys.readouterr()
+        return int(caught.value.code or 0), out, err
+
+    def told(self, *arguments: str) -> list[dict[str, Any]]:
+        """What a verb that succeeds says as JSON."""
+        status, out, err = self.run(*arguments, "--json")
+        assert (status, err) == (0, "")
+        return [json.loads(line) for line in out.splitlines()]
+
+    def refused(self, *arguments: str) -> str:
+        """The one line with which a verb refuses."""
+        status, _, err = self.run(*arguments)
+        assert (status, err.count("\n")) == (2, 1)
+        return err
+
+
+def config_of(folder: Path, servers: Servers, database_url: str) -> Path:
+    path = folder / "curbwatch.toml"
+    urls = (("broker", servers.broker_url), ("database", database_url), ("redis", servers.redis_url))
+    path.write_text("".join(f'[{name}]\nurl = "{url}"\n' for name, url in urls) + '[log]\nlevel = "error"\n')
+    return path
+
+
+@pytest.fixture(scope="module")
+def made_url(servers: Servers) -> Iterator[str]:
+    """A migrated database for all tests of a file: making one takes longer than most of them."""
+    name = f"test_{uuid.uuid4().hex[:12]}"
+    url = db.fresh_database(servers.database_url, name)
+    db.migrate(url)
+    yield url
+    with db.connect(servers.database_url, autocommit=True) as conn:
+        db.drop_database(conn, name)
+
+
+@pytest.fixture
+def office_url(made_url: str) -> str:
+    """The same with nothing in its tables."""
+    with db.connect(made_url, autocommit=True) as conn:
+        conn.execute("truncate device, zone, device_health, device_stranger, dead_letter, position, device_mark")
+    return made_url
+
+
+@pytest.fixture
+def verbs(
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    tmp_path: Path,
+    servers: Servers,
+    office_url: str,
+) -> Verbs:
+    """Verbs on that database."""
+    return Verbs(monkeypatch, capsys, config_of(tmp_path, servers, office_url))
