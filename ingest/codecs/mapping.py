@@ -114,8 +114,6 @@ class Mapped(JsonForm):
         return name_of(levels[self._level]) if self._level < len(levels) else ""
 
     def _one(self, message: RawMessage, root: object, item: object, raw: bytes) -> PositionItem:
-        if not isinstance(item, dict | list):
-            raise RefusedError("type", f"expected an object or an array, got {type(item).__name__}")
         device = required(self._who(message, root, item))
         said: dict[str, Any] = {"crs": self._crs}
         alarms: list[str] = []
@@ -208,7 +206,9 @@ def _number(name: str, value: object) -> float:
             raise RefusedError("type", f"{text[:20]!r} is no number - at {name}")
         return float(text)
     found = number(name, value)
-    return 0.0 if found is None else found
+    if found is None:
+        raise RefusedError("type", f"null - at {name}")
+    return found
 
 
 def _count(name: str, value: object) -> int:
@@ -243,7 +243,7 @@ def _text(name: str, value: object) -> str:
 def _pair(name: str, value: object) -> tuple[float, float]:
     """Return both numbers of ``"30.12,104.64"`` or ``[30.12, 104.64]``. Raises RefusedError ``type``."""
     parts = value.split(",") if isinstance(value, str) else value
-    if not isinstance(parts, list) or len(parts) < 2 or None in parts[:2]:
+    if not isinstance(parts, list) or len(parts) < 2:
         raise RefusedError("type", f"expected two numbers - at {name}")
     return _number(name, parts[0]), _number(name, parts[1])
 

@@ -103,6 +103,7 @@ def test_what_follows_a_good_message_or_is_cut_off_it_spoils_it(sample: Sample) 
         (OSMAND.topic, {"location": {"coords": {"latitude": 1}}}),
         (DEVICE_TOPIC, {"lat": str(LAT), "lon": LON}),
         (DEVICE_TOPIC, {"lat": LAT}),
+        (DEVICE_TOPIC, {"lat": True, "lon": LON}),
         (DEVICE_TOPIC, WHERE | {"ignition": 2}),
         (DEVICE_TOPIC, WHERE | {"crs": 4}),
         (DEVICE_TOPIC, WHERE | {"ts": [1]}),
@@ -179,6 +180,7 @@ def test_traccar_without_a_fix_is_flagged_and_stands_at_the_devices_time() -> No
     found = rows(TRACCAR.topic, forwarded(outdated=True))
     assert (found.flags, found.ts_ns) == ([NO_FIX], [TS_NS + 1_000_000_000])
     assert rows(TRACCAR.topic, forwarded(fixTime=None)).ts_ns == [TS_NS + 1_000_000_000]
+    assert rows(TRACCAR.topic, forwarded(accuracy=0)).acc_m == [None]
 
 
 def test_the_same_position_of_traccar_is_one_although_its_device_has_changed() -> None:
@@ -278,6 +280,9 @@ def test_only_a_message_with_an_alarm_goes_first() -> None:
 def test_what_is_kept_beside_a_position_can_be_stored_and_never_costs_it() -> None:
     more = {"odometer": "far", "batteryLevel": 10**30, "power": True, "driverUniqueId": "\0", "motion": {"a": 1}}
     assert rows(TRACCAR.topic, forwarded(attributes=more)).extra == [None]
+    large = {"odometer": 10**400, "motion": 10**400, "driverUniqueId": 10**30}
+    assert rows(TRACCAR.topic, forwarded(attributes=large)).extra == [None]
+    assert rows(DEVICE_TOPIC, WHERE | {"alt_m": 372}).extra == [None]
 
 
 def test_numbers_and_names_beyond_reason_cost_one_dead_letter() -> None:

@@ -120,7 +120,8 @@ def test_both_coordinates_may_stand_in_one(pair: object) -> None:
     mapping = MappingKnobs(name="acme", topics=("acme/+",), device="topic:1", fields=fields)
     found = rows("acme/t", {"p": pair}, CodecKnobs(mapping=(mapping,)))
     assert (found.lon, found.lat) == ([LON], [LAT])
-    assert reasons("acme/t", {"p": "30.1"}, CodecKnobs(mapping=(mapping,))) == ["type"]
+    for bad in ("30.1", [LAT, None], [], 3, {"lat": LAT}):
+        assert reasons("acme/t", {"p": bad}, CodecKnobs(mapping=(mapping,))) == ["type"]
 
 
 def test_a_path_leads_through_keys_indices_and_dots() -> None:
