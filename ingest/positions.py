@@ -18,6 +18,7 @@ from ingest.buffer import MessageBuffer, Waiting
 from ingest.codecs.rows import Decoded
 from ingest.delivery import Delivery, Outcome
 from ingest.devices import KnownDevices
+from ingest.emergencies import Emergencies
 from ingest.forms import PositionForms
 from ingest.health import HealthBook
 from ingest.ledger import Ticket
@@ -91,6 +92,7 @@ class PositionWriter:
         self._spool = sinks.spool
         self._quality = watch.quality
         self._book = watch.book
+        self._said = Emergencies()
         self._devices = devices
         self._meter = meter
         self._admission = Admission(knobs, forms, devices, meter)
@@ -295,9 +297,10 @@ class PositionWriter:
 
     def _note(self, decoded: Decoded, judged: Judged, stored: Stored) -> None:
         """Tell those who look on what a stored batch held."""
-        for alarm in judged.alarms:
-            log.warning("alarm", device=alarm.device_id, alarms=alarm.alarms)
-            self._meter.add("alarms")
+        if judged.alarms:
+            self._meter.add("alarms", len(judged.alarms))
+            for device_id, emergencies in self._said.news(judged.alarms, time.monotonic()):
+                log.warning("emergency", device=device_id, alarms=emergencies)
         for flag, count in judged.counts.items():
             self._meter.add("positions_flagged", count, flag=flag)
         now_ns = time.time_ns()

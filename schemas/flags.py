@@ -13,7 +13,7 @@ OUT_OF_ORDER = 512  # older than a position of the device that was stored before
 CONFLICT = 1024  # another place at the same time
 AHEAD = 2048  # the device's clock is ahead of ours, within what is accepted
 OFFSET = 4096  # the device's track lies beside itself by a constant, as with a wrong coordinate system
-LATE = 8192  # stored although it is older than the device's limit: it carries an alarm
+LATE = 8192  # stored although its time cannot be used: it is an emergency
 NEW_BOOT = 16384  # first position since the device started anew
 
 NAMES = {

@@ -22,6 +22,7 @@ from ingest.codecs.jt808_frame import (
     unwrap,
 )
 from ingest.codecs.rows import RefusedError
+from schemas.alarms import EMERGENCIES
 from schemas.position import RawMessage
 
 NAME = "jt808"
@@ -42,7 +43,7 @@ ALARMS = (
 )
 SINCE_2019 = 0b111 << 15  # before, some terminals set them for purposes of their own
 # Somebody may need help now. The rest stays on for days, as a broken antenna does, and must not go before others.
-URGENT = sum(1 << ALARMS.index(name) for name in ("sos", "stolen", "collision", "rollover"))
+URGENT = sum(1 << ALARMS.index(name) for name in EMERGENCIES)
 # Additional items by id: bytes, name with unit, factor.
 ITEMS: dict[int, tuple[int, str, float]] = {
     0x01: (4, "mileage_km", 0.1),

@@ -13,6 +13,7 @@ from ingest.crs import to_wgs84
 from ingest.marks import Covered
 from ingest.stamps import StampError, digits, stamp_ns, timely_ns
 from schemas import flags as f
+from schemas.alarms import EMERGENCIES
 from schemas.device import Crs, DeviceRule
 from schemas.position import DeadLetter, PositionRows, RawMessage
 
@@ -183,7 +184,7 @@ class RowBuilder:
         return self.found
 
     def _time(self, fix: Reading, message: RawMessage, rule: DeviceRule) -> tuple[int, int]:
-        """Device time in ns and flags; refuses what is too old or in the future, unless it carries an alarm."""
+        """Device time in ns and flags; refuses what is too old or in the future, unless it is an emergency."""
         if fix.ts is None:
             return message.received_ns, f.NO_TIME
         try:
@@ -194,7 +195,7 @@ class RowBuilder:
                 age_s = (message.received_ns - moved_ns) / 1e9
                 if -self.future_s <= age_s <= rule.max_age_s:
                     return moved_ns, f.ROLLOVER
-            if fix.alarms:
+            if fix.alarms and not EMERGENCIES.isdisjoint(fix.alarms):
                 return message.received_ns, f.NO_TIME | f.LATE
             raise RefusedError(error.reason, error.detail) from None
 

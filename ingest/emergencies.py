@@ -1,0 +1,35 @@
+"""Which emergencies are news: a button that stays pressed sends one with each position. Pure."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from ingest.quality import Alarm
+from schemas.alarms import EMERGENCIES
+
+AGAIN_S = 600.0
+KNOWN_MAX = 10_000  # emergencies remembered; beyond it the oldest is said again sooner
+
+
+@dataclass(slots=True)
+class Emergencies:
+    """Remembers what was said of whom, and when."""
+
+    _said_s: dict[tuple[str, str], float] = field(default_factory=dict)
+
+    def news(self, alarms: Iterable[Alarm], now_s: float) -> list[tuple[str, tuple[str, ...]]]:
+        """Return (device, emergencies) not said of it in the last ten minutes, in order. ``now_s``: a steady clock."""
+        found = []
+        for alarm in alarms:
+            new = tuple(
+                name
+                for name in alarm.alarms
+                if name in EMERGENCIES and now_s - self._said_s.get((alarm.device_id, name), now_s - AGAIN_S) >= AGAIN_S
+            )
+            for name in new:
+                self._said_s.pop((alarm.device_id, name), None)
+                self._said_s[alarm.device_id, name] = now_s
+            if new:
+                found.append((alarm.device_id, new))
+        while len(self._said_s) > KNOWN_MAX:
+            del self._said_s[next(iter(self._said_s))]
+        return found
