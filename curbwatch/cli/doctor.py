@@ -41,7 +41,8 @@ def doctor(
     for finding in findings:
         typer.echo(_line(finding))
     faults, warnings = count(findings, Level.FAULT), count(findings, Level.WARN)
-    typer.echo(f"curbwatch doctor: {faults} faults, {warnings} warnings", err=bool(faults))
+    told = f"{faults} fault{'' if faults == 1 else 's'}, {warnings} warning{'' if warnings == 1 else 's'}"
+    typer.echo(f"curbwatch doctor: {told}", err=bool(faults))
     if faults:
         raise typer.Exit(BROKEN)
 

@@ -1,5 +1,7 @@
 """Looks at the broker as the intake meets it."""
 
+import os
+
 from config.model import Config
 from curbwatch.doctor.finding import Finding, fault, ok
 from curbwatch.doctor.guest import Address, Guest
@@ -40,7 +42,7 @@ def login(config: Config, endpoints: Endpoints, user: str, suffix: str = "doctor
     return Login(
         user,
         endpoints.passwords.get(user, ""),
-        client_id=f"{config.intake.client_id}-{config.site.site}-{user}-{suffix}",
+        client_id=f"{config.intake.client_id}-{config.site.site}-{user}-{suffix}-{os.getpid()}",
         expiry_s=config.intake.session_expiry_s,
         keepalive_s=config.broker.keepalive_s,
     )

@@ -172,4 +172,4 @@ def test_of_the_private_servers_the_command_finds_no_fault_and_ends_with_2_where
     code, output = told("--config", str(config))
     assert code == 2
     assert "fault queue     reachable" in output
-    assert "1 faults" in output
+    assert "1 fault, " in output
