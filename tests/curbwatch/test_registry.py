@@ -83,14 +83,14 @@ def test_published_devices_have_no_limits(conn: Connection) -> None:
 
 def test_what_the_pack_says_of_a_device_reaches_the_intake(conn: Connection, tmp_path: Path) -> None:
     folder = PackFolder(tmp_path)
-    columns = "id,kind,unit,crs,period_s,max_bytes,aliases\ncar-1,muck,,,5,4000,owntracks:jane/phone | jt808:0139\n"
+    columns = "id,kind,unit,crs,period_s,max_bytes,aliases\ncar-1,muck,,,5,4000,owntracks:jane | jt808:0139\n"
     folder.edit("vehicles.csv", "id,kind,unit,crs\ncar-1,enforcement,u-1,gcj02\n", columns)
     folder.edit("cameras.toml", 'id = "cam-2"', 'id = "cam-2"\nperiod_s = 10\naliases = ["frigate:plaza"]')
     sync_pack(conn, folder.load(), past_limit_s=60.0)
     registry = load_registry(conn)
     assert registry.rules["car-1"] == DeviceRule("car-1", "vehicle", "wgs84", 60.0, 20.0, 5.0, 4000)
     assert registry.rules["cam-2"].period_s == 10.0
-    assert registry.aliases == {"owntracks:jane/phone": "car-1", "jt808:0139": "car-1", "frigate:plaza": "cam-2"}
+    assert registry.aliases == {"owntracks:jane": "car-1", "jt808:0139": "car-1", "frigate:plaza": "cam-2"}
 
 
 def test_a_running_intake_hears_of_a_change(conn: Connection, database_url: str, pack: Pack) -> None:
