@@ -28,7 +28,8 @@ class Load:
         base: ``city/v1/SITE``.
         vehicles: names of the vehicles, which take turns; each sends one position at a time.
         arrays: names of vehicles that send ten positions at once, as seldom as that makes it.
-        positions_per_s: of all vehicles together.
+        phones: names of devices that speak OwnTracks, each once a second; nobody tells them what is kept.
+        positions_per_s: of all vehicles together, without the phones.
         cameras: names of the cameras, which take turns.
         reels: pictures; camera k plays reel k modulo their number, forth and back, from another place.
         seconds: how long.
@@ -42,6 +43,7 @@ class Load:
     positions_per_s: float
     seconds: float
     arrays: tuple[str, ...] = ()
+    phones: tuple[str, ...] = ()
     cameras: tuple[str, ...] = ()
     reels: tuple[tuple[bytes, ...], ...] = field(default=(), repr=False)
     frames_per_s: float = 0.0
@@ -51,7 +53,8 @@ class Load:
 class Beat:
     """Counts since the start, and the lags (ms) of what was acknowledged since the last beat.
 
-    ``cpu_s`` is the generator's own processor time; ``late_s`` how far it was behind its own pace at worst.
+    ``phones`` counts the positions that phones sent. ``cpu_s`` is the generator's own processor time, ``late_s`` how
+    far it was behind its own pace at worst.
     """
 
     elapsed_s: float
@@ -63,6 +66,7 @@ class Beat:
     oldest_s: float
     cpu_s: float
     late_s: float
+    phones: int = 0
     last: bool = False
     error: str = ""
 
@@ -79,7 +83,7 @@ class City:
         self._seq = dict.fromkeys(self._names, 0)
         self._open: dict[str, deque[tuple[int, float]]] = {name: deque() for name in self._names}
         self._turns = 0
-        self.positions = self.kept = self.frames = self.answered = 0
+        self.positions = self.kept = self.phones = self.frames = self.answered = 0
         self.lags_ms: list[float] = []
 
     def send(self, elapsed_s: float) -> float:
@@ -91,6 +95,8 @@ class City:
             late_s = elapsed_s - self.positions / load.positions_per_s
         while self.positions < due:
             self._position()
+        while self.phones < int(elapsed_s * len(load.phones)):
+            self._phone()
         while self.frames < int(elapsed_s * load.frames_per_s):
             self._frame()
         return late_s
@@ -140,6 +146,15 @@ class City:
         waiting.extend((seq + k, now_s) for k in range(many))
         self._vehicles.put(f"{load.base}/vehicle/{name}/position", body.encode())
 
+    def _phone(self) -> None:
+        place, turn = self.phones % len(self._load.phones), self.phones // len(self._load.phones)
+        body = (
+            f'{{"_type":"location","tst":{int(time.time())},"lon":{104.6 + place / 1e4:.6f},'
+            f'"lat":{30.1 + turn % 10_000 / 1e6:.6f},"vel":31,"cog":271,"acc":8,"batt":80}}'
+        )
+        self._vehicles.put(f"owntracks/{self._load.phones[place]}/phone", body.encode())
+        self.phones += 1
+
     def _frame(self) -> None:
         load = self._load
         number, turn = self.frames % len(load.cameras), self.frames // len(load.cameras)
@@ -170,7 +185,7 @@ def play(load: Load, beat: Callable[[Beat], None]) -> None:
         cost_s = time.process_time() - cpu_s
         lags, city.lags_ms = city.lags_ms, []
         counts = (city.positions, city.kept, city.frames, city.answered)
-        beat(Beat(elapsed_s, *counts, lags, city.oldest_s(), cost_s, late_s, last))
+        beat(Beat(elapsed_s, *counts, lags, city.oldest_s(), cost_s, late_s, city.phones, last))
 
     while (elapsed_s := time.monotonic() - began_s) < load.seconds + DRAIN_S:
         if elapsed_s < load.seconds:

@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import os
 import re
 import shutil
 import signal
@@ -12,7 +13,7 @@ import time
 import urllib.error
 import urllib.request
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -22,8 +23,9 @@ from urllib.parse import urlsplit
 import curbwatch.database as db
 from config.pack import Pack, load_pack
 from curbwatch.bench.pace import Load
-from curbwatch.endpoints import Endpoints
-from curbwatch.parts.paths import write_private
+from curbwatch.endpoints import Endpoints, private
+from curbwatch.parts import down, up
+from curbwatch.parts.paths import home, write_private
 from curbwatch.registry import register_camera, register_vehicle
 from schemas.errors import CurbwatchError
 from schemas.place import CameraView
@@ -122,6 +124,17 @@ class Rig:
 
     def _last_words(self) -> str:
         return self.log.read_text(errors="replace")[-1500:] if self.log.is_file() else ""
+
+
+@contextmanager
+def own_servers(say: Callable[[str], None]) -> Iterator[Endpoints]:
+    """Lend servers in a folder of their own, made for this and removed at the end. Raises SetupError."""
+    folder = home() / f"rig-{os.getpid()}"
+    try:
+        yield private(up(folder, progress=say))
+    finally:
+        down(folder)
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 @contextmanager

@@ -13,7 +13,7 @@ from curbwatch.bench.rig import Rig, started, unbalanced
 from curbwatch.endpoints import Endpoints
 from schemas.errors import CurbwatchError
 
-VEHICLES, ARRAY_VEHICLES, CAMERAS = 1000, 100, 40
+VEHICLES, ARRAY_VEHICLES, PHONES, CAMERAS = 1000, 100, 50, 40
 POSITIONS_PER_S, FRAMES_PER_S = 1000.0, 20.0
 SCENES, PICTURES = 8, 16  # of 150 to 180 KiB: real work for the decoder, 20 MB for the generator
 SAMPLE_S = 10.0
@@ -48,12 +48,13 @@ def soak(endpoints: Endpoints, *, minutes: float, say: Say) -> dict[str, Any]:
     say("drawing the streets")
     reels = tuple(reel.jpegs for reel in draw(SCENES, PICTURES))
     with started(endpoints, vehicles=VEHICLES, cameras=CAMERAS) as rig:
-        plain, arrays = rig.vehicles[:-ARRAY_VEHICLES], rig.vehicles[-ARRAY_VEHICLES:]
+        phones, arrays = rig.vehicles[:PHONES], rig.vehicles[-ARRAY_VEHICLES:]
         load = rig.load(
-            vehicles=plain,
+            vehicles=rig.vehicles[PHONES:-ARRAY_VEHICLES],
             arrays=arrays,
+            phones=phones,
             reels=reels,
-            positions_per_s=POSITIONS_PER_S,
+            positions_per_s=POSITIONS_PER_S - PHONES,
             frames_per_s=FRAMES_PER_S,
             seconds=minutes * 60,
         )
@@ -154,7 +155,7 @@ def result(samples: Sequence[Sample], last: Beat, counts: dict[str, float], code
         (unacked_s > UNACKED_MAX_S, f"a message was un-acknowledged for {unacked_s:.0f} s"),
         (last.kept < last.positions, f"{last.positions - last.kept} positions were not acknowledged to their vehicles"),
         (last.answered < last.frames, f"{last.frames - last.answered} pictures were not answered"),
-        (counts.get("positions_stored", 0) != last.positions, "stored and sent positions differ"),
+        (counts.get("positions_stored", 0) != last.positions + last.phones, "stored and sent positions differ"),
         (code != 0, f"it ended with exit code {code}"),
     ):
         if wrong:
@@ -174,7 +175,7 @@ def result(samples: Sequence[Sample], last: Beat, counts: dict[str, float], code
         },
         "lag_ms": {"p50": round(p50, 1), "p99": round(p99, 1), "max": round(max(lags, default=0.0), 1)},
         "unacked_max_s": round(unacked_s, 2),
-        "positions": {"sent": last.positions, "kept": last.kept}
+        "positions": {"sent": last.positions, "kept": last.kept, "sent_by_phones": last.phones}
         | {end: int(counts.get(f"positions_{end}", 0)) for end in ("received", "stored", "duplicate", "rejected")},
         "frames": {"sent": last.frames, "answered": last.answered}
         | {end: int(counts.get(f"frames_{end}", 0)) for end in ("received", "processed", "shed", "rejected")},

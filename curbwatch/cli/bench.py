@@ -13,6 +13,7 @@ from curbwatch.bench import detector
 from curbwatch.bench.lag import whole_run
 from curbwatch.bench.latency import bench_latency
 from curbwatch.bench.positions import bench_positions
+from curbwatch.bench.rig import own_servers
 from curbwatch.bench.soak import soak as run_soak
 from curbwatch.cli.app import app
 from curbwatch.cli.output import write_json
@@ -96,7 +97,8 @@ def latency(
 ) -> None:
     """Measure from the picture that completes a dwell to the crew's queue, at 20 frames/s and 1 000 positions/s."""
     configure_logs(LogKnobs(level="warning"))
-    found = bench_latency(resolve(load_config(None)), seconds=seconds, say=_indented)
+    with own_servers(_indented) as endpoints:
+        found = bench_latency(endpoints, seconds=seconds, say=_indented)
     typer.echo(
         f"picture published to entry in the queue: p50 {found['p50_ms']:.0f} ms, p99 {found['p99_ms']:.0f} ms"
         f" ({found['jobs']} jobs)"
@@ -115,7 +117,8 @@ def soak(
 ) -> None:
     """Run the whole system under a city's load and watch what grows and what lags; exit code 1 on a miss."""
     configure_logs(LogKnobs(level="warning"))
-    found = run_soak(resolve(load_config(None)), minutes=minutes, say=typer.echo)
+    with own_servers(typer.echo) as endpoints:
+        found = run_soak(endpoints, minutes=minutes, say=typer.echo)
     memory, lag, open_files = found["rss_mb"], found["lag_ms"], found["descriptors"]
     slope = "not judged" if memory["slope_per_h"] is None else f"{memory['slope_per_h']:+.2f} MB an hour"
     typer.echo(f"{found['minutes']:.0f} minutes")

@@ -90,13 +90,13 @@ class Case:
             yield
             conn.rollback()
 
-    def fleet(self, cars: int = 10, per_s: float = 40.0, *, patience_s: float = 2.0, pad: int = 0) -> Fleet:
+    def fleet(self, cars: int = 10, per_s: float = 40.0, *, patience_s: float = 15.0, pad: int = 0) -> Fleet:
         """Registered vehicles; together ``cars * per_s`` positions a second."""
         rates = {f"car-{number}": per_s for number in range(cars)}
         self.register(list(rates))
         return self.strangers(rates, patience_s=patience_s, pad=pad)
 
-    def strangers(self, rates_per_s: dict[str, float], *, patience_s: float = 2.0, pad: int = 0) -> Fleet:
+    def strangers(self, rates_per_s: dict[str, float], *, patience_s: float = 15.0, pad: int = 0) -> Fleet:
         """Vehicles of any name, registered or not."""
         url, password = self.house.servers.broker_url, self.house.password("devices")
         return Fleet(url, password, self.base(), rates_per_s, patience_s=patience_s, pad=pad)

@@ -49,7 +49,7 @@ class Fleet:
         base: str,
         rates_per_s: dict[str, float],
         *,
-        patience_s: float = 2.0,
+        patience_s: float = 15.0,
         pad: int = 0,
     ) -> None:
         self.cars = {name: Car(name, rate) for name, rate in rates_per_s.items()}

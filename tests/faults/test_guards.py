@@ -282,10 +282,10 @@ GUARDS = (
     ),
     Guard(
         "a rate charged once",
-        POSITIONS,
-        "        self._admission.accept(admitted)\n",
-        "",
-        "tests/ingest/test_positions.py::test_a_device_above_its_rate_goes_to_the_dead_letters_and_others_pass",
+        "ingest/admission.py",
+        "Admitted(self._rates.trial(), ",
+        "Admitted(self._rates, ",
+        "tests/ingest/test_positions.py::test_positions_that_the_broker_sends_again_and_again_are_charged_once",
     ),
     Guard(
         "a session that was taken",
