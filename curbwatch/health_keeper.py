@@ -124,9 +124,10 @@ class HealthKeeper:
         sweep = self._book.sweep()
         for device_id in sweep.alarms:
             log.warning("device_flapping", device=device_id, remedy="look at its power and its network")
-        for state in ("online", "silent", "flapping"):
-            for kind in KINDS:
-                self._meter.set(f"devices_{state}", sweep.states.get((kind, state), 0), kind=kind)
+        for kind in KINDS:
+            self._meter.set("devices_online", sweep.states.get((kind, "online"), 0), kind=kind)
+            self._meter.set("devices_silent", sweep.states.get((kind, "silent"), 0), kind=kind)
+            self._meter.set("devices_flapping", sweep.states.get((kind, "flapping"), 0), kind=kind)
         try:
             passed_over = sweep.passed_over + self._write(sweep)
         except SinkError as error:

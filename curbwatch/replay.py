@@ -143,8 +143,8 @@ class Replayer:
         received_ns = ns_of(letter.received_at)
         message = RawMessage(letter.topic, letter.payload, received_ns, letter.properties)
         rule = self._forms.device_of(message, self._rules)
-        limit = rule.max_bytes if rule is not None and rule.max_bytes is not None else self._knobs.positions_max_bytes
-        if len(letter.payload) > limit:
+        limit = self._knobs.positions_max_bytes
+        if len(letter.payload) > (limit if rule is None else rule.bytes_max(limit)):
             return Refused(letter.letter_id, "size", f"{len(letter.payload)} bytes", letter.device_id)
         found = self._forms.decode([message], self._rules, self._states, time.time_ns())
         if not len(found.rows) and len(found.dead_letters) == 1 and found.dead_letters[0].payload == letter.payload:

@@ -75,7 +75,7 @@ class Admission:
             rule = self._forms.device_of(message, rules)
             if message.retain:
                 self._meter.add("messages_ignored", kind="position", reason="retained")
-            elif len(message.payload) > self._max_bytes:
+            elif len(message.payload) > (self._max_bytes if rule is None else rule.bytes_max(self._max_bytes)):
                 device_id = rule.device_id if rule is not None else ""
                 admitted.shed.append(_letter(message, device_id, "size", f"{len(message.payload)} bytes"))
                 if rule is not None:

@@ -22,6 +22,7 @@ def read_frame(message: RawMessage, rule: DeviceRule, *, max_bytes: int, max_pix
     time does, and the frame says so. Raises FrameError with the dead letter's reason: the gate's, ``base64``, ``ts``,
     ``tz``, ``ts_future``, ``ts_too_old``, ``seq``, ``text`` or ``sha256``.
     """
+    max_bytes = rule.bytes_max(max_bytes)
     if len(message.payload) > WRAPPED * max_bytes:
         raise FrameError("size", f"{len(message.payload)} bytes")
     try:

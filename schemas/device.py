@@ -27,3 +27,7 @@ class DeviceRule:
     rate_per_s: float | None = None
     period_s: float | None = None
     max_bytes: int | None = None
+
+    def bytes_max(self, limit: int) -> int:
+        """Return its largest message: its own limit, but never more than the intake's, on which the memory counts."""
+        return limit if self.max_bytes is None else min(limit, self.max_bytes)
