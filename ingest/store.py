@@ -276,7 +276,7 @@ class IntakeStore:
             log.error(
                 "dead_letters_full",
                 cap_bytes=self._cap_bytes,
-                remedy="delete from table dead_letter, or raise intake.dead_letter_cap_bytes",
+                remedy="curbwatch dlq drop, or raise intake.dead_letter_cap_bytes",
             )
         return room
 

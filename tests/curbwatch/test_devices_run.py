@@ -2,13 +2,29 @@
 
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 import curbwatch.database as db
+from curbwatch.pipeline import Pipeline
+from ingest.topics import TopicScheme
+from schemas.device import DeviceRule
 from tests.devices import Devices
 from tests.fix_service import Service, wait_until
 from tests.fix_verbs import Verbs
+
+
+def test_a_device_is_asked_to_send_again_once_and_not_by_each_of_its_names() -> None:
+    car = DeviceRule("car", "vehicle")
+    asked: list[str] = []
+    pipeline = SimpleNamespace(
+        _registry=SimpleNamespace(rules={"car": car, "owntracks:jane": car, "cam": DeviceRule("cam", "camera")}),
+        _position_session=SimpleNamespace(publish=lambda topic, _payload: asked.append(topic)),
+        _site=SimpleNamespace(scheme=TopicScheme("city/v1", "test")),
+    )
+    Pipeline._ask_again(pipeline)  # type: ignore[arg-type]
+    assert asked == ["city/v1/test/vehicle/car/resync"]
 
 
 @pytest.mark.servers
