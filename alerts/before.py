@@ -10,20 +10,31 @@ from schemas.frame import Frame
 class BeforeRing:
     """At most ``frames_max`` original pictures per camera, at least ``spacing_s`` of captured time apart.
 
-    Together they reach back ``frames_max * spacing_s``; chosen so that it is longer than the dwell.
+    Together they reach back ``frames_max * spacing_s``; chosen so that it is longer than the dwell. Where all cameras'
+    pictures would be more than ``max_bytes``, the camera with the most of them gives up its oldest: pictures farther
+    back are missed less than the only one of another camera.
     """
 
     frames_max: int
     spacing_s: float
+    max_bytes: int
+    size_bytes: int = 0  # of all pictures kept
     _rings: dict[str, deque[Frame]] = field(default_factory=dict)
 
     def add(self, frame: Frame) -> None:
         """Keep a picture if it is due. One that is older than the last kept starts the ring anew: the clock was set."""
-        ring = self._rings.setdefault(frame.camera_id, deque(maxlen=self.frames_max))
+        ring = self._rings.setdefault(frame.camera_id, deque())
         if ring and frame.captured_ns < ring[-1].captured_ns:
-            ring.clear()
-        if not ring or frame.captured_ns - ring[-1].captured_ns >= self.spacing_s * 1e9:
-            ring.append(frame)
+            while ring:
+                self._give_up(ring)
+        if ring and frame.captured_ns - ring[-1].captured_ns < self.spacing_s * 1e9:
+            return
+        ring.append(frame)
+        self.size_bytes += len(frame.jpeg)
+        if len(ring) > self.frames_max:
+            self._give_up(ring)
+        while self.size_bytes > self.max_bytes:
+            self._give_up(max(self._rings.values(), key=len))
 
     def before(self, camera_id: str, appeared_ns: int) -> Frame | None:
         """The newest kept picture in which the thing surely was not yet; None where none is older than the thing.
@@ -38,7 +49,5 @@ class BeforeRing:
                 return earlier[-1]
         return None
 
-    @property
-    def size_bytes(self) -> int:
-        """Bytes of all pictures kept."""
-        return sum(len(frame.jpeg) for ring in self._rings.values() for frame in ring)
+    def _give_up(self, ring: deque[Frame]) -> None:
+        self.size_bytes -= len(ring.popleft().jpeg)

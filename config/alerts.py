@@ -15,6 +15,7 @@ class AlertKnobs(Knobs):
     merge_iou: float = Field(default=0.3, gt=0, le=1)  # box overlap in one camera that makes one site
     refresh_s: float = Field(default=60.0, ge=0, le=300)  # captured seconds between two stored sightings of one track
     before_ring: int = Field(default=8, ge=1)  # frames kept per camera for the evidence pair
+    before_ring_bytes: int = Field(default=200_000_000, ge=1_000_000)  # of them together
     evidence_dir: str = ""  # empty: <private folder>/evidence
     direct_classes: tuple[str, ...] = ()  # codes dispatched without a person's confirmation, whatever the pack says
 

@@ -38,12 +38,12 @@ class Config(Knobs):
         """Every buffer has a limit in bytes; together they must leave room for the work."""
         intake = self.intake
         buffers = intake.positions_buffer_bytes + intake.frames_buffer_bytes + self.codecs.chunk_buffer_bytes
-        buffers += LETTERS_MAX_BYTES
+        buffers += self.alerts.before_ring_bytes + LETTERS_MAX_BYTES
         limit = self.engine.memory_limit_bytes
         if buffers > BUFFERS_SHARE * limit:
             raise ValueError(
                 f"engine.memory_limit_bytes = {limit}: intake.positions_buffer_bytes, intake.frames_buffer_bytes,"
-                f" codecs.chunk_buffer_bytes and {LETTERS_MAX_BYTES} for dead letters are {buffers} together; they may"
-                f" be {round(BUFFERS_SHARE * limit)}: raise the limit or lower one of them"
+                f" codecs.chunk_buffer_bytes, alerts.before_ring_bytes and {LETTERS_MAX_BYTES} for dead letters are"
+                f" {buffers} together; they may be {round(BUFFERS_SHARE * limit)}: raise the limit or lower one of them"
             )
         return self

@@ -95,7 +95,9 @@ def make_shards(site: Site, registry: LiveRegistry, incidents: IncidentStore, me
                 decoder=DecoderProcess(limits, meter),
                 detector=VisionDetector(config.vision, views),
                 decider=Decider(city, config.alerts),
-                ring=BeforeRing(config.alerts.before_ring, spacing_s),
+                ring=BeforeRing(
+                    config.alerts.before_ring, spacing_s, config.alerts.before_ring_bytes // config.engine.shards
+                ),
                 evidence=EvidenceFolder(site.evidence_dir),
                 store=incidents,
                 snapshots=SnapshotFolder(site.snapshot_dir, every_s=config.engine.snapshot_s, monotonic_s=monotonic),

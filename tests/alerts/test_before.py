@@ -10,13 +10,13 @@ from tests.alerts.makers import S, frame
 
 
 def test_an_empty_ring_has_no_picture() -> None:
-    ring = BeforeRing(8, 10.0)
+    ring = BeforeRing(8, 10.0, 1_000_000)
     assert ring.before("cam-1", 10**19) is None
     assert ring.size_bytes == 0
 
 
 def test_the_newest_picture_that_is_surely_of_before_is_chosen() -> None:
-    ring = BeforeRing(8, 10.0)
+    ring = BeforeRing(8, 10.0, 1_000_000)
     for second in range(0, 60, 10):
         ring.add(frame(captured_ns=second * S))
     found = ring.before("cam-1", 35 * S)
@@ -27,24 +27,38 @@ def test_the_newest_picture_that_is_surely_of_before_is_chosen() -> None:
 
 
 def test_a_picture_shortly_before_is_better_than_none() -> None:
-    ring = BeforeRing(8, 10.0)
+    ring = BeforeRing(8, 10.0, 1_000_000)
     ring.add(frame(captured_ns=30 * S))
     assert ring.before("cam-1", 35 * S) == frame(captured_ns=30 * S)
 
 
 def test_a_clock_that_was_set_back_starts_anew() -> None:
-    ring = BeforeRing(8, 10.0)
+    ring = BeforeRing(8, 10.0, 1_000_000)
     ring.add(frame(captured_ns=500 * S))
     ring.add(frame(captured_ns=100 * S))
     assert ring.before("cam-1", 600 * S) == frame(captured_ns=100 * S)
 
 
-@given(st.lists(st.tuples(st.sampled_from("ab"), st.integers(0, 200)), max_size=60), st.integers(1, 5))
-def test_a_ring_is_bounded_ordered_and_spaced(frames: list[tuple[str, int]], frames_max: int) -> None:
-    ring = BeforeRing(frames_max, 10.0)
+@given(
+    st.lists(st.tuples(st.sampled_from("ab"), st.integers(0, 200)), max_size=60), st.integers(1, 5), st.integers(0, 90)
+)
+def test_a_ring_is_bounded_ordered_and_spaced(frames: list[tuple[str, int]], frames_max: int, max_bytes: int) -> None:
+    ring = BeforeRing(frames_max, 10.0, max_bytes)
     for camera_id, second in frames:
         ring.add(frame(b"x" * 10, second * S, camera_id))
-    assert ring.size_bytes <= 2 * frames_max * 10
+        assert ring.size_bytes <= min(2 * frames_max * 10, max_bytes)
+        assert ring.size_bytes == sum(len(kept.jpeg) for some in ring._rings.values() for kept in some)
     for camera_id in "ab":
         kept = [kept.captured_ns for kept in ring._rings.get(camera_id, ())]
         assert all(later - earlier >= 10 * S for earlier, later in pairwise(kept))
+
+
+def test_where_memory_is_short_every_camera_keeps_its_last_picture() -> None:
+    ring = BeforeRing(8, 10.0, max_bytes=50)
+    for second in range(0, 50, 10):
+        ring.add(frame(b"x" * 10, second * S, "cam-1"))
+    ring.add(frame(b"x" * 10, 45 * S, "cam-2"))
+    ring.add(frame(b"x" * 10, 45 * S, "cam-3"))
+    assert [kept.captured_ns // S for kept in ring._rings["cam-1"]] == [20, 30, 40]
+    assert ring.before("cam-2", 60 * S) is not None
+    assert ring.before("cam-3", 60 * S) is not None

@@ -283,8 +283,8 @@ def test_a_home_that_does_not_exist_stays_as_written(file: Path) -> None:
 
 def test_buffers_that_do_not_fit_into_the_memory_are_refused(tmp_path: Path) -> None:
     file = tmp_path / "c.toml"
-    file.write_text("[engine]\nmemory_limit_bytes = 500_000_000\n[intake]\nframes_buffer_bytes = 100_000_000\n")
-    assert load_config(file, {}).engine.memory_limit_bytes == 500_000_000
-    file.write_text("[engine]\nmemory_limit_bytes = 500_000_000\n")
+    file.write_text("[engine]\nmemory_limit_bytes = 750_000_000\n[intake]\nframes_buffer_bytes = 100_000_000\n")
+    assert load_config(file, {}).engine.memory_limit_bytes == 750_000_000
+    file.write_text("[engine]\nmemory_limit_bytes = 750_000_000\n")
     with pytest.raises(ConfigError, match="raise the limit or lower one of them"):
         load_config(file, {})

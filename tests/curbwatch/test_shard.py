@@ -137,7 +137,7 @@ def make(tmp_path: Path, decoder: DecoderProcess) -> Callable[[dict[int, Phase]]
             decoder=decoder,
             detector=detector,
             decider=Decider(city, AlertKnobs()),
-            ring=BeforeRing(8, 1.0),
+            ring=BeforeRing(8, 1.0, 10_000_000),
             evidence=evidence,
             store=store,  # type: ignore[arg-type]
             snapshots=SnapshotFolder(tmp_path / "snapshots", every_s=60, monotonic_s=lambda: 0.0),

@@ -99,7 +99,7 @@ class Road:
                 decoder=decoder,
                 detector=VisionDetector(VisionKnobs(), views),
                 decider=Decider(city, AlertKnobs()),
-                ring=BeforeRing(8, 1.0),
+                ring=BeforeRing(8, 1.0, 10_000_000),
                 evidence=EvidenceFolder(folder / "evidence"),
                 store=cast("IncidentStore", self._incidents),
                 snapshots=SnapshotFolder(folder / "snapshots", every_s=1e9, monotonic_s=lambda: 0.0),
