@@ -192,7 +192,7 @@ class _Failing(IntakeStore):
         self.errors, self.stuck = list(errors), stuck
         self.asked, self.done = threading.Event(), threading.Event()
 
-    def write(self, rows: PositionRows, letters: Sequence[DeadLetter], marks: object = None) -> Stored:
+    def write(self, rows: PositionRows, letters: Sequence[DeadLetter], marks: object = None, **_more: object) -> Stored:
         self.asked.set()
         if self.errors:
             raise self.errors[0] if self.stuck else self.errors.pop(0)
