@@ -71,8 +71,8 @@ def connect(url: str, *, autocommit: bool = False) -> Connection:
 def session(url: str, *, autocommit: bool = False) -> Iterator[Connection]:
     """Lend a connection, committed and closed at the end.
 
-    Raises SetupError where our role may not do what is asked or there are no tables of ours, SinkError where the server
-    went away (retryable) or refuses for another reason (not retryable).
+    Raises SetupError where our role may not do what is asked, SinkError where the server went away (retryable) or
+    refuses for another reason (not retryable).
     """
     conn = connect(url, autocommit=autocommit)
     owner = sql.SQL("alter database {} owner to {}").format(
@@ -86,7 +86,7 @@ def session(url: str, *, autocommit: bool = False) -> Iterator[Connection]:
         raise SetupError(f"database {masked(url)}: {_said(error)}. {remedy}") from error
     except (psycopg.errors.UndefinedTable, psycopg.errors.UndefinedColumn) as error:
         remedy = "start `curbwatch run` once, which brings its tables up to date"
-        raise SetupError(f"database {masked(url)}: {_said(error)}; {remedy}") from error
+        raise SinkError(f"database {masked(url)}: {_said(error)}; {remedy}", retryable=False) from error
     except psycopg.Error as error:
         away = isinstance(error, psycopg.OperationalError | psycopg.InterfaceError)
         raise SinkError(f"database {masked(url)}: {_said(error)}", retryable=away, wait_s=1.0) from error
