@@ -255,6 +255,7 @@ async def test_a_picture_of_the_last_moment_still_goes(servers: Servers, scheme:
         async with Device(broker_of(servers), scheme, "camera", "cam-1") as device:
             await stub.until(lambda: len(stub.statuses) == 1)
             device.frame(b"x")
+        assert device._client.sent == 1
         await stub.until(lambda: len(stub.frames) == 1)
 
 
