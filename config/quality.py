@@ -18,6 +18,7 @@ class QualityKnobs(Knobs):
     frozen_moving_s: float = Field(default=600.0, gt=0)  # where the device says all the while that it moves
     moving_kmh: float = Field(default=18.0, gt=0)
     ahead_s: float = Field(default=30.0, ge=0)
+    offset_cells: int = Field(default=60, ge=10)  # of 20 m, 100 m apart, until a device is held against the streets
     devices_max: int = Field(default=200_000, ge=1)  # remembered; the one not heard for longest is forgotten
 
 

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from config.quality import QualityKnobs
+from ingest.offset import Offsets
 from ingest.quality_memory import K3, TRACK, Devices, Looked, Recent, Tracks, Words, mixed
 from ingest.quality_steps import NOWHERE, Fix, Track, step
 from schemas import flags as f
@@ -21,6 +22,7 @@ from schemas.units import M_PER_DEG
 Ints = NDArray[np.int64]
 Degrees = NDArray[np.float64]
 Mask = NDArray[np.bool_]
+UNTRUSTED = NOWHERE | f.JUMP | f.CONFLICT
 Known = tuple[int, int, int]  # of a position: hashes of who and when, and of where; and the third thing named
 
 
@@ -87,6 +89,7 @@ class Quality:
         self._box = box
         self._devices = Devices(knobs.devices_max)
         self._recent = Recent()
+        self._offsets = Offsets(knobs.offset_cells, knobs.devices_max)
 
     def __len__(self) -> int:
         """Number of devices remembered."""
@@ -112,6 +115,8 @@ class Quality:
         flags = np.array(rows.flags, np.int64)
         flags |= self._alone(batch, flags, np.array(rows.received_ns, np.int64))
         tracks, fresh = self._in_turn(batch, rows, flags)
+        if found := self._offsets.found:
+            flags[np.array([name in found for name in rows.device_id], np.bool_)] |= f.OFFSET
         rows.flags[:] = flags.tolist()
         alarms: list[Alarm] = []
         if any(rows.alarms):
@@ -125,6 +130,7 @@ class Quality:
         batch, fresh = judged.columns, judged.fresh
         self._devices.put(batch.devices, judged.tracks)
         self._recent.note(batch.key[fresh], batch.identity[fresh], batch.place[fresh], judged.flags[fresh])
+        self._offsets.learn(batch.devices, batch.group, batch.lon, batch.lat, judged.flags & UNTRUSTED == 0)
 
     def _alone(self, batch: _Columns, flags: Ints, received: Ints) -> Ints:
         """Bits that a position earns by itself."""
