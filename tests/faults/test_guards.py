@@ -132,13 +132,18 @@ def _client_class() -> Any:  # noqa: ANN401  # private on purpose
 
 @dataclass(frozen=True)
 class Guard:
-    """What is taken out of a copy of the sources, and the test that must fail then."""
+    """What is taken out of a copy of the sources, and the name of the test that must fail then."""
 
     name: str
     file: str
     there: str
     instead: str
     test: str
+
+    def node(self, root: Path) -> str:
+        """Where the test stands below ``root``, for pytest."""
+        (found,) = [path for path in (root / "tests").rglob("test_*.py") if f"def {self.test}(" in path.read_text()]
+        return f"{found.relative_to(root)}::{self.test}"
 
 
 MQTT, POSITIONS, STORE = "ingest/mqtt.py", "ingest/positions.py", "ingest/store.py"
@@ -148,35 +153,34 @@ GUARDS = (
         MQTT,
         "                self._on_message(raw, ticket)\n",
         "                self._on_message(raw, ticket)\n                self._done(ticket)\n",
-        "tests/ingest/test_mqtt.py::test_what_is_not_finished_comes_again_on_the_next_connection",
+        "test_what_is_not_finished_comes_again_on_the_next_connection",
     ),
     Guard(
         "clean_start=False",
         MQTT,
         "clean_start=False,",
         "clean_start=True,",
-        "tests/ingest/test_mqtt.py::test_messages_sent_between_two_lives_of_the_process_are_delivered",
+        "test_messages_sent_between_two_lives_of_the_process_are_delivered",
     ),
     Guard(
         "session expiry",
         MQTT,
         "properties.SessionExpiryInterval = self._plan.expiry_s",
         "properties.SessionExpiryInterval = 0",
-        "tests/ingest/test_mqtt.py::test_messages_sent_between_two_lives_of_the_process_are_delivered",
+        "test_messages_sent_between_two_lives_of_the_process_are_delivered",
     ),
     Guard(
         "Receive Maximum",
         MQTT,
         "properties.ReceiveMaximum = self._plan.window",
         "properties.ReceiveMaximum = 65_535",
-        "tests/ingest/test_mqtt.py::test_the_broker_sends_no_more_than_the_window",
+        "test_the_broker_sends_no_more_than_the_window",
     ),
     Guard(
         "generation on tickets",
         "ingest/ledger.py",
         "ticket.generation != self.generation or ",
         "",
-        "tests/faults/test_guards.py::"
         "test_a_late_acknowledgement_after_a_lost_session_deletes_new_messages_only_without_the_generation",
     ),
     Guard(
@@ -184,21 +188,21 @@ GUARDS = (
         POSITIONS,
         "waiting.ticket.generation == generation]",
         "True]",
-        "tests/ingest/test_positions.py::test_what_came_on_an_older_connection_is_left_to_its_redelivery",
+        "test_what_came_on_an_older_connection_is_left_to_its_redelivery",
     ),
     Guard(
         "ordered ledger",
         "ingest/ledger.py",
         "            if not finished:\n                break\n",
         "            if not finished:\n                self._open.move_to_end(mid)\n                mid = ticket.mid\n",
-        "tests/ingest/test_mqtt.py::test_a_later_message_waits_for_the_earlier_one",
+        "test_a_later_message_waits_for_the_earlier_one",
     ),
     Guard(
         "ON CONFLICT",
         STORE,
         "on conflict do nothing\n",
         "",
-        "tests/ingest/test_store.py::test_a_batch_stored_twice_is_stored_once",
+        "test_a_batch_stored_twice_is_stored_once",
     ),
     Guard(
         "marks after commit",
@@ -206,21 +210,21 @@ GUARDS = (
         "        stored = self._store.write(decoded.rows, decoded.dead_letters, planned)\n",
         "        self._tell(planned, outlets)\n"
         "        stored = self._store.write(decoded.rows, decoded.dead_letters, planned)\n",
-        "tests/ingest/test_positions.py::test_a_database_that_stays_away_drops_the_connection_and_acknowledges_nothing",
+        "test_a_database_that_stays_away_drops_the_connection_and_acknowledges_nothing",
     ),
     Guard(
         "PUBACK after commit",
         POSITIONS,
         "        stored = self._store.write(decoded.rows, decoded.dead_letters, planned)\n",
         "        on_stored()\n        stored = self._store.write(decoded.rows, decoded.dead_letters, planned)\n",
-        "tests/ingest/test_positions.py::test_a_database_that_stays_away_drops_the_connection_and_acknowledges_nothing",
+        "test_a_database_that_stays_away_drops_the_connection_and_acknowledges_nothing",
     ),
     Guard(
         "a mark never goes back",
         STORE,
         "greatest(device_mark.mark, excluded.mark)",
         "excluded.mark",
-        "tests/ingest/test_store.py::test_a_mark_in_the_database_never_goes_back",
+        "test_a_mark_in_the_database_never_goes_back",
     ),
     Guard(
         "resync after SUBACK",
@@ -228,7 +232,6 @@ GUARDS = (
         "        self._fresh = not flags.session_present\n",
         "        self._fresh = False\n        if not flags.session_present and self._on_lost is not None:\n"
         "            self._on_lost()\n",
-        "tests/curbwatch/test_run_positions.py::"
         "test_a_vehicle_is_asked_to_send_again_where_the_broker_has_no_session_of_ours",
     ),
     Guard(
@@ -236,65 +239,73 @@ GUARDS = (
         "curbwatch/pipeline.py",
         'self._position_session.drop("stuck")',
         "pass",
-        "tests/faults/test_guards.py::test_a_message_that_is_forgotten_comes_again_only_with_the_watch_over_the_window",
+        "test_a_message_that_is_forgotten_comes_again_only_with_the_watch_over_the_window",
     ),
     Guard(
         "retry, then drop",
         POSITIONS,
         "                outlets.drop(reason)\n",
         "                pass\n",
-        "tests/ingest/test_positions.py::test_a_database_that_stays_away_drops_the_connection_and_acknowledges_nothing",
+        "test_a_database_that_stays_away_drops_the_connection_and_acknowledges_nothing",
     ),
     Guard(
         "bound of QoS 0",
         "ingest/buffer.py",
         "self._rest.qsize() > 2 * self._window",
         "False",
-        "tests/ingest/test_positions.py::test_unacknowledged_sending_cannot_fill_the_memory",
+        "test_unacknowledged_sending_cannot_fill_the_memory",
     ),
     Guard(
         "permits in bytes",
         "ingest/buffer.py",
         "return self.waiting_bytes >= self._max_bytes",
         "return False",
-        "tests/ingest/test_positions.py::test_memory_is_bounded_in_bytes",
+        "test_memory_is_bounded_in_bytes",
     ),
     Guard(
         "spool: fsync",
         "ingest/spool.py",
         "                os.fsync(descriptor)\n",
         "",
-        "tests/ingest/test_spool.py::test_every_append_is_synced_before_it_returns",
+        "test_every_append_is_synced_before_it_returns",
     ),
     Guard(
         "spool: on disk before PUBACK",
         POSITIONS,
         "            self._spool.append(delivery.payload)\n",
         "            delivery.settle(Outcome.DONE)\n            self._spool.append(delivery.payload)\n",
-        "tests/ingest/test_positions.py::test_a_full_spool_stops_acknowledging_and_says_so",
+        "test_a_full_spool_stops_acknowledging_and_says_so",
     ),
     Guard(
         "rate bucket",
         "ingest/admission.py",
         "        if rule.rate_per_s is None:\n",
         "        if True:\n",
-        "tests/ingest/test_positions.py::test_a_device_above_its_rate_goes_to_the_dead_letters_and_others_pass",
+        "test_a_device_above_its_rate_goes_to_the_dead_letters_and_others_pass",
     ),
     Guard(
         "a rate charged once",
         "ingest/admission.py",
         "Admitted(self._rates.trial(), ",
         "Admitted(self._rates, ",
-        "tests/ingest/test_positions.py::test_positions_that_the_broker_sends_again_and_again_are_charged_once",
+        "test_positions_that_the_broker_sends_again_and_again_are_charged_once",
     ),
     Guard(
         "a session that was taken",
         MQTT,
         "if code.value == TAKEN_OVER",
         "if code.value == 0",
-        "tests/faults/test_taken.py",
+        "test_a_session_that_another_takes_is_named_and_comes_back",
     ),
 )
+
+
+@pytest.mark.parametrize("guard", GUARDS, ids=lambda guard: guard.name)
+def test_every_guard_is_where_it_is_said_to_be(guard: Guard) -> None:
+    text = (ROOT / guard.file).read_text(encoding="utf-8")
+    assert guard.there in text, f"{guard.file} has changed: say anew what the guard {guard.name!r} is"
+    assert guard.node(ROOT)
+    assert f"| {guard.name} | `{guard.test}` |" in (ROOT / "docs" / "faults.md").read_text(encoding="utf-8")
 
 
 @pytest.fixture(scope="module")
@@ -312,8 +323,7 @@ def copy(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_a_guard_that_is_taken_out_is_missed(guard: Guard, copy: Path) -> None:
     path = copy / guard.file
     whole = path.read_text(encoding="utf-8")
-    assert guard.there in whole, f"{guard.file} has changed: say anew what the guard {guard.name!r} is"
-    argv = [sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", "--timeout", "60", guard.test]
+    argv = [sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", "--timeout", "60", guard.node(copy)]
     quiet = os.environ | {"PYTHONDONTWRITEBYTECODE": "1"}
     try:
         path.write_text(whole.replace(guard.there, guard.instead), encoding="utf-8")
@@ -322,4 +332,4 @@ def test_a_guard_that_is_taken_out_is_missed(guard: Guard, copy: Path) -> None:
         path.write_text(whole, encoding="utf-8")
     assert spoiled.returncode == 1, f"nothing misses the guard {guard.name!r}:\n{spoiled.stdout[-1500:]}"
     assert "FAILED" in spoiled.stdout, spoiled.stdout[-1500:]
-    print(f"\nwithout {guard.name}: {guard.test.rpartition('::')[2]} fails")  # noqa: T201
+    print(f"\nwithout {guard.name}: {guard.test} fails")  # noqa: T201

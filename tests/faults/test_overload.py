@@ -112,7 +112,8 @@ def test_memory_with_every_sink_stopped(case: Case) -> None:
             for _ in range(round(seconds * 2)):
                 threading.Event().wait(0.5)
                 worst = max(worst, usage_of(case.service.process.pid).rss_bytes)
-            open_bytes = sum(len(entry.body) for car in fleet.cars.values() for entry in car.open)
+            with fleet.changed:
+                open_bytes = sum(len(entry.body) for car in fleet.cars.values() for entry in car.open)
             fleet.rest()
             case.house.repair()
             proxy.heal()

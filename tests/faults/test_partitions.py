@@ -82,6 +82,7 @@ def test_black_hole_to_the_broker(case: Case, to_broker: FaultProxy) -> None:
     with case.fleet() as fleet:
         for _ in range(times(5)):
             fleet.until_acked_anew()
+            wait_until("both sessions", lambda: case.service.get("/readyz")[0] == 200)
             to_broker.swallow()
             started_s = time.monotonic()
             wait_until("it to be noticed", lambda: case.service.get("/readyz")[0] == 503, DETECT_MAX_S)
