@@ -97,6 +97,7 @@ class PositionWriter:
         self._meter = meter
         self._admission = Admission(knobs, forms, devices, meter)
         self._marks = Marks()
+        self._generation = 0  # of the connection on which they were learned
         self._buffer = MessageBuffer(
             window=knobs.positions_window, max_bytes=knobs.positions_buffer_bytes, urgent=forms.urgent
         )
@@ -189,6 +190,9 @@ class PositionWriter:
 
     def _deliver(self, taken: list[Waiting], outlets: Outlets) -> None:
         generation = outlets.generation()
+        if generation != self._generation:
+            # Another process may have had the session meanwhile, and stored what we only know as a gap.
+            self._generation, self._marks = generation, Marks()
         fresh = [waiting for waiting in taken if waiting.ticket is None or waiting.ticket.generation == generation]
         if len(fresh) < len(taken):
             # Their connection is gone; the broker sends them again.

@@ -203,3 +203,17 @@ def test_unacknowledged_sending_cannot_fill_the_memory() -> None:
     writer.start(Session().outlets())
     writer.stop()
     assert writer.waiting == 0
+
+
+def test_what_another_process_stored_meanwhile_is_no_gap() -> None:
+    store, session = FakeStore(), Session()
+    writer = writer_of(store)
+    writer.start(session.outlets())
+    writer.put(message(0), Ticket(1, 1))
+    session.until(lambda: bool(session.told))
+    store.known[("car", "b")] = 6
+    session.generation = 2
+    writer.put(message(7), Ticket(2, 1))
+    session.until(lambda: len(session.told) == 2)
+    writer.stop()
+    assert session.told[-1][1]["seq"] == 7
