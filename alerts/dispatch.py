@@ -131,7 +131,7 @@ class JobQueue:
     def server(self) -> dict[str, Any]:
         """What the server says of itself: Redis's INFO, by its own names."""
         with _answering():
-            return dict(cast("dict[str, Any]", self._client.info()))
+            return dict(self._client.info())
 
     def close(self) -> None:
         """Close the connections."""

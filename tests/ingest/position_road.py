@@ -88,7 +88,7 @@ class Road:
         self._forms = PositionForms(SCHEME, 300.0, Forms(CodecKnobs(), "vehicle"))
         self._states: Mapping[str, Any] = self._forms.foreign.begin()
         knobs = IntakeKnobs()
-        self._admission = Admission(knobs, self._forms, self.devices, self.meter)  # type: ignore[arg-type]
+        self._admission = Admission(knobs, self._forms, self.devices, self.meter)
         self.quality = Quality(QualityKnobs(), YANJIANG)
         self._beside = 0
 
@@ -153,7 +153,7 @@ class Road:
 
     def _one(self, query: str) -> Any:  # noqa: ANN401
         with db.connect(self._url) as conn:
-            row = conn.execute(query).fetchone()  # type: ignore[call-overload]
+            row = conn.execute(query).fetchone()
         assert row is not None, query
         return row[0]
 
