@@ -6,10 +6,10 @@ Only for benchmarks: it knows CONNECT, SUBSCRIBE, PUBLISH and PUBACK, and stops 
 import contextlib
 import select
 import socket
-import struct
 from collections.abc import Iterable
 from urllib.parse import urlsplit
 
+from curbwatch import packets
 from schemas.errors import FeedError
 
 WINDOW = 10_000  # un-acknowledged messages; brokers announce 65 535 or more where they are told not to limit
@@ -33,15 +33,15 @@ class Link:
             raise FeedError(f"broker {address.hostname}:{address.port}: {error}") from error
         self._wire.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         try:
-            self._log_in(user, password, b"".join(_text(topic) + b"\x00" for topic in topics))
+            self._log_in(user, password, tuple(topics))
         except (FeedError, OSError) as error:
             self._wire.close()
             raise FeedError(str(error)) from error
 
     def put(self, topic: str, payload: bytes, properties: bytes = b"") -> None:
-        """Let a message wait for ``pump``. ``properties`` as ``user_properties`` makes them."""
+        """Let a message wait for ``pump``. ``properties`` as ``packets.user_properties`` makes them."""
         self.sent += 1
-        self._out += publish_packet(topic, payload, self.sent % 65_535 + 1, properties)
+        self._out += packets.publish(topic, payload, self.sent % 65_535 + 1, properties=properties)
 
     @property
     def unsent_bytes(self) -> int:
@@ -62,8 +62,8 @@ class Link:
         except OSError as error:
             raise FeedError(f"the broker closed the connection: {error}") from error
         came = []
-        packets, self._rest = read_packets(self._rest)
-        for kind, body in packets:
+        found, self._rest = read_packets(self._rest)
+        for kind, body in found:
             if kind == PUBACK:
                 self.acked += 1
             elif kind >> 4 == 3:
@@ -73,16 +73,16 @@ class Link:
     def close(self) -> None:
         """Say goodbye; what was not sent is not sent."""
         with contextlib.suppress(OSError):
-            self._wire.sendall(b"\xe0\x00")
+            self._wire.sendall(packets.GOODBYE)
         self._wire.close()
 
-    def _log_in(self, user: str, password: str, filters: bytes) -> None:
-        self._wire.sendall(_connect(user, password))
+    def _log_in(self, user: str, password: str, topics: tuple[str, ...]) -> None:
+        self._wire.sendall(packets.connect(packets.Login(user, password, keepalive_s=0)))
         kind, body = self._answer()
         if kind != CONNACK or body[1] != 0:
             raise FeedError(f"the broker refuses user {user}: CONNACK {body.hex()}")
-        if filters:
-            self._wire.sendall(_packet(0x82, b"\x00\x01\x00" + filters))
+        if topics:
+            self._wire.sendall(packets.subscribe(topics, 1, qos=0))
             kind, body = self._answer()
             if kind != SUBACK or any(code >= 0x80 for code in body[3:]):
                 raise FeedError(f"the broker does not let user {user} subscribe: {body.hex()}")
@@ -90,9 +90,9 @@ class Link:
     def _answer(self) -> Packet:
         while True:
             self._rest += self._received()
-            packets, self._rest = read_packets(self._rest)
-            if packets:
-                return packets[0]
+            found, self._rest = read_packets(self._rest)
+            if found:
+                return found[0]
 
     def _received(self) -> bytes:
         data = self._wire.recv(262_144)
@@ -138,41 +138,8 @@ def read_packets(data: bytes) -> tuple[list[Packet], bytes]:
     return found, data[at:]
 
 
-def user_properties(pairs: Iterable[tuple[str, str]]) -> bytes:
-    """Return the properties of a PUBLISH with these user properties; none: none."""
-    return b"".join(b"\x26" + _text(name) + _text(value) for name, value in pairs)
-
-
-def publish_packet(topic: str, payload: bytes, mid: int, properties: bytes = b"") -> bytes:
-    """Return one PUBLISH at QoS 1."""
-    return _packet(0x32, _text(topic) + struct.pack("!H", mid) + _length(len(properties)) + properties + payload)
-
-
 def _message(body: bytes) -> tuple[str, bytes]:
     """(topic, payload) of a PUBLISH at QoS 0, as we subscribe."""
     end = 2 + (body[0] << 8 | body[1])
     # Answers carry no properties of ours, and the broker adds none longer than 127 bytes.
     return body[2:end].decode(), body[end + 1 + body[end] :]
-
-
-def _connect(user: str, password: str) -> bytes:
-    body = b"\x00\x04MQTT\x05\xc2" + struct.pack("!H", 0) + b"\x00" + _text("") + _text(user) + _text(password)
-    return _packet(0x10, body)
-
-
-def _packet(first: int, body: bytes) -> bytes:
-    return bytes([first]) + _length(len(body)) + body
-
-
-def _text(text: str) -> bytes:
-    data = text.encode()
-    return struct.pack("!H", len(data)) + data
-
-
-def _length(length: int) -> bytes:
-    out = bytearray()
-    while True:
-        length, low = divmod(length, 128)
-        out.append(low | (0x80 if length else 0))
-        if not length:
-            return bytes(out)

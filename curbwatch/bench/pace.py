@@ -12,7 +12,8 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from multiprocessing.connection import Connection
 
-from curbwatch.bench.load import Link, user_properties
+from curbwatch.bench.load import Link
+from curbwatch.packets import user_properties
 from schemas.errors import FeedError
 
 TICK_S = 0.005

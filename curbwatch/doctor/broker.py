@@ -6,8 +6,8 @@ from config.model import Config
 from curbwatch.doctor.finding import Finding, fault, ok
 from curbwatch.doctor.guest import Address, Guest
 from curbwatch.doctor.limits import AREA, judge_dropped, judge_limits, judge_transport, judge_version
-from curbwatch.doctor.packets import Login
 from curbwatch.endpoints import Endpoints
+from curbwatch.packets import Login
 from ingest.mqtt import DROPPED_TOPIC, VERSION_TOPIC
 from schemas.errors import FeedError
 

@@ -12,8 +12,8 @@ from types import TracebackType
 from typing import Self
 from urllib.parse import urlsplit
 
-from curbwatch.doctor import packets
-from curbwatch.doctor.packets import Connack, Login
+from curbwatch import packets
+from curbwatch.packets import Connack, Login
 from ingest.mqtt import DEFAULT_PORTS
 from ingest.publish_packet import MalformedError, Publish, read_publish
 from schemas.errors import FeedError
@@ -68,7 +68,7 @@ class Guest:
 
     def subscribe(self, topic: str) -> int:
         """Subscribe at QoS 1 and return the reason code: 0x80 and above is a refusal."""
-        self._send(packets.subscribe(topic, self._next()))
+        self._send(packets.subscribe((topic,), self._next()))
         return self._await(packets.SUBACK)[-1]
 
     def publish(self, topic: str, payload: bytes, *, retain: bool = False) -> int:

@@ -13,8 +13,8 @@ from curbwatch.doctor.broker import address, login
 from curbwatch.doctor.finding import Finding, Level, fault, judged, ok, warn
 from curbwatch.doctor.guest import Guest
 from curbwatch.doctor.limits import AREA
-from curbwatch.doctor.packets import Login
 from curbwatch.endpoints import Endpoints
+from curbwatch.packets import Login
 from ingest.publish_packet import Publish
 from schemas.errors import CurbwatchError, FeedError
 

@@ -12,7 +12,7 @@ from config.model import Config
 from curbwatch.broker.kit import Written, write_kit
 from curbwatch.broker.plan import Tls
 from curbwatch.doctor.guest import Address, Guest
-from curbwatch.doctor.packets import Login
+from curbwatch.packets import Login
 from curbwatch.parts import process
 from curbwatch.parts.paths import home, identity, make_folder
 from tests.certificate import Signer, make_signer

@@ -12,7 +12,7 @@ import warnings
 import pytest
 
 from curbwatch.doctor.guest import Guest
-from curbwatch.doctor.packets import Login
+from curbwatch.packets import Login
 from curbwatch.parts import Servers
 from ingest.mqtt import DROPPED_TOPIC, VERSION_TOPIC
 from schemas.errors import FeedError

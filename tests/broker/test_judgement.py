@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from config.model import Config
+from curbwatch import packets
 from curbwatch.database import Edition
-from curbwatch.doctor import packets
 from curbwatch.doctor.database import Facts, judge_facts, judge_skew
 from curbwatch.doctor.finding import Finding, Level, report
 from curbwatch.doctor.here import folders, judge_clock, judge_files, look_at_disk, look_here
@@ -168,7 +168,7 @@ def test_limits_are_read_wherever_they_stand(receive_max: int, expiry_s: int, te
 
 @given(st.integers(0, 2**28 - 1))
 def test_lengths_are_read_as_written(length: int) -> None:
-    written = packets._length(length)
+    written = packets.length_of(length)
     assert packets.read_length(written, 0) == (length, len(written))
     with pytest.raises(packets.CutError):
         packets.read_length(written[:-1], 0)

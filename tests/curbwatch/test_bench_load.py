@@ -8,10 +8,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from curbwatch.bench.load import Link, publish_all, publish_packet, read_packets, user_properties
+from curbwatch.bench.load import Link, publish_all, read_packets
 from curbwatch.bench.pace import Beat, Child, Load
 from curbwatch.bench.rig import read_metrics, unbalanced
 from curbwatch.bench.soak import Sample, growth_of_descriptors, percentiles, result, slope_per_h
+from curbwatch.packets import publish, user_properties
 from curbwatch.parts import Servers
 from ingest.publish_packet import read_publish
 from schemas.errors import FeedError
@@ -38,7 +39,7 @@ def test_no_bytes_hold_no_packet() -> None:
 
 @given(st.lists(st.binary(max_size=300), max_size=5), st.integers(0, 1500))
 def test_packets_come_whole_wherever_the_stream_is_cut(payloads: list[bytes], cut: int) -> None:
-    stream = b"".join(publish_packet("a/b", payload, 7, user_properties([("seq", "1")])) for payload in payloads)
+    stream = b"".join(publish("a/b", payload, 7, properties=user_properties([("seq", "1")])) for payload in payloads)
     first, rest = read_packets(stream[:cut])
     second, left = read_packets(rest + stream[cut:])
     assert left == b""

@@ -1,6 +1,7 @@
-"""The few MQTT 5 packets that the probe needs, as bytes. Pure. Source: OASIS MQTT 5.0, chapters 2 and 3."""
+"""The few MQTT 5 packets that probe and benchmarks need, as bytes. Pure. Source: OASIS MQTT 5.0, chapters 2 and 3."""
 
 import struct
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from ingest.publish_packet import MalformedError
@@ -59,28 +60,35 @@ def connect(login: Login) -> bytes:
     """CONNECT."""
     flags = (0x02 if login.clean else 0) | (0x80 if login.user else 0) | (0x40 if login.password else 0)
     wishes = b"\x11" + struct.pack("!I", login.expiry_s) + b"\x21" + struct.pack("!H", login.receive_max)
-    tail = _text(login.client_id)
+    tail = text(login.client_id)
     if login.will is not None:
         flags |= 0x2C  # a will, QoS 1, retained
         topic, payload = login.will
-        tail += b"\x00" + _text(topic) + _sized(payload)
+        tail += b"\x00" + text(topic) + _sized(payload)
     if login.user:
-        tail += _text(login.user)
+        tail += text(login.user)
     if login.password:
-        tail += _text(login.password)
+        tail += text(login.password)
     head = b"\x00\x04MQTT\x05" + bytes([flags]) + struct.pack("!H", login.keepalive_s)
-    return _packet(0x10, head + _length(len(wishes)) + wishes + tail)
+    return packet(0x10, head + length_of(len(wishes)) + wishes + tail)
 
 
-def publish(topic: str, payload: bytes, mid: int, *, retain: bool = False) -> bytes:
-    """PUBLISH at QoS 1, or at QoS 0 where ``mid`` is 0."""
+def publish(topic: str, payload: bytes, mid: int, *, retain: bool = False, properties: bytes = b"") -> bytes:
+    """PUBLISH at QoS 1, or at QoS 0 where ``mid`` is 0; ``properties`` as ``user_properties`` makes them."""
     numbered = struct.pack("!H", mid) if mid else b""
-    return _packet(0x30 | (2 if mid else 0) | retain, _text(topic) + numbered + b"\x00" + payload)
+    body = text(topic) + numbered + length_of(len(properties)) + properties + payload
+    return packet(0x30 | (2 if mid else 0) | retain, body)
 
 
-def subscribe(topic: str, mid: int) -> bytes:
-    """SUBSCRIBE to one filter at QoS 1, retained messages included."""
-    return _packet(0x82, struct.pack("!H", mid) + b"\x00" + _text(topic) + b"\x01")
+def user_properties(pairs: Iterable[tuple[str, str]]) -> bytes:
+    """Properties of a PUBLISH with these user properties; none: none."""
+    return b"".join(b"\x26" + text(name) + text(value) for name, value in pairs)
+
+
+def subscribe(topics: Iterable[str], mid: int, qos: int = 1) -> bytes:
+    """SUBSCRIBE to filters, retained messages included."""
+    filters = b"".join(text(topic) + bytes([qos]) for topic in topics)
+    return packet(0x82, struct.pack("!H", mid) + b"\x00" + filters)
 
 
 def puback(mid: int) -> bytes:
@@ -138,19 +146,22 @@ def _property(body: bytes, at: int, limits: dict[str, int]) -> int:
     raise MalformedError(f"property {kind:02x}")
 
 
-def _packet(first: int, body: bytes) -> bytes:
-    return bytes([first]) + _length(len(body)) + body
+def packet(first: int, body: bytes) -> bytes:
+    """A packet of this first byte."""
+    return bytes([first]) + length_of(len(body)) + body
 
 
-def _text(text: str) -> bytes:
-    return _sized(text.encode())
+def text(string: str) -> bytes:
+    """A string with its length before it."""
+    return _sized(string.encode())
 
 
 def _sized(data: bytes) -> bytes:
     return struct.pack("!H", len(data)) + data
 
 
-def _length(length: int) -> bytes:
+def length_of(length: int) -> bytes:
+    """A length in one to four bytes."""
     out = bytearray()
     while True:
         length, low = divmod(length, 128)
