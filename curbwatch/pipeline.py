@@ -109,19 +109,26 @@ class Pipeline:
         Raises FeedError where the broker is given up for good, CurbwatchError where a part has ended by a defect: then
         a fresh start is better than half a system, and the broker keeps what is not acknowledged.
         """
-        while not ending.is_set():
-            refusal = self._frame_session.refusal or self._position_session.refusal
-            if refusal:
-                raise FeedError(refusal)
-            dead = [name for name, alive in self._parts().items() if not alive]
-            if dead:
-                raise CurbwatchError(f"{', '.join(dead)} ended unexpectedly: see the log above, and start again")
-            if self._position_session.oldest_age_s() > STUCK_S:
-                self._position_session.drop("stuck")
-            await self._engine.each(Shard.retry)
-            self._gauges()
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(ending.wait(), 1.0)
+        # Beside the watch: a shard may wait long for the database, and neither a signal nor a stuck window may.
+        retrying = asyncio.create_task(self._engine.each(Shard.retry), name="retry")
+        try:
+            while not ending.is_set():
+                refusal = self._frame_session.refusal or self._position_session.refusal
+                if refusal:
+                    raise FeedError(refusal)
+                dead = [name for name, alive in self._parts().items() if not alive]
+                if dead:
+                    raise CurbwatchError(f"{', '.join(dead)} ended unexpectedly: see the log above, and start again")
+                if self._position_session.oldest_age_s() > STUCK_S:
+                    self._position_session.drop("stuck")
+                if retrying.done():
+                    retrying.result()  # raises what it raised
+                    retrying = asyncio.create_task(self._engine.each(Shard.retry), name="retry")
+                self._gauges()
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(ending.wait(), 1.0)
+        finally:
+            retrying.cancel()
 
     def scenes(self) -> dict[str, str]:
         """What each camera's last frame told, in words: ``ok``, ``warming``, ``changed``, ``frozen``, ``late``."""

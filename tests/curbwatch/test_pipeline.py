@@ -1,6 +1,7 @@
 """The pipeline as a whole: what happens to the rest when one part ends by a defect."""
 
 import asyncio
+import threading
 import time
 from collections.abc import Callable
 
@@ -9,7 +10,8 @@ import pytest
 from config.load import load_config
 from curbwatch.build import prepare
 from curbwatch.endpoints import resolve
-from curbwatch.pipeline import Pipeline
+from curbwatch.pipeline import STUCK_S, Pipeline
+from curbwatch.shard import Shard
 from curbwatch.telemetry import Telemetry
 from ingest.forms import PositionForms
 from ingest.slots import FrameSlots
@@ -71,3 +73,32 @@ async def test_starting_and_stopping_without_a_message_is_clean(service: Service
     assert all(pipeline._parts().values())
     await pipeline.stop()
     assert not any(pipeline._parts().values())
+
+
+async def test_a_shard_that_waits_for_the_database_holds_up_neither_the_watch_nor_the_end(
+    service: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    back = threading.Event()
+    tries: list[Shard] = []
+
+    def wait(shard: Shard) -> None:
+        tries.append(shard)
+        back.wait()
+
+    dropped, ending = asyncio.Queue[str](), asyncio.Event()
+    pipeline = made(service)
+    await pipeline.start()
+    with monkeypatch.context() as moment:
+        moment.setattr(Shard, "retry", wait)
+        moment.setattr(pipeline._position_session, "oldest_age_s", lambda: STUCK_S + 1)
+        moment.setattr(pipeline._position_session, "drop", dropped.put_nowait)
+        watch = asyncio.create_task(pipeline.watch(ending))
+        try:
+            for _ in range(2):
+                assert await asyncio.wait_for(dropped.get(), 10) == "stuck"
+            ending.set()
+            await asyncio.wait_for(watch, 10)
+            assert len(tries) == 1  # a try that is not over is not begun again
+        finally:
+            back.set()
+    await asyncio.wait_for(pipeline.stop(), 30)
