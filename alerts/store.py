@@ -11,11 +11,9 @@ from psycopg.conninfo import make_conninfo
 from psycopg.rows import dict_row
 
 from schemas.errors import SinkError, UsageError
+from schemas.links import DATABASE_LINK
 
 Connection = psycopg.Connection[dict[str, Any]]
-
-# A server that no longer answers, its host cut off or stopped, is noticed in 20 s and not after the kernel's hours.
-HALF_OPEN = {"keepalives_idle": 10, "keepalives_interval": 5, "keepalives_count": 2, "tcp_user_timeout": 20_000}
 
 
 class AlertDatabase:
@@ -54,9 +52,8 @@ class AlertDatabase:
     def _connected(self) -> Connection:
         if self._conn is None or self._conn.closed:
             self._conn = psycopg.connect(
-                make_conninfo(self._url, **HALF_OPEN),
+                make_conninfo(self._url, **DATABASE_LINK),
                 autocommit=True,
-                connect_timeout=10,
                 application_name="curbwatch-alerts",
                 row_factory=dict_row,
                 options="-c synchronous_commit=on",

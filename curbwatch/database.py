@@ -12,10 +12,11 @@ from urllib.parse import urlsplit
 
 import psycopg
 from psycopg import sql
-from psycopg.conninfo import conninfo_to_dict
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from config.faults import masked
 from schemas.errors import SetupError, SinkError
+from schemas.links import DATABASE_LINK
 
 Connection = psycopg.Connection[Any]
 
@@ -61,7 +62,7 @@ def connect(url: str, *, autocommit: bool = False) -> Connection:
     """Open a connection. Raises SinkError without the password where the server does not take it."""
     refuse_unreadable(url)
     try:
-        return psycopg.connect(url, autocommit=autocommit, connect_timeout=10, application_name="curbwatch")
+        return psycopg.connect(make_conninfo(url, **DATABASE_LINK), autocommit=autocommit, application_name="curbwatch")
     except psycopg.Error as error:
         said = str(error).strip().splitlines()[-1] if str(error).strip() else "no answer"
         raise SinkError(f"database {masked(url)}: {said}", retryable=True, wait_s=1.0) from None

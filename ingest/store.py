@@ -8,10 +8,12 @@ from typing import LiteralString
 
 import psycopg
 import structlog
+from psycopg.conninfo import make_conninfo
 from psycopg.types.json import Jsonb
 
 from ingest.marks import Key, Standing
 from schemas.errors import SinkError
+from schemas.links import DATABASE_LINK
 from schemas.meter import Meter
 from schemas.position import DeadLetter, PositionRows
 from schemas.units import utc
@@ -82,7 +84,8 @@ LETTERS_SIZE = """
 select coalesce(sum(pg_column_size(payload) + pg_column_size(properties) + %s), 0)::bigint from dead_letter
 """
 LETTER_BYTES = 300  # of a letter beside its payload: the other columns, the row's head, its index entries
-CONNECT_S, SILENT_S = 3, 10  # a server that does not answer for so long is away: there is a spool for that
+# A server that does not let us in for so long is away: there is a spool for that.
+LINK = DATABASE_LINK | {"connect_timeout": 3}
 LOOK_S, FULL_LOOK_S = 10.0, 60.0  # between two looks at the size
 
 
@@ -296,13 +299,8 @@ class IntakeStore:
     def _connected(self) -> psycopg.Connection:
         if self._conn is None or self._conn.closed:
             conn = psycopg.connect(
-                self._url,
+                make_conninfo(self._url, **LINK),
                 autocommit=True,
-                connect_timeout=CONNECT_S,
-                tcp_user_timeout=1000 * SILENT_S,
-                keepalives_idle=SILENT_S // 2,
-                keepalives_interval=2,
-                keepalives_count=2,
                 application_name="curbwatch-intake",
                 # Acknowledged means: survives a power loss.
                 options="-c synchronous_commit=on",

@@ -16,6 +16,7 @@ from alerts.store import AlertDatabase
 from curbwatch.parts import Servers
 from schemas.errors import SinkError, UsageError
 from schemas.incident import Opened, Sighting
+from schemas.links import DATABASE_LINK
 from schemas.units import M_PER_DEG
 from tests.alerts.makers import CELL, MONDAY_1059, S, departure, picture, sighting, together
 from tests.fix_desk import disconnect
@@ -364,4 +365,4 @@ def test_a_box_of_whole_numbers_is_a_box(incidents: IncidentStore) -> None:
 def test_a_server_that_stopped_answering_is_noticed_in_seconds(database: AlertDatabase) -> None:
     with database.transaction() as conn:
         told = conn.info.get_parameters()
-    assert (told["keepalives_idle"], told["tcp_user_timeout"]) == ("10", "20000")
+    assert told | {name: str(value) for name, value in DATABASE_LINK.items()} == told

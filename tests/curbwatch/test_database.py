@@ -2,12 +2,15 @@
 
 import threading
 from collections.abc import Callable
+from contextlib import closing
+from typing import Any
 from urllib.parse import urlsplit
 
 import psycopg
 import pytest
 
 import curbwatch.database as db
+from ingest.store import IntakeStore
 from schemas.errors import SetupError, SinkError, UsageError
 
 pytestmark = pytest.mark.servers
@@ -80,6 +83,32 @@ def test_a_notice_arrives(database_url: str) -> None:
     with db.connect(database_url, autocommit=True) as conn:
         conn.execute("insert into device (device_id, kind, source) values ('a', 'camera', 'publish')")
     assert any(next(listening) for _ in range(20))
+
+
+def read_marks(url: str) -> None:
+    with closing(IntakeStore(url, payload_bytes=8)) as store:
+        store.marks_of([("car", "b")])
+
+
+@pytest.mark.parametrize(
+    "use", [read_marks, lambda url: next(db.notices(url, "x")), lambda url: db.connect(url).close()]
+)
+def test_a_server_that_stopped_answering_is_noticed_in_seconds_by_whoever_waits_for_it(
+    database_url: str, monkeypatch: pytest.MonkeyPatch, use: Callable[[str], None]
+) -> None:
+    told: dict[str, str] = {}
+    connect = psycopg.connect
+
+    def spied(url: str, **more: Any) -> Any:  # noqa: ANN401
+        conn = connect(url, **more)
+        told.update(conn.info.get_parameters())
+        return conn
+
+    monkeypatch.setattr("psycopg.connect", spied)
+    use(database_url)
+    # Two keepalives unanswered, or something sent and never acknowledged.
+    assert int(told["keepalives_idle"]) + 2 * int(told["keepalives_interval"]) <= 10
+    assert (told["keepalives_count"], told["tcp_user_timeout"]) == ("2", "10000")
 
 
 def test_a_role_that_may_not_make_tables_is_told_what_to_ask_for(empty_database_url: str) -> None:
