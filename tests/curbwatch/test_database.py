@@ -32,6 +32,41 @@ def test_forward_back_and_forward_again(empty_database_url: str) -> None:
     assert tables(empty_database_url) == full
 
 
+LETTERS = """
+insert into dead_letter (received_at, topic, device_id, reason, size_bytes, payload_sha256, payload, replayed_at)
+select timestamptz '2026-05-01 00:00Z' + number * interval '1 s', %s, %s, 'json', 1, sha256('x'), 'x', %s
+from generate_series(1, %s) as number
+"""
+
+
+def test_letters_that_were_there_twenty_thousand_times_become_one_that_says_so(empty_database_url: str) -> None:
+    db.migrate(empty_database_url, target=6)
+    with db.session(empty_database_url) as conn:
+        conn.execute(LETTERS, ("city/a", "a", None, 20_000))
+        conn.execute(LETTERS, ("city/b", "b", None, 1))
+        conn.execute(LETTERS, ("city/a", "a", "2026-05-02 00:00Z", 2))
+    db.migrate(empty_database_url)
+    with db.session(empty_database_url) as conn:
+        found = conn.execute(
+            "select topic, times, extract(epoch from received_at - timestamptz '2026-05-01 00:00Z')::int,"
+            " extract(epoch from last_at - timestamptz '2026-05-01 00:00Z')::int from dead_letter order by id"
+        ).fetchall()
+    assert found == [("city/a", 20_000, 1, 20_000), ("city/b", 1, 1, 1), ("city/a", 1, 1, 1), ("city/a", 1, 2, 2)]
+
+
+def test_letters_of_several_devices_for_one_message_are_counted_when_they_become_one_again(database_url: str) -> None:
+    with db.session(database_url) as conn:
+        for device in "ab":
+            conn.execute(LETTERS, ("city/gate", device, None, 1))
+        conn.execute("update dead_letter set times = 5, last_at = '2026-05-03 12:00Z' where device_id = 'b'")
+        conn.execute("update dead_letter set last_at = received_at where device_id = 'a'")
+    db.migrate(database_url, target=8)
+    db.migrate(database_url)
+    with db.session(database_url) as conn:
+        found = conn.execute("select device_id, times, last_at::date::text from dead_letter").fetchall()
+    assert found == [("a", 6, "2026-05-03")]
+
+
 def test_positions_and_sightings_are_hypertables(database_url: str) -> None:
     with db.connect(database_url) as conn:
         rows = conn.execute("select hypertable_name from timescaledb_information.hypertables").fetchall()
