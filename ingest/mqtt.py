@@ -72,6 +72,8 @@ class _Client(paho.Client):
             sock = self._sock
             if code != MQTTErrorCode.MQTT_ERR_SUCCESS or sock is None or not cast("ReadAhead", sock).pending():
                 break
+            if self.hold():  # 500 packets of 1 MB are many times what may wait
+                break
             code = super().loop_read(max_packets)
         return code
 

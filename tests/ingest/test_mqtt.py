@@ -1,11 +1,13 @@
 """The session on the real broker: nothing is acknowledged by itself, out of order, or on another connection."""
 
+import socket
 import threading
 import uuid
 from collections.abc import Callable, Iterator
 
 import pytest
 
+from curbwatch.packets import packet, publish
 from curbwatch.parts import Servers
 from ingest.broker_version import trustworthy
 from ingest.ledger import Ticket
@@ -156,6 +158,51 @@ def test_a_paused_session_takes_nothing_and_loses_nothing(inbox: Inbox, servers:
     again.session.start()
     again.until(lambda: again.bodies() == [b"0"])
     again.session.stop()
+
+
+def test_no_packet_is_read_once_there_is_no_room(site: str) -> None:
+    """A broker that sends faster than any test could: 100 messages in one piece."""
+    listener = socket.create_server(("127.0.0.1", 0))
+    heard = threading.Semaphore(0)
+    asked_when_full = threading.Event()
+    room = 5
+    got: list[bytes] = []
+
+    def hold() -> bool:
+        if len(got) < room:
+            return False
+        asked_when_full.set()
+        return True
+
+    def hear(message: RawMessage, _ticket: Ticket | None) -> None:
+        got.append(message.payload)
+        heard.release()
+
+    def serve() -> None:
+        there, _ = listener.accept()
+        with there:
+            there.recv(4096)
+            there.sendall(packet(0x20, b"\0\0\0"))
+            there.recv(4096)
+            messages = [publish("a", b"%d" % number, number + 1) for number in range(100)]
+            there.sendall(packet(0x90, b"\0\1\0\1") + b"".join(messages))
+            ended.wait(15)
+
+    ended = threading.Event()
+    broker = threading.Thread(target=serve)
+    broker.start()
+    plan = SessionPlan(f"mqtt://127.0.0.1:{listener.getsockname()[1]}", "c", USER, 500, 60, (("a", False),))
+    session = MqttSession(plan, "", NullMeter(), hear, None, hold)
+    session.start()
+    assert asked_when_full.wait(15)
+    assert len(got) == 5
+    room = 1000
+    assert all(heard.acquire(timeout=15) for _ in range(100))
+    assert got == [b"%d" % number for number in range(100)]
+    ended.set()
+    session.stop()
+    broker.join()
+    listener.close()
 
 
 @pytest.mark.servers
