@@ -1,15 +1,21 @@
 """Messages between the network thread and the writer: alarms first, bounded in number and in bytes."""
 
+import sys
 import time
 from collections.abc import Callable
 from queue import Empty, SimpleQueue
 from typing import NamedTuple
 
+import structlog
+
 from ingest.ledger import Ticket
 from schemas.position import RawMessage
 
-OVERHEAD_BYTES = 600  # of a message beside its payload: objects and topic; a user property has about 150 more
+log = structlog.get_logger()
+
+OVERHEAD_BYTES = 600  # objects of a message, beside what its payload and topic hold; a user property has 150 more
 PROPERTY_BYTES = 150
+BATCH_BYTES = 4_000_000  # more is not drawn at once, but for the last message: rows and letters made of it weigh again
 
 
 class Waiting(NamedTuple):
@@ -40,12 +46,13 @@ class MessageBuffer:
         """Take one message; never blocks. False: it came at QoS 0 and there is no room."""
         if ticket is None and (self.full or self._rest.qsize() > 2 * self._window):
             return False
-        size_bytes = OVERHEAD_BYTES + len(message.payload)
+        # getsizeof: one character beyond ASCII makes a text of 65 kB one of up to 260 kB.
+        size_bytes = OVERHEAD_BYTES + len(message.payload) + sys.getsizeof(message.topic)
         for name, value in message.properties:
-            size_bytes += PROPERTY_BYTES + len(name) + len(value)
+            size_bytes += PROPERTY_BYTES + sys.getsizeof(name) + sys.getsizeof(value)
         self._put_bytes += size_bytes
         waiting = Waiting(message, ticket, size_bytes)
-        if self._urgent(message):
+        if self._hurries(message):
             self._first.put(waiting)
             self._rest.put(None)
         else:
@@ -53,14 +60,14 @@ class MessageBuffer:
         return True
 
     def gather(self, count: int, *, first_s: float, rest_s: float) -> list[Waiting]:
-        """Draw up to ``count`` messages, urgent ones in front; empty where nothing came.
+        """Draw up to ``count`` messages, or BATCH_BYTES of them, urgent ones in front; empty where nothing came.
 
         Waits ``first_s`` for the first, and ``rest_s`` more for others while the batch is not full; not where one of
         them is urgent.
         """
-        batch = self._urgent_ones(count)
+        batch, size_bytes = self._urgent_ones(count, BATCH_BYTES)
         hurry, deadline_s = bool(batch), time.monotonic() + first_s
-        while len(batch) < count:
+        while len(batch) < count and size_bytes < BATCH_BYTES:
             try:
                 drawn = self._rest.get_nowait()
             except Empty:
@@ -72,13 +79,16 @@ class MessageBuffer:
                 except Empty:
                     break
             if drawn is None:
-                batch[:0] = urgent = self._urgent_ones(count - len(batch))
+                urgent, more_bytes = self._urgent_ones(count - len(batch), BATCH_BYTES - size_bytes)
+                batch[:0] = urgent
+                size_bytes += more_bytes
                 hurry = hurry or bool(urgent)
                 continue
             if not batch:
                 deadline_s = time.monotonic() + rest_s
             batch.append(drawn)
-        self._got_bytes += sum([waiting.size_bytes for waiting in batch])
+            size_bytes += drawn.size_bytes
+        self._got_bytes += size_bytes
         return batch
 
     @property
@@ -100,11 +110,21 @@ class MessageBuffer:
         """Number of waiting messages, about."""
         return self._rest.qsize()
 
-    def _urgent_ones(self, count: int) -> list[Waiting]:
+    def _hurries(self, message: RawMessage) -> bool:
+        try:
+            return self._urgent(message)
+        except Exception:
+            # A defect of ours; raised in the network thread it would cost the message.
+            log.exception("urgent_failed", topic=message.topic[:200])
+            return False
+
+    def _urgent_ones(self, count: int, max_bytes: int) -> tuple[list[Waiting], int]:
         drawn: list[Waiting] = []
-        while len(drawn) < count:
+        size_bytes = 0
+        while len(drawn) < count and size_bytes < max_bytes:
             try:
                 drawn.append(self._first.get_nowait())
             except Empty:
                 break
-        return drawn
+            size_bytes += drawn[-1].size_bytes
+        return drawn, size_bytes

@@ -1,11 +1,13 @@
 """The buffer before the writer: alarms first, bounded in bytes."""
 
+import sys
 import threading
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ingest.buffer import OVERHEAD_BYTES, MessageBuffer
+from ingest.buffer import BATCH_BYTES, OVERHEAD_BYTES, MessageBuffer
 from ingest.ledger import Ticket
 from schemas.position import RawMessage
 
@@ -64,6 +66,38 @@ def test_user_properties_weigh_as_well() -> None:
     made = buffer()
     made.put(message(b"", *(("k", "v" * 1000),) * 100), Ticket(1, 1))
     assert made.waiting_bytes > 100_000
+
+
+@pytest.mark.parametrize("topic", ["t" * 65_535, "t" * 65_500 + "\N{AUTOMOBILE}"])
+def test_a_topic_weighs_what_it_holds(topic: str) -> None:
+    made = buffer()
+    made.put(RawMessage(topic, b"", 0), Ticket(1, 1))
+    assert made.waiting_bytes > sys.getsizeof(topic) >= len(topic)
+
+
+@pytest.mark.parametrize("first", [b"", b"!"])
+def test_a_batch_is_bounded_in_bytes(first: bytes) -> None:
+    made = buffer(max_bytes=20_000_000)
+    payloads = [first + b"%03d" % number + b"x" * 1_000_000 for number in range(10)]
+    for mid, payload in enumerate(payloads):
+        made.put(message(payload), Ticket(1, mid))
+    got = []
+    while some := made.gather(100, first_s=0, rest_s=0):
+        assert sum(waiting.size_bytes for waiting in some[:-1]) < BATCH_BYTES
+        got += [waiting.message.payload for waiting in some]
+    assert got == payloads
+    assert made.empty
+    assert made.waiting_bytes == 0
+
+
+def test_a_defect_in_judging_what_hurries_costs_no_message() -> None:
+    def urgent(message: RawMessage) -> bool:
+        raise ValueError("a defect of ours")
+
+    made = MessageBuffer(window=9, max_bytes=1_000_000, urgent=urgent)
+    assert made.put(message(b"1"), Ticket(1, 1))
+    assert drawn(made) == [b"1"]
+    assert made.waiting_bytes == 0
 
 
 def test_messages_without_acknowledgement_are_bounded_in_number() -> None:
