@@ -11,7 +11,6 @@ from ingest.forms import PositionForms
 from ingest.marks import Covered
 from ingest.rates import HeldRates
 from schemas.device import DeviceRule
-from schemas.meter import Meter
 from schemas.position import DeadLetter, RawMessage
 
 ALARMS_PER_S = 1.0  # messages with an alarm that pass beyond a device's rate, sustained
@@ -25,6 +24,7 @@ class Admitted:
         passed: messages to decode.
         shed: dead letters of what is too large or too much.
         covered: what an acknowledgement covers of those.
+        retained: messages that were retained: old ones, which are passed over.
         rates: the devices' rates with this batch; they count once it is stored, because what is not comes again.
     """
 
@@ -33,6 +33,7 @@ class Admitted:
     passed: list[RawMessage] = field(default_factory=list)
     shed: list[DeadLetter] = field(default_factory=list)
     covered: list[Covered] = field(default_factory=list)
+    retained: int = 0
     _judged: dict[tuple[int, str], bool] = field(default_factory=dict)
 
     def gate(self, message: RawMessage, rule: DeviceRule) -> bool:
@@ -46,7 +47,8 @@ class Admitted:
 
     def _within_rate(self, message: RawMessage, device_id: str, rate_per_s: float) -> bool:
         # By when it came: what waited in the spool did not come all at once.
-        now_s = time.monotonic() - (time.time_ns() - message.received_ns) / 1e9
+        # A wall clock that was set back makes it come from the future.
+        now_s = time.monotonic() - max(0, time.time_ns() - message.received_ns) / 1e9
         if self.rates.allow(device_id, rate_per_s, now_s, partial(self._sent, message)):
             return True
         return self.forms.urgent(message) and self.rates.ours.allow(f"alarms of {device_id}", ALARMS_PER_S, now_s)
@@ -60,11 +62,10 @@ class Admitted:
 class Admission:
     """Splits batches. Holds the devices' rates."""
 
-    def __init__(self, knobs: IntakeKnobs, forms: PositionForms, devices: KnownDevices, meter: Meter) -> None:
+    def __init__(self, knobs: IntakeKnobs, forms: PositionForms, devices: KnownDevices) -> None:
         self._max_bytes = knobs.positions_max_bytes
         self._forms = forms
         self._devices = devices
-        self._meter = meter
         self._rates = HeldRates()
 
     def admit(self, batch: Sequence[RawMessage]) -> Admitted:
@@ -74,7 +75,7 @@ class Admission:
         for message in batch:
             rule = self._forms.device_of(message, rules)
             if message.retain:
-                self._meter.add("messages_ignored", kind="position", reason="retained")
+                admitted.retained += 1
             elif len(message.payload) > (self._max_bytes if rule is None else rule.bytes_max(self._max_bytes)):
                 device_id = rule.device_id if rule is not None else ""
                 admitted.shed.append(_letter(message, device_id, "size", f"{len(message.payload)} bytes"))

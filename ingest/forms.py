@@ -14,7 +14,7 @@ import ingest.codecs
 from config.codecs import CodecKnobs
 from ingest.codecs.base import Codec, Item, Passed, PictureItem, PositionItem, Refusal, StatusItem, device_id_of
 from ingest.codecs.native import NativeCodec
-from ingest.codecs.rows import Decoded, RefusedError, RowBuilder, besides
+from ingest.codecs.rows import ITEMS_MAX, Decoded, RefusedError, RowBuilder, besides
 from ingest.marks import Covered
 from ingest.topics import Topic, TopicScheme, matches
 from schemas.device import DeviceRule
@@ -24,6 +24,7 @@ from schemas.position import RawMessage
 log = structlog.get_logger()
 
 ALARMS, NO_ALARMS = b'"alarms"', (b"[]", b"nu", b"")  # of our own form
+TOPIC_MAX = 200  # characters; longer ones are nobody's habit, and 16 384 of 65 kB would be a gigabyte
 
 Rules = Mapping[str, DeviceRule]
 Gate = Callable[[RawMessage, DeviceRule], bool]  # whether a device may send this message: its rate
@@ -81,7 +82,7 @@ class Forms:
             for codec in load_codecs(knobs)
             if codec.kind == kind
         )
-        self._of = lru_cache(maxsize=16_384)(self._found)
+        self._remembered = lru_cache(maxsize=16_384)(self._found)
 
     @property
     def filters(self) -> tuple[str, ...]:
@@ -90,7 +91,7 @@ class Forms:
 
     def of(self, topic: str) -> Codec | None:
         """Return the codec that reads a topic; None: nobody does."""
-        return self._of(topic)
+        return self._remembered(topic) if len(topic) <= TOPIC_MAX else self._found(topic)
 
     def urgent(self, message: RawMessage) -> bool:
         """Whether a message may carry an alarm."""
@@ -162,6 +163,9 @@ class PositionForms:
                 build.refuse(message, "", RefusedError("topic"))
                 continue
             states[stepped.codec] = stepped.state
+            if len(stepped.items) > ITEMS_MAX:
+                build.refuse(message, "", RefusedError("items", f"{len(stepped.items)} positions"))
+                continue
             _take(build, message, stepped, rules, gate)
         build.found.states = states
         return build.finished()

@@ -95,7 +95,7 @@ class PositionWriter:
         self._said = Emergencies()
         self._devices = devices
         self._meter = meter
-        self._admission = Admission(knobs, forms, devices, meter)
+        self._admission = Admission(knobs, forms, devices)
         self._marks = Marks()
         self._generation = 0  # of the connection on which they were learned
         self._buffer = MessageBuffer(
@@ -177,8 +177,7 @@ class PositionWriter:
                 chunk = spool.head(self._knobs.positions_batch_max)
                 if chunk is None:
                     return False
-                admitted = self._admission.admit(chunk.messages)
-                self._store_batch(chunk.messages, admitted, outlets, lambda: None)
+                self._store_batch(chunk.messages, outlets, lambda: None)
                 spool.drop(chunk)
             except SinkError as error:
                 self._again_s = time.monotonic() + self._back_off_s
@@ -197,9 +196,21 @@ class PositionWriter:
         if len(fresh) < len(taken):
             # Their connection is gone; the broker sends them again.
             self._meter.add("messages_stale", len(taken) - len(fresh))
-        if not fresh:
+        if self._spool:
+            # An alarm does not wait for what the database has not got yet; marks do, so nothing is told too soon.
+            first = [waiting for waiting in fresh if self._forms.urgent(waiting.message)]
+            self._write(first, outlets, direct=True)
+            fresh = [waiting for waiting in fresh if waiting not in first]
+        self._write(fresh, outlets)
+
+    def _write(self, taken: list[Waiting], outlets: Outlets, *, direct: bool = False) -> None:
+        """Store a batch, trying again for ``retry_s``; then acknowledge to the broker, then to the devices.
+
+        ``direct``: not behind what waits in the spool, unless the database is away.
+        """
+        if not taken:
             return
-        tickets = [waiting.ticket for waiting in fresh if waiting.ticket is not None]
+        tickets = [waiting.ticket for waiting in taken if waiting.ticket is not None]
 
         def settled(outcome: Outcome, reason: str) -> None:
             if outcome is Outcome.RETRY:
@@ -207,14 +218,10 @@ class PositionWriter:
             else:
                 outlets.finish(tickets)
 
-        self._write(Delivery([waiting.message for waiting in fresh], settled), outlets)
-
-    def _write(self, delivery: Delivery[Batch], outlets: Outlets) -> None:
-        """Store a batch, trying again for ``retry_s``; then acknowledge to the broker, then to the devices."""
-        admitted = self._admission.admit(delivery.payload)
+        delivery = Delivery([waiting.message for waiting in taken], settled)
         began_s, wait_s = time.monotonic(), 0.1
         while True:
-            error = self._attempt(delivery, admitted, outlets, time.monotonic() - began_s)
+            error = self._attempt(delivery, outlets, time.monotonic() - began_s, direct=direct)
             if error is None:
                 return
             self._meter.add("position_write_failures")
@@ -228,13 +235,13 @@ class PositionWriter:
             self._unspool(outlets)
 
     def _attempt(
-        self, delivery: Delivery[Batch], admitted: Admitted, outlets: Outlets, waited_s: float
+        self, delivery: Delivery[Batch], outlets: Outlets, waited_s: float, *, direct: bool
     ) -> SinkError | None:
         """Store a batch, or spool it: behind what the spool holds, and where it has waited long enough."""
         error = None
         try:
-            if not self._spool:
-                self._store_batch(delivery.payload, admitted, outlets, lambda: delivery.settle(Outcome.DONE))
+            if not self._spool or (direct and time.monotonic() >= self._again_s):
+                self._store_batch(delivery.payload, outlets, lambda: delivery.settle(Outcome.DONE))
                 return None
         except SinkError as failed:
             error = failed
@@ -250,8 +257,9 @@ class PositionWriter:
         delivery.settle(Outcome.DONE)
         return None
 
-    def _store_batch(self, batch: Batch, admitted: Admitted, outlets: Outlets, on_stored: Callable[[], None]) -> None:
+    def _store_batch(self, batch: Batch, outlets: Outlets, on_stored: Callable[[], None]) -> None:
         """Store a batch durably, then call ``on_stored``, then count it and tell its devices. Raises SinkError."""
+        admitted = self._admission.admit(batch)
         decoded = self._decode(admitted)
         judged = self._quality.judge(decoded.rows)
         planned = self._planned(decoded)
@@ -270,11 +278,21 @@ class PositionWriter:
         now_ns = time.time_ns()
         decoded = self._forms.decode(admitted.passed, self._devices.rules, self._states, now_ns, admitted.gate)
         strangers = any(letter.reason == "unknown_device" for letter in decoded.dead_letters)
-        if strangers and self._devices.refresh():
+        if strangers and self._news():
             decoded = self._forms.decode(admitted.passed, self._devices.rules, self._states, now_ns, admitted.gate)
         decoded.dead_letters.extend(admitted.shed)
         decoded.marks.extend(admitted.covered)
+        if admitted.retained:
+            decoded.ignored["retained"] = admitted.retained
         return decoded
+
+    def _news(self) -> bool:
+        """Whether the registry has changed; False also where it cannot be read: a stranger's message is kept whole."""
+        try:
+            return self._devices.refresh()
+        except SinkError as error:
+            log.warning("registry_unread", error=str(error))
+            return False
 
     def _planned(self, decoded: Decoded) -> dict[Key, Standing]:
         unknown = self._marks.unknown(decoded.marks)

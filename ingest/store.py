@@ -11,12 +11,13 @@ import structlog
 from psycopg.conninfo import make_conninfo
 from psycopg.types.json import Jsonb
 
+from ingest.letters import DETAIL_MAX, LETTER, LETTER_BYTES, WHOLE, columns, cost_bytes, folded
 from ingest.marks import Key, Standing
+from ingest.watchdog import bounded
 from schemas.errors import SinkError
 from schemas.links import DATABASE_LINK
 from schemas.meter import Meter
 from schemas.position import DeadLetter, PositionRows
-from schemas.units import utc
 
 log = structlog.get_logger()
 
@@ -67,25 +68,16 @@ MARK = """
 insert into device_mark (device_id, boot, mark) values (%s, %s, %s)
 on conflict (device_id, boot) do update set mark = greatest(device_mark.mark, excluded.mark), updated_at = now()
 """
-LETTER = """
-insert into dead_letter
-    (received_at, last_at, topic, device_id, reason, detail, size_bytes, payload_sha256, payload, properties)
-values (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s)
-on conflict (topic, reason, payload_sha256, device_id) where replayed_at is null
-do update set times = dead_letter.times + 1, last_at = excluded.last_at
-"""
 REPLAYED = "update dead_letter set replayed_at = now() where id = any(%s) and replayed_at is null"
-DETAIL_MAX = 400  # characters kept of a topic and of a detail
-WHOLE = frozenset({"rate", "unknown_device"})  # design 13.5: nothing is wrong with the message, it may be replayed
 # The size on disk costs nothing to ask, but does not shrink when letters are taken out: only where it says "full" are
 # the letters measured.
 DISK_SIZE = "select pg_total_relation_size('dead_letter')"
 LETTERS_SIZE = """
 select coalesce(sum(pg_column_size(payload) + pg_column_size(properties) + %s), 0)::bigint from dead_letter
 """
-LETTER_BYTES = 300  # of a letter beside its payload: the other columns, the row's head, its index entries
 # A server that does not let us in for so long is away: there is a spool for that.
 LINK = DATABASE_LINK | {"connect_timeout": 3}
+TRANSACTION_S = 20.0  # longer than the largest batch takes; a server that stands still answers neither yes nor no
 LOOK_S, FULL_LOOK_S = 10.0, 60.0  # between two looks at the size
 
 
@@ -145,14 +137,15 @@ class IntakeStore:
         reason ``store``, and never its neighbours; a dead letter that it refuses is dropped. ``replayed`` are ids of
         the dead letters that the batch was made of.
         """
-        kept = self._within_cap([self._shortened(letter) for letter in letters])
-        capped = len(letters) - len(kept)
+        kept, capped = self._within_cap(folded([self._shortened(letter) for letter in letters]))
         try:
-            return replace(self._once(rows, kept, marks or {}, replayed), letters_capped=capped)
+            stored = self._once(rows, kept, marks or {}, replayed)
         except SinkError as error:
             if error.retryable:
                 raise
-        return replace(self._apart(rows, kept, marks or {}, replayed), letters_capped=capped)
+            stored = self._apart(rows, kept, marks or {}, replayed)
+        self._room_bytes -= sum(map(cost_bytes, kept))
+        return replace(stored, letters_capped=capped)
 
     def marks_of(self, keys: Sequence[Key]) -> dict[Key, int]:
         """Return stored marks of these (device, boot) pairs; pairs without one are left out."""
@@ -164,7 +157,9 @@ class IntakeStore:
             " join unnest(%s::text[], %s::text[]) as k (device_id, boot) using (device_id, boot)"
         )
         try:
-            found = self._connected().execute(query, (list(devices), list(boots))).fetchall()
+            conn = self._connected()
+            with bounded(conn.fileno(), TRANSACTION_S):
+                found = conn.execute(query, (list(devices), list(boots))).fetchall()
         except psycopg.Error as error:
             raise self._failed(error) from error
         return {(device_id, boot): mark for device_id, boot, mark in found}
@@ -194,7 +189,7 @@ class IntakeStore:
         inserted = 0
         try:
             conn = self._connected()
-            with conn.transaction(), conn.cursor() as cursor:
+            with bounded(conn.fileno(), TRANSACTION_S), conn.transaction(), conn.cursor() as cursor:
                 if len(rows):
                     with cursor.copy(COPY) as copy:
                         copy.set_types(list(STAGED.values()))
@@ -205,7 +200,7 @@ class IntakeStore:
                 if replayed:
                     cursor.execute(REPLAYED, (list(replayed),))
                 if letters:
-                    cursor.executemany(LETTER, [_columns(letter) for letter in letters])
+                    cursor.executemany(LETTER, [columns(letter) for letter in letters])
                 moved = [(device_id, boot, at.mark) for (device_id, boot), at in marks.items() if at.mark >= 0]
                 if moved:
                     cursor.executemany(MARK, sorted(moved))
@@ -253,22 +248,24 @@ class IntakeStore:
                 lost.append((letter, str(error)))
         for letter, said in lost:
             log.error("dead_letter_refused", device=letter.device_id, reason=letter.reason, error=said)
-        return len(lost)
+        return sum(letter.times for letter, _ in lost)
 
-    def _within_cap(self, letters: Sequence[DeadLetter]) -> Sequence[DeadLetter]:
-        """The letters there is room for, in order."""
+    def _within_cap(self, letters: Sequence[DeadLetter]) -> tuple[list[DeadLetter], int]:
+        """The letters there is room for, in order, and how many others came."""
         if not letters:
-            return letters
+            return [], 0
         now_s = time.monotonic()
         if now_s >= self._look_s:
             self._room_bytes = self._room()
             self._look_s = now_s + (LOOK_S if self._room_bytes > 0 else FULL_LOOK_S)
-        kept = []
+        room_bytes, kept, capped = self._room_bytes, [], 0
         for letter in letters:
-            self._room_bytes -= LETTER_BYTES + len(letter.payload)
-            if self._room_bytes >= 0:
+            room_bytes -= cost_bytes(letter)
+            if room_bytes >= 0:
                 kept.append(letter)
-        return kept
+            else:
+                capped += letter.times
+        return kept, capped
 
     def _room(self) -> int:
         """Bytes that dead letters may still take."""
@@ -320,17 +317,6 @@ class IntakeStore:
         return SinkError(
             f"database refused: {said}", retryable=unfit and not isinstance(error, psycopg.errors.RaiseException)
         )
-
-
-def _columns(letter: DeadLetter) -> tuple[object, ...]:
-    """What LETTER takes."""
-    # PostgreSQL text holds no NUL; a device may have sent one.
-    texts = (letter.topic[:DETAIL_MAX], letter.device_id, letter.reason, letter.detail[:DETAIL_MAX])
-    topic, device_id, reason, detail = (text.replace("\0", "\\0") for text in texts)
-    properties = json.dumps([[part.replace("\0", "\\0") for part in pair] for pair in letter.properties])
-    received_at = utc(letter.received_ns)
-    size, digest, payload = letter.size_bytes, letter.sha256, letter.payload
-    return received_at, received_at, topic, device_id, reason, detail, size, digest, payload, properties
 
 
 def _staged(rows: PositionRows) -> "zip[tuple[object, ...]]":

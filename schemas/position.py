@@ -34,6 +34,8 @@ class DeadLetter:
         properties: MQTT 5 user properties of a message that is kept whole.
         size_bytes: size of all that came; -1: ``payload`` is all.
         sha256: digest of all that came; empty: ``payload`` is all.
+        times: how often the same came.
+        last_ns: when it came last, ns since 1970 UTC; 0: it came once.
     """
 
     received_ns: int
@@ -45,6 +47,8 @@ class DeadLetter:
     properties: tuple[tuple[str, str], ...] = ()
     size_bytes: int = -1
     sha256: bytes = b""
+    times: int = 1
+    last_ns: int = 0
 
     def cut(self, payload_bytes: int) -> "DeadLetter":
         """The same with at most so many bytes of payload; size and digest are those of all that came."""

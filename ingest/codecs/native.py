@@ -1,14 +1,14 @@
 """Our own position JSON, one object or an array of them: bytes to rows. Pure."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import ClassVar
 
 import msgspec
 
 from ingest.codecs.base import Fix
 from ingest.codecs.columns import add_array
-from ingest.codecs.rows import UNSAID, Counters, RefusedError, RowBuilder, beside, besides
+from ingest.codecs.rows import BOOTS_MAX, ITEMS_MAX, UNSAID, Counters, RefusedError, RowBuilder, beside, besides
 from ingest.marks import Covered
 from ingest.stamps import StampError, stamp_ns
 from schemas.device import DeviceRule
@@ -79,6 +79,9 @@ class NativeCodec:
             empty = RefusedError("empty", "an array without positions" if array else "")
             build.refuse(message, rule.device_id, empty)
             return
+        if _too_many(len(items), (item.boot for item in items)):
+            build.refuse(message, rule.device_id, RefusedError("items", f"{len(items)} positions"))
+            return
         said = besides(message, items) if message.properties else [UNSAID] * len(items)
         doubtful = _maybe_twice(body, len(items))
         plain = array and not doubtful and not message.properties
@@ -125,7 +128,10 @@ class NativeCodec:
         except UNREADABLE as fault:
             build.refuse(message, rule.device_id, unread(fault))
             return
-        counted = [self._counted(raw) for raw in raws]
+        counted = [self._counted(raw) for raw in raws[: ITEMS_MAX + 1]]
+        if _too_many(len(raws), (one.boot for one in counted)):
+            build.refuse(message, rule.device_id, RefusedError("items", f"{len(raws)} positions"))
+            return
         for raw, counters, said in zip(raws, counted, besides(message, counted), strict=True):
             try:
                 item = self._one.decode(raw)
@@ -149,6 +155,11 @@ class NativeCodec:
             return self._counters.decode(raw)
         except UNREADABLE:
             return Counters()
+
+
+def _too_many(items: int, boots: Iterable[str | None]) -> bool:
+    """Whether one message would be more rows, or move more marks, than any device needs."""
+    return items > ITEMS_MAX or (items > BOOTS_MAX and len(set(boots)) > BOOTS_MAX)
 
 
 def _maybe_twice(body: bytes, items: int) -> bool:

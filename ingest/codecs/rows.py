@@ -19,6 +19,7 @@ from schemas.position import DeadLetter, PositionRows, RawMessage
 
 SEQ_MAX = 2**62
 SPEED_MAX_MPS = 1000 / 3.6
+ITEMS_MAX, BOOTS_MAX = 5000, 16  # of one message: a backlog comes in several, and a device starts a few times an hour
 DETAIL_MAX = 200  # characters of a dead letter's detail: some of them quote what the device sent
 CRS_NAMES = frozenset(get_args(Crs)) - {"from_message"}
 ROLLOVER_S = 1024 * 7 * 86_400  # a GPS receiver counts weeks in ten bits

@@ -18,7 +18,6 @@ from schemas.city import CityBox
 from schemas.device import DeviceRule
 from schemas.position import RawMessage
 from tests.ingest.native_case import GOOD, NOW_MS, NOW_NS, SCHEME, WEEK_S, body
-from tests.ingest.tally import Tally
 
 ROW, SAME, RETAINED = "row", "same row", "ignore"
 YANJIANG = CityBox(104.0, 29.5, 105.3, 30.7)
@@ -83,12 +82,11 @@ class Road:
     def __init__(self, url: str, store: IntakeStore) -> None:
         self._url = url
         self._store = store
-        self.meter = Tally()
         self.devices = Rules({NEIGHBOUR: DeviceRule(NEIGHBOUR, "vehicle")})
         self._forms = PositionForms(SCHEME, 300.0, Forms(CodecKnobs(), "vehicle"))
         self._states: Mapping[str, Any] = self._forms.foreign.begin()
         knobs = IntakeKnobs()
-        self._admission = Admission(knobs, self._forms, self.devices, self.meter)
+        self._admission = Admission(knobs, self._forms, self.devices)
         self.quality = Quality(QualityKnobs(), YANJIANG)
         self._beside = 0
 
@@ -124,7 +122,6 @@ class Road:
         self._beside += 1
         beside = body(seq=self._beside, ts=NOW_MS + self._beside)
         last = RawMessage(SCHEME.of("vehicle", NEIGHBOUR, "position"), beside, NOW_NS)
-        ignored = self.meter.counts["messages_ignored:retained"]
         admitted = self._admission.admit([*messages, last])
         rules = self.devices.rules
         decoded = self._forms.decode(admitted.passed, rules, self._states, NOW_NS, admitted.gate)
@@ -140,8 +137,7 @@ class Road:
         if stored.duplicate:
             assert stored.duplicate == len(words)
             words = [SAME] * stored.duplicate
-        passed_over = round(self.meter.counts["messages_ignored:retained"] - ignored)
-        return words + [f"DLQ:{letter.reason}" for letter in letters] + [RETAINED] * passed_over
+        return words + [f"DLQ:{letter.reason}" for letter in letters] + [RETAINED] * admitted.retained
 
     def count(self, where: str) -> int:
         return int(self._one(f"select count(*) from {where}"))  # noqa: S608  # a constant

@@ -15,7 +15,6 @@ from ingest.frames import read_frame
 from ingest.health import HealthBook, foreign_of
 from schemas.device import DeviceRule
 from schemas.errors import FrameError
-from schemas.meter import NullMeter
 from schemas.position import RawMessage
 from tests.ingest.jpegs import jpeg
 from tests.ingest.native_case import FORMS, NOW_NS, SCHEME, body, message
@@ -37,7 +36,7 @@ def test_a_vehicle_may_send_what_the_registry_allows_it_and_never_more_than_the_
     device: str, size: int, passes: bool
 ) -> None:
     knobs = IntakeKnobs(positions_max_bytes=1000)
-    admitted = Admission(knobs, FORMS, Known(), NullMeter()).admit([message(b" " * size, device=device)])
+    admitted = Admission(knobs, FORMS, Known()).admit([message(b" " * size, device=device)])
     assert [len(admitted.passed), [letter.reason for letter in admitted.shed]] == [
         int(passes),
         [] if passes else ["size"],

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from ingest.codecs.rows import SEQ_MAX
+from ingest.codecs.rows import BOOTS_MAX, ITEMS_MAX, SEQ_MAX
 from schemas.flags import LATE, NO_FIX, NO_TIME, NULL_ISLAND, QOS0, ROLLOVER
 from schemas.position import PositionRows, RawMessage
 from tests.ingest.native_case import (
@@ -276,3 +276,14 @@ def test_an_alarm_is_never_refused_for_its_time(ts: object) -> None:
     assert found.rows.ts_ns == [NOW_NS]
     assert found.rows.flags == [NO_TIME | LATE]
     assert found.without_time == len(found.dead_letters) == 1
+
+
+def test_a_message_of_too_many_positions_is_one_dead_letter() -> None:
+    zeros = b"[" + b"0," * ITEMS_MAX + b"0]"
+    many = array(*[item()] * (ITEMS_MAX + 1))
+    boots = array(*(body(seq=seq, boot=str(seq)) for seq in range(BOOTS_MAX + 1)))
+    for payload in (zeros, many, boots):
+        found = decoded(message(payload), message(body(seq=8)))
+        assert (reasons(found), found.rows.seq) == (["items"], [8])
+        assert len(found.marks) == 1
+    assert len(decoded(message(array(*[item()] * ITEMS_MAX))).rows) == ITEMS_MAX

@@ -2,11 +2,13 @@
 
 import json
 import time
+from dataclasses import replace
 
 import pytest
 
 from ingest.ledger import Ticket
 from schemas.device import DeviceRule
+from schemas.errors import SinkError
 from schemas.position import RawMessage
 from tests.ingest.tally import Tally
 from tests.ingest.writer_case import SCHEME, FakeStore, Registry, Session, message, writer_of
@@ -217,3 +219,43 @@ def test_what_another_process_stored_meanwhile_is_no_gap() -> None:
     session.until(lambda: len(session.told) == 2)
     writer.stop()
     assert session.told[-1][1]["seq"] == 7
+
+
+def test_a_stranger_holds_up_nobody_while_the_registry_cannot_be_read() -> None:
+    class Silent(Registry):
+        def refresh(self) -> bool:
+            raise SinkError("registry: no answer", retryable=True)
+
+    store, session = FakeStore(), Session()
+    writer = writer_of(store, Silent({"car": DeviceRule("car", "vehicle")}))
+    writer.start(session.outlets())
+    writer.put(message(0, "stranger"), Ticket(1, 1))
+    writer.put(message(0), Ticket(1, 2))
+    session.until(lambda: len(session.finished) == 2)
+    writer.stop()
+    assert (store.seqs, [letter.reason for letter in store.letters]) == ([0], ["unknown_device"])
+
+
+def test_a_clock_that_is_set_back_costs_no_position() -> None:
+    store, session = FakeStore(), Session()
+    writer = writer_of(store, Registry({"car": DeviceRule("car", "vehicle", rate_per_s=1.0)}))
+    writer.start(session.outlets())
+    ahead_ns = time.time_ns() + 3600 * 1_000_000_000
+    writer.put(replace(message(0), received_ns=ahead_ns), Ticket(1, 1))  # taken before the clock was set
+    session.until(lambda: len(session.finished) == 1)
+    for seq in range(1, 25):
+        writer.put(message(seq), Ticket(1, seq + 1))
+    session.until(lambda: len(session.finished) == 25)
+    writer.stop()
+    assert store.letters == []
+
+
+def test_a_retained_message_is_counted_once_however_often_it_is_tried() -> None:
+    store, session, tally = FakeStore(failures=2), Session(), Tally()
+    writer = writer_of(store, meter=tally)
+    writer.start(session.outlets())
+    writer.put(message(0, retain=True), Ticket(1, 1))
+    writer.put(message(1), Ticket(1, 2))
+    session.until(lambda: len(session.finished) == 2)
+    writer.stop()
+    assert tally.counts["messages_ignored:retained"] == 1

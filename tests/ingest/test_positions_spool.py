@@ -4,6 +4,8 @@ import time
 from dataclasses import replace
 from pathlib import Path
 
+import pytest
+
 from ingest.ledger import Ticket
 from schemas.device import DeviceRule
 from tests.ingest.tally import Tally
@@ -98,3 +100,20 @@ def test_memory_is_bounded_in_bytes() -> None:
     for seq in range(20):
         writer.put(replace(message(seq), payload=b"x" * 60_000), Ticket(1, seq + 1))
     assert writer.full
+
+
+def test_an_alarm_does_not_wait_behind_the_spool(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("ingest.positions.SPOOL_TURNS", 1)
+    store, session = FakeStore(), Session()
+    spool = spool_in(tmp_path)
+    spool.open()
+    spool.append([message(seq) for seq in range(500)])
+    spool.close()
+    writer = writer_of(store, spool=spool_in(tmp_path), positions_batch_max=10)
+    sos = message(500).payload[:-1] + b', "alarms": ["sos"]}'
+    writer.put(replace(message(500), payload=sos), Ticket(1, 1))
+    writer.start(session.outlets())
+    session.until(lambda: [told["seq"] for _, told in session.told][-1:] == [500])
+    writer.stop()
+    assert store.seqs.index(500) < 100
+    assert sorted(store.seqs) == list(range(501))

@@ -7,6 +7,7 @@ from dataclasses import replace
 import pytest
 
 import curbwatch.database as db
+from ingest.letters import folded
 from ingest.marks import Standing
 from ingest.store import IntakeStore, Stored
 from schemas.errors import SinkError
@@ -215,5 +216,46 @@ def test_a_lost_connection_is_said_to_be_worth_another_try_and_comes_back(
         )
     with pytest.raises(SinkError) as caught:
         store.write(rows(1), ())
+    assert caught.value.retryable
+    assert store.write(rows(1), ()) == Stored(inserted=1)
+
+
+def test_letters_alike_are_one_that_counts_them() -> None:
+    assert folded([]) == []
+    one, other = letter().cut(8), letter(payload=b"x").cut(8)
+    assert folded([one, other, one, one]) == [replace(one, times=3, last_ns=TS_NS), other]
+
+
+@pytest.mark.servers
+def test_an_array_of_the_same_bad_item_is_one_row_at_once(store: IntakeStore, database_url: str) -> None:
+    assert store.write(PositionRows(), [letter()] * 60_000) == Stored()
+    assert scalar(database_url, "select count(*), sum(times) from dead_letter") == (1, 60_000)
+
+
+@pytest.mark.servers
+def test_a_batch_that_was_not_stored_takes_no_room(database_url: str) -> None:
+    store = IntakeStore(database_url, payload_bytes=8, cap_bytes=2_000_000)
+    with db.connect(database_url, autocommit=True) as conn:
+        conn.execute("alter table dead_letter rename to away")
+        for _ in range(3):
+            with pytest.raises(SinkError):
+                store.write(PositionRows(), [letter()])
+        conn.execute("alter table away rename to dead_letter")
+    room = store._room_bytes
+    store.write(PositionRows(), [letter()])
+    assert room - store._room_bytes < 1000
+    store.close()
+
+
+@pytest.mark.servers
+def test_a_database_that_stands_still_is_away(
+    store: IntakeStore, database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("ingest.store.TRANSACTION_S", 0.3)
+    store.write(rows(0), ())
+    with db.connect(database_url) as conn:
+        conn.execute("lock table position in access exclusive mode")
+        with pytest.raises(SinkError) as caught:
+            store.write(rows(1), ())
     assert caught.value.retryable
     assert store.write(rows(1), ()) == Stored(inserted=1)

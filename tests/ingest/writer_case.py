@@ -48,6 +48,7 @@ class FakeStore:
             raise SinkError("away", retryable=True)
         self.seqs += rows.seq
         self.letters += letters
+        self.known |= {key: at.mark for key, at in (marks or {}).items()}
         return Stored(len(rows), letters_capped=self.capped)
 
     def marks_of(self, keys: Sequence[Key]) -> dict[Key, int]:
