@@ -6,6 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from config.codecs import CodecKnobs
+from ingest.forms import Forms
 from ingest.topics import LEAVES, Topic, TopicScheme, _parse
 
 SCHEME = TopicScheme("city/v1", "yanjiang")
@@ -74,6 +76,12 @@ def test_long_topics_are_not_remembered() -> None:
     before = _parse.cache_info().currsize
     assert SCHEME.parse("city/v1/yanjiang/vehicle/" + "v" * 65_000 + "/position") is None
     assert _parse.cache_info().currsize == before
+
+
+def test_long_topics_of_other_forms_are_read_and_not_remembered() -> None:
+    forms = Forms(CodecKnobs(), "vehicle")
+    assert forms.of("ngsi-ld/" + "v" * 65_000) is forms.of("ngsi-ld/v")
+    assert forms._remembered.cache_info().currsize == 1
 
 
 def test_two_sites_are_told_apart() -> None:
