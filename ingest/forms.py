@@ -25,7 +25,6 @@ log = structlog.get_logger()
 
 ALARMS, NO_ALARMS = b'"alarms"', (b"[]", b"nu", b"")  # of our own form
 TOPIC_MAX = 200  # characters; longer ones are nobody's habit, and 16 384 of 65 kB would be a gigabyte
-TOPIC_MAX = 200  # characters; longer ones are nobody's habit, and 16 384 of 65 kB would be a gigabyte
 
 Rules = Mapping[str, DeviceRule]
 Gate = Callable[[RawMessage, DeviceRule], bool]  # whether a device may send this message: its rate
