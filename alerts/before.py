@@ -5,18 +5,21 @@ from dataclasses import dataclass, field
 
 from schemas.frame import Frame
 
+STALE_S = 3600.0  # age at which a camera's only picture gives way: by then light and street are others
+
 
 @dataclass(slots=True)
 class BeforeRing:
     """At most ``frames_max`` original pictures per camera, at least ``spacing_s`` of captured time apart.
 
     Together they reach back ``frames_max * spacing_s``; chosen so that it is longer than the dwell. Where all cameras'
-    pictures would be more than ``max_bytes``, the camera with the most of them gives up its oldest: pictures farther
-    back are missed less than the only one of another camera.
+    pictures would be more than ``max_bytes``, the camera with the most of them gives up one that is missed least, so
+    that each keeps one from before the dwell as long as two pictures of each camera fit.
     """
 
     frames_max: int
     spacing_s: float
+    dwell_s: float
     max_bytes: int
     size_bytes: int = 0  # of all pictures kept
     _rings: dict[str, deque[Frame]] = field(default_factory=dict)
@@ -26,15 +29,16 @@ class BeforeRing:
         ring = self._rings.setdefault(frame.camera_id, deque())
         if ring and frame.captured_ns < ring[-1].captured_ns:
             while ring:
-                self._give_up(ring)
+                self._give_up(ring, 0)
         if ring and frame.captured_ns - ring[-1].captured_ns < self.spacing_s * 1e9:
             return
         ring.append(frame)
         self.size_bytes += len(frame.jpeg)
         if len(ring) > self.frames_max:
-            self._give_up(ring)
+            self._give_up(ring, 0)
         while self.size_bytes > self.max_bytes:
-            self._give_up(max(self._rings.values(), key=len))
+            most = max(self._rings.values(), key=len)
+            self._give_up(most, self._least(most))
 
     def before(self, camera_id: str, appeared_ns: int) -> Frame | None:
         """The newest kept picture in which the thing surely was not yet; None where none is older than the thing.
@@ -49,5 +53,23 @@ class BeforeRing:
                 return earlier[-1]
         return None
 
-    def _give_up(self, ring: deque[Frame]) -> None:
-        self.size_bytes -= len(ring.popleft().jpeg)
+    def _least(self, ring: deque[Frame]) -> int:
+        """Which picture of a ring is missed least.
+
+        The oldest where the next one is old enough for ``before``; else one from a pair that is close, if the rest
+        stay no farther apart than that; else the newest: the one before it must first grow old.
+        """
+        at_ns = [frame.captured_ns for frame in ring]
+        need_ns = round((self.dwell_s + self.spacing_s) * 1e9)
+        if len(ring) == 1:
+            return 0
+        if len(ring) == 2:
+            return 0 if at_ns[1] - at_ns[0] > STALE_S * 1e9 else 1
+        if at_ns[-1] - at_ns[1] > need_ns:
+            return 0
+        gap_ns, index = min((at_ns[index + 1] - at_ns[index - 1], index) for index in range(1, len(ring) - 1))
+        return index if gap_ns <= need_ns else -1
+
+    def _give_up(self, ring: deque[Frame], index: int) -> None:
+        self.size_bytes -= len(ring[index].jpeg)
+        del ring[index]

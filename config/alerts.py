@@ -4,6 +4,8 @@ from pydantic import Field
 
 from config.base import Knobs
 
+PICTURE_BYTES = 150_000  # of one picture, where room for many is reckoned; 1280x720 of a street at usual quality
+
 
 class AlertKnobs(Knobs):
     """From detection to incident."""
@@ -15,9 +17,14 @@ class AlertKnobs(Knobs):
     merge_iou: float = Field(default=0.3, gt=0, le=1)  # box overlap in one camera that makes one site
     refresh_s: float = Field(default=60.0, ge=0, le=300)  # captured seconds between two stored sightings of one track
     before_ring: int = Field(default=8, ge=1)  # frames kept per camera for the evidence pair
-    before_ring_bytes: int = Field(default=200_000_000, ge=1_000_000)  # of them together
+    before_ring_bytes: int = Field(default=200_000_000, ge=1_000_000)  # of them together; beyond it they are thinned
     evidence_dir: str = ""  # empty: <private folder>/evidence
     direct_classes: tuple[str, ...] = ()  # codes dispatched without a person's confirmation, whatever the pack says
+
+    @property
+    def before_cameras(self) -> int:
+        """Number of cameras of which two pictures fit, so that one is always from before the dwell."""
+        return self.before_ring_bytes // (2 * PICTURE_BYTES)
 
 
 class DispatchKnobs(Knobs):

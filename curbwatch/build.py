@@ -96,7 +96,10 @@ def make_shards(site: Site, registry: LiveRegistry, incidents: IncidentStore, me
                 detector=VisionDetector(config.vision, views),
                 decider=Decider(city, config.alerts),
                 ring=BeforeRing(
-                    config.alerts.before_ring, spacing_s, config.alerts.before_ring_bytes // config.engine.shards
+                    config.alerts.before_ring,
+                    spacing_s,
+                    config.vision.dwell_s,
+                    max_bytes=config.alerts.before_ring_bytes // config.engine.shards,
                 ),
                 evidence=EvidenceFolder(site.evidence_dir),
                 store=incidents,

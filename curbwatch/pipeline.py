@@ -82,6 +82,7 @@ class Pipeline:
         self.health.start()
         self._relay.start()
         await asyncio.to_thread(self._registry.start)
+        self._reckon()
         await asyncio.to_thread(self._keeper.start)
         self._watch.quality.seed(await asyncio.to_thread(self._keeper.last_fixes))
         await self._engine.start()
@@ -208,6 +209,12 @@ class Pipeline:
         knobs = self._site.config.vision
         rising = any(shard.maturing(camera_id) for shard in self._shards)
         return knobs.maturing_period_s if rising else knobs.analyse_period_s
+
+    def _reckon(self) -> None:
+        """Say where memory is small for the pictures from before of so many cameras."""
+        cameras, fit = len(self._registry.views), self._site.config.alerts.before_cameras
+        if cameras > fit:
+            log.warning("before_pictures_short", cameras=cameras, fit=fit, remedy="raise alerts.before_ring_bytes")
 
     def _parts(self) -> dict[str, bool]:
         """Everything that must go on by itself, and whether it does."""

@@ -272,6 +272,8 @@ class Shard:
         told = self._tools.store.open_or_refresh(sighting, claim.before, claim.opening)
         if told.opened:
             self._tools.meter.add("incidents_opened", kind=sighting.family)
+            if claim.before is None:
+                self._tools.meter.add("before_missing")
             log.info(
                 "incident_opened",
                 incident=told.incident_id,

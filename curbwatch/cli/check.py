@@ -23,10 +23,10 @@ def check(
 ) -> None:
     """Check a configuration and its city pack; prints every fault and ends with 2 where there is one."""
     settings, pack, faults = examine(config)
-    write_json(json_path, _report(pack, faults))
-    if pack is not None:
-        for warning in pack.warnings:
-            typer.echo(f"warning: {_placed(pack.folder.name, warning)}", err=True)
+    warnings = _warnings(settings, pack, str(config or "environment"))
+    write_json(json_path, _report(pack, faults, warnings))
+    for warning in warnings:
+        typer.echo(f"warning: {warning}", err=True)
     for fault in faults:
         typer.echo(str(fault), err=True)
     if faults:
@@ -66,6 +66,19 @@ def _unknown_codecs(settings: Config, file: str) -> tuple[Fault, ...]:
     return ()
 
 
+def _warnings(settings: Config | None, pack: Pack | None, file: str) -> list[Fault]:
+    """What is allowed but looks like a mistake, in the pack and in what the configuration gives its cameras."""
+    if pack is None:
+        return []
+    found = [_placed(pack.folder.name, warning) for warning in pack.warnings]
+    if settings is not None and len(pack.cameras) > (fit := settings.alerts.before_cameras):
+        told = (
+            f"holds two pictures of {fit} cameras, the pack has {len(pack.cameras)}: incidents may have none of before"
+        )
+        found.append(Fault(file, "alerts.before_ring_bytes", str(settings.alerts.before_ring_bytes), told))
+    return found
+
+
 def _placed(pack: str, fault: Fault, config: str = "config") -> Fault:
     """Name the pack in front of a file of its folder, and the configuration where a key of its is at fault."""
     file = config if fault.file == "config" else f"{pack}/{fault.file}"
@@ -85,7 +98,7 @@ def _counts(pack: Pack) -> dict[str, int]:
     }
 
 
-def _report(pack: Pack | None, faults: Iterable[Fault]) -> dict[str, Any]:
+def _report(pack: Pack | None, faults: Iterable[Fault], warnings: Iterable[Fault]) -> dict[str, Any]:
     listed = [{"file": f.file, "key": f.key, "value": f.value, "message": f.message} for f in faults]
-    warnings = [str(_placed(pack.folder.name, warning)) for warning in pack.warnings] if pack else []
-    return {"ok": not listed, "faults": listed, "warnings": warnings, "counts": _counts(pack) if pack else {}}
+    told = [str(warning) for warning in warnings]
+    return {"ok": not listed, "faults": listed, "warnings": told, "counts": _counts(pack) if pack else {}}

@@ -77,6 +77,21 @@ def test_warnings_do_not_fail(
     assert json.loads(report.read_text(encoding="utf-8"))["counts"]["cameras"] == 2
 
 
+def test_too_little_memory_for_the_pictures_from_before_is_a_warning(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    config = tmp_path / "c.toml"
+    config.write_text("[alerts]\nbefore_ring_bytes = 2_400_000\n")
+    assert run(monkeypatch, "check", "--config", str(config)) == 0
+    assert capsys.readouterr().err == ""
+    config.write_text("[alerts]\nbefore_ring_bytes = 2_399_999\n")
+    report = tmp_path / "report.json"
+    assert run(monkeypatch, "check", "--config", str(config), "--json", str(report)) == 0
+    told = "alerts.before_ring_bytes = 2399999: holds two pictures of 7 cameras, the pack has 8"
+    assert f"warning: {config}: {told}" in capsys.readouterr().err
+    assert told in json.loads(report.read_text(encoding="utf-8"))["warnings"][0]
+
+
 @pytest.mark.parametrize(
     "arguments",
     [

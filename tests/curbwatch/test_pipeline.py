@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable
 
 import pytest
+from structlog.testing import capture_logs
 
 from config.load import load_config
 from curbwatch.build import prepare
@@ -73,6 +74,16 @@ async def test_starting_and_stopping_without_a_message_is_clean(service: Service
     assert all(pipeline._parts().values())
     await pipeline.stop()
     assert not any(pipeline._parts().values())
+
+
+async def test_too_little_memory_for_the_pictures_from_before_is_said_at_the_start(service: Service) -> None:
+    service.configure(alerts={"before_ring_bytes": 2_399_999})
+    pipeline = made(service)
+    with capture_logs() as said:
+        await pipeline.start()
+        await pipeline.stop()
+    (short,) = [entry for entry in said if entry["event"] == "before_pictures_short"]
+    assert (short["cameras"], short["fit"]) == (8, 7)
 
 
 async def test_a_shard_that_waits_for_the_database_holds_up_neither_the_watch_nor_the_end(

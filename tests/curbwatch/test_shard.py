@@ -137,7 +137,7 @@ def make(tmp_path: Path, decoder: DecoderProcess) -> Callable[[dict[int, Phase]]
             decoder=decoder,
             detector=detector,
             decider=Decider(city, AlertKnobs()),
-            ring=BeforeRing(8, 1.0, 10_000_000),
+            ring=BeforeRing(8, 1.0, 4.0, 10_000_000),
             evidence=evidence,
             store=store,  # type: ignore[arg-type]
             snapshots=SnapshotFolder(tmp_path / "snapshots", every_s=60, monotonic_s=lambda: 0.0),
@@ -166,7 +166,16 @@ def test_an_incident_has_the_picture_before_the_thing_came_and_the_opening_one(
     (before,) = made.store.befores
     assert before is not None
     assert before.captured_ns == 3 * S  # one spacing of the ring before it appeared at 5 s
+    assert made.meter.total("before_missing") == 0
     assert made.outcomes == [(Outcome.DONE, "")] * 4
+
+
+def test_an_incident_without_a_picture_from_before_is_counted(make: Callable[[dict[int, Phase]], Made]) -> None:
+    made = make({10: Phase.STANDING, 80: Phase.STANDING})
+    for second in (10, 80):
+        made.shard.handle([made.frame(second)])
+    assert made.store.befores == [None]
+    assert made.meter.total("before_missing") == 1  # and none for the second look
 
 
 def test_a_thing_that_goes_on_standing_costs_no_more_pictures(

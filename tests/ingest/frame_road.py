@@ -61,6 +61,9 @@ class _Cameras:
     def refresh(self) -> bool:
         return False
 
+    def ask(self) -> None:
+        pass
+
 
 class _NoIncidents:
     """An incident store that notes what it is asked to open, and opens nothing."""
@@ -99,7 +102,7 @@ class Road:
                 decoder=decoder,
                 detector=VisionDetector(VisionKnobs(), views),
                 decider=Decider(city, AlertKnobs()),
-                ring=BeforeRing(8, 1.0, 10_000_000),
+                ring=BeforeRing(8, 1.0, 4.0, 10_000_000),
                 evidence=EvidenceFolder(folder / "evidence"),
                 store=cast("IncidentStore", self._incidents),
                 snapshots=SnapshotFolder(folder / "snapshots", every_s=1e9, monotonic_s=lambda: 0.0),
