@@ -14,9 +14,9 @@ from config.intake import LETTERS_MAX_BYTES, IntakeKnobs
 from ingest.codecs.base import Passed, PictureItem, PositionItem, StatusItem
 from ingest.delivery import Delivery, Outcome
 from ingest.devices import KnownDevices
-from ingest.forms import resolve
 from ingest.frames import WRAPPED, read_frame
 from ingest.ledger import Ticket
+from ingest.owners import resolve
 from ingest.pictures import PictureForms, Read
 from ingest.rates import TokenBuckets
 from ingest.slots import FrameSlots
@@ -144,7 +144,7 @@ class FrameIntake:
 
     def _read(self, read: Read) -> None:
         """Take one item of a foreign form."""
-        item, message = read.item, read.message
+        item, message = self._forms.judged(read, self._devices.rules), read.message
         if isinstance(item, Passed):
             self._meter.add("messages_ignored", kind="frame", reason=item.reason)
         elif isinstance(item, PictureItem):

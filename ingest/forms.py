@@ -12,10 +12,11 @@ import structlog
 
 import ingest.codecs
 from config.codecs import CodecKnobs
-from ingest.codecs.base import Codec, Item, Passed, PictureItem, PositionItem, Refusal, StatusItem, device_id_of
+from ingest.codecs.base import Codec, Item, Passed, PictureItem, PositionItem, Refusal, StatusItem
 from ingest.codecs.native import NativeCodec
 from ingest.codecs.rows import ITEMS_MAX, Decoded, RefusedError, RowBuilder, besides
 from ingest.marks import Covered
+from ingest.owners import Owners, Place, Rules, resolve
 from ingest.topics import Topic, TopicScheme, matches
 from schemas.device import DeviceRule
 from schemas.errors import ConfigError, Fault
@@ -26,7 +27,6 @@ log = structlog.get_logger()
 ALARMS, NO_ALARMS = b'"alarms"', (b"[]", b"nu", b"")  # of our own form
 TOPIC_MAX = 200  # characters; longer ones are nobody's habit, and 16 384 of 65 kB would be a gigabyte
 
-Rules = Mapping[str, DeviceRule]
 Gate = Callable[[RawMessage, DeviceRule], bool]  # whether a device may send this message: its rate
 
 
@@ -71,17 +71,16 @@ class Stepped:
     codec: str
     items: list[Item]
     state: Any
+    place: Place
 
 
 class Forms:
     """The foreign forms of one kind of device, each with its topics. Thread-safe: holds no state between messages."""
 
     def __init__(self, knobs: CodecKnobs, kind: str) -> None:
-        self._forms = tuple(
-            Form(codec, knobs.topics.get(codec.name, codec.filters))
-            for codec in load_codecs(knobs)
-            if codec.kind == kind
-        )
+        forms = [Form(codec, knobs.topics.get(codec.name, codec.filters)) for codec in load_codecs(knobs)]
+        self._forms = tuple(form for form in forms if form.codec.kind == kind)
+        self._owners = Owners((form.codec, form.filters) for form in forms)
         self._remembered = lru_cache(maxsize=16_384)(self._found)
 
     @property
@@ -91,6 +90,11 @@ class Forms:
 
     def of(self, topic: str) -> Codec | None:
         """Return the codec that reads a topic; None: nobody does."""
+        place = self.place(topic)
+        return None if place is None else place.codec
+
+    def place(self, topic: str) -> Place | None:
+        """Return who reads a topic, and whose it is; None: nobody reads it."""
         return self._remembered(topic) if len(topic) <= TOPIC_MAX else self._found(topic)
 
     def urgent(self, message: RawMessage) -> bool:
@@ -104,27 +108,24 @@ class Forms:
 
     def step(self, states: Mapping[str, Any], message: RawMessage, now_ns: int) -> Stepped | None:
         """Read one message; None where nobody reads its topic. Never raises."""
-        codec = self.of(message.topic)
-        if codec is None:
+        place = self.place(message.topic)
+        if place is None:
             return None
+        codec = place.codec
         state = states[codec.name]
+        if place.disputed is not None:
+            return Stepped(codec.name, [place.disputed], state, place)
         try:
             state, items = codec.step(state, message, now_ns)
         except Exception as error:
             # A defect of ours costs this message, never those behind it.
             log.exception("codec_failed", codec=codec.name, topic=message.topic[:200])
             items = [Refusal("", "failed", f"{codec.name}: {type(error).__name__}")]
-        return Stepped(codec.name, items, state)
+        return Stepped(codec.name, items, state, place)
 
-    def _found(self, topic: str) -> Codec | None:
-        return next((form.codec for form in self._forms if any(matches(f, topic) for f in form.filters)), None)
-
-
-def resolve(rules: Rules, codec: str, device: str) -> tuple[str, DeviceRule | None]:
-    """Who a foreign id is: an alias of the registry, or the id itself. Returns the id to show and the rule."""
-    rule = rules.get(f"{codec}:{device}")
-    shown = device_id_of(device)
-    return (rule.device_id, rule) if rule is not None else (shown, rules.get(shown))
+    def _found(self, topic: str) -> Place | None:
+        codec = next((form.codec for form in self._forms if any(matches(f, topic) for f in form.filters)), None)
+        return None if codec is None else Place(codec, self._owners.of(topic))
 
 
 @dataclass(slots=True)
@@ -166,6 +167,7 @@ class PositionForms:
             if len(stepped.items) > ITEMS_MAX:
                 build.refuse(message, "", RefusedError("items", f"{len(stepped.items)} positions"))
                 continue
+            stepped.items = stepped.place.judged(stepped.items, rules)
             _take(build, message, stepped, rules, gate)
         build.found.states = states
         return build.finished()

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from config.codecs import CodecKnobs
 from ingest.codecs.base import Expiring, Item
 from ingest.forms import Forms, load_codecs
+from ingest.owners import Rules
 from schemas.position import RawMessage
 
 NEVER_NS = sys.maxsize  # a time at which nothing waits any more
@@ -44,6 +45,11 @@ class PictureForms:
             return None
         self._states[stepped.codec] = stepped.state
         return [Read(message, stepped.codec, item) for item in stepped.items]
+
+    def judged(self, read: Read, rules: Rules) -> Item:
+        """Return what a message held, or its refusal where that is of another device than its topic."""
+        place = self._forms.place(read.message.topic)
+        return read.item if place is None else place.judged([read.item], rules)[0]
 
     def expire(self, now_ns: int, *, stopping: bool = False) -> list[Read]:
         """Return what is given up because its rest did not come; ``stopping``: or because nothing comes any more."""

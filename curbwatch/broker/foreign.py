@@ -1,14 +1,10 @@
 """Which topics of foreign forms a device may write by its own name, and which only a gateway may. Pure."""
 
-from collections.abc import Iterable
-
 from config.codecs import CodecKnobs
 from curbwatch.broker.plan import NAME, Foreign, Gateway
 from ingest.codecs.base import Codec
 from ingest.forms import load_codecs
-
-# Frigate and ThingsBoard's gateway name others in topic or body: whoever speaks so speaks for all of them.
-SERVERS = frozenset({"frigate", "thingsboard_gateway"})
+from ingest.owners import own_level
 
 
 def foreign_forms(knobs: CodecKnobs) -> tuple[tuple[Foreign, ...], tuple[Gateway, ...]]:
@@ -17,12 +13,11 @@ def foreign_forms(knobs: CodecKnobs) -> tuple[tuple[Foreign, ...], tuple[Gateway
     A form whose topic has no level for the device gets a user ``gateway-{form}``. Raises ConfigError for forms that
     do not exist.
     """
-    levels = {mapping.name: mapping.device for mapping in knobs.mapping}
     forms: list[Foreign] = []
     open_topics: dict[tuple[str, str], list[str]] = {}
     for codec in load_codecs(knobs):
-        for topic in _filters(codec, knobs):
-            own = _named(topic, codec.name, levels.get(codec.name))
+        for topic in knobs.topics.get(codec.name, codec.filters):
+            own = _named(codec, topic)
             if own:
                 forms.append(Foreign(codec.kind, own))
             else:
@@ -34,17 +29,10 @@ def foreign_forms(knobs: CodecKnobs) -> tuple[tuple[Foreign, ...], tuple[Gateway
     return tuple(dict.fromkeys(forms)), tuple(gateways)
 
 
-def _filters(codec: Codec, knobs: CodecKnobs) -> Iterable[str]:
-    return knobs.topics.get(codec.name, codec.filters)
-
-
-def _named(topic: str, codec: str, device: str | None) -> str:
+def _named(codec: Codec, topic: str) -> str:
     """Return the topic with ``%u`` on the device's level; empty where it has none."""
-    levels = topic.split("/")
-    if device is not None:  # of a described form: "topic:1", or a path in the message
-        at = int(device.removeprefix("topic:")) if device.startswith("topic:") else len(levels)
-    else:
-        at = len(levels) if codec in SERVERS or "+" not in levels else levels.index("+")
-    if at >= len(levels) or levels[at] != "+":
+    at = own_level(codec, topic)
+    if at is None:
         return ""
+    levels = topic.split("/")
     return "/".join((*levels[:at], NAME, *levels[at + 1 :]))

@@ -10,6 +10,8 @@ import msgspec
 
 from schemas.position import RawMessage
 
+DEVICE_MAX = 64  # characters of a foreign id: a longer one could be no device id, and no alias that fits a dead letter
+
 
 class Fix(msgspec.Struct, forbid_unknown_fields=False):
     """One position, in whatever form it came; None: not said.
@@ -137,7 +139,26 @@ class Expiring(Protocol):
         """Give up what waits too long, with no further message; returns each item with the topic it began on."""
 
 
+@runtime_checkable
+class Placing(Protocol):
+    """What a codec has besides, where a device's own level is not the one under a filter's first ``+``."""
+
+    def own_level(self, pattern: str) -> int | None:
+        """Return the number of the level, counted from 0; None: whoever writes there speaks for many devices."""
+
+
+@runtime_checkable
+class Spelling(Protocol):
+    """What a codec has besides, where a topic may spell a device otherwise than its messages do."""
+
+    def same(self, level: str, device: str) -> bool:
+        """Whether a topic's level, itself no id of the registry, and the id in a message are one device's."""
+
+
 def device_id_of(*parts: str) -> str:
-    """A registry id out of foreign parts: joined with ``-``, other characters left out; "" where nothing is left."""
+    """A registry id out of foreign parts: joined with ``-``, other characters left out; "" where nothing is left.
+
+    It may be too long for one.
+    """
     kept = ("".join(c for c in part if c.isascii() and (c.isalnum() or c in "_-")) for part in parts)
-    return "-".join(part for part in kept if part)[:64]
+    return "-".join(part for part in kept if part)

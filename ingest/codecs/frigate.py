@@ -22,6 +22,9 @@ class FrigateCodec(PictureCodec):
 
     __slots__ = ()
 
+    def own_level(self, _pattern: str) -> None:
+        """Return None: Frigate speaks for all its cameras."""
+
     def step(self, state: Any, message: RawMessage, now_ns: int) -> tuple[Any, list[Item]]:  # noqa: ANN401
         """Return the snapshot, or the camera's state."""
         if not message.topic.endswith("/status/detect"):

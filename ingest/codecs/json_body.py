@@ -10,7 +10,6 @@ from config.codecs import CodecKnobs
 from ingest.codecs.base import Item, Refusal
 from ingest.codecs.native import SPACE, UNREADABLE, unread
 from ingest.codecs.rows import RefusedError
-from ingest.topics import matches
 from schemas.position import RawMessage
 
 KNOT_MPS = 1852 / 3600
@@ -18,7 +17,7 @@ MPH_MPS = 0.44704
 EXTRAS_MAX = 32  # of one position
 NUMBER_MAX = 1e18  # of one in the extras
 TEXT_MAX = 64  # characters of a text in the extras
-ID_MAX = 200  # characters of a foreign id: a URN of NGSI-LD has about 70
+ID_MAX = 200  # characters in which an id stands: with a URN of NGSI-LD around it, it has about 70
 
 _RAWS = msgspec.json.Decoder(list[msgspec.Raw])
 
@@ -82,25 +81,6 @@ def apart(
 
 def _refusal(device: str, refused: RefusedError, payload: bytes | None) -> Refusal:
     return Refusal(device, refused.reason, refused.detail, payload)
-
-
-def named(filters: tuple[str, ...], topic: str) -> str:
-    """Return the level of a topic under the first ``+`` of the filter it matches; "": there is none.
-
-    That level is the device's own: a broker's rights (``curbwatch broker-config``) let nobody else write there.
-    """
-    levels = topic.split("/")
-    for pattern in filters:
-        if matches(pattern, topic):
-            wanted = pattern.split("/")
-            return next((level for level, want in zip(levels, wanted, strict=False) if want == "+"), "")
-    return ""
-
-
-def agree(topics: str, device: str) -> None:
-    """Raise RefusedError ``spoof`` where a topic's device is another than its message's; "": it names none."""
-    if topics and topics != device:
-        raise RefusedError("spoof", f"{device[:TEXT_MAX]!r} on the topic of {topics[:TEXT_MAX]!r}")
 
 
 def name_of(value: object) -> str:

@@ -1,6 +1,5 @@
 """JT/T 808, the language of China's vehicle terminals: positions 0x0200 and their batches 0x0704."""
 
-import re
 import struct
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -22,14 +21,15 @@ from ingest.codecs.jt808_frame import (
     unwrap,
 )
 from ingest.codecs.rows import RefusedError
+from ingest.owners import device_level
 from schemas.alarms import EMERGENCIES
 from schemas.position import RawMessage
 
 NAME = "jt808"
+FILTERS = ("jt808/+", "jt808")  # of a terminal, or of the user that carries its frames; and of a gateway for many
 FIXED = struct.Struct(">IIIIHHH6s")  # alarm, status, latitude, longitude, altitude, speed, direction, time
 BATCH_HEAD_BYTES = 3  # number of positions, and whether they are sent late
 GMT8 = timezone(timedelta(hours=8))
-NUMBER = re.compile(r"\d{6,20}")  # a topic's last level that can only be a terminal's
 # What terminals say beside positions; an attacker may say any of 65 536, and none of them may make a metric of its own.
 OTHERS = {0x0001: "reply", 0x0002: "heartbeat", 0x0003: "logout", 0x0100: "register", 0x0102: "authenticate"}
 IGNITION, FIX, SOUTH, WEST, PLUGIN = (1 << bit for bit in (0, 1, 2, 3, 5))
@@ -58,7 +58,7 @@ SATELLITES = 0x31
 
 def make(knobs: CodecKnobs) -> tuple[Codec, ...]:
     """Return the codec."""
-    return (Jt808Codec(knobs.jt808),)
+    return (Jt808Codec(knobs.jt808, filters=knobs.topics.get(NAME, FILTERS)),)
 
 
 @dataclass(slots=True)
@@ -68,7 +68,7 @@ class Jt808Codec:
     bits: Mapping[Literal["lift", "cover", "load"], BitKnobs] = field(default_factory=dict)
     name: str = NAME
     kind: Literal["vehicle", "camera"] = "vehicle"
-    filters: tuple[str, ...] = ("jt808/+",)
+    filters: tuple[str, ...] = FILTERS
 
     def begin(self) -> None:
         """No state: the counter of a frame has 16 bits and begins anew, so it tells nothing."""
@@ -83,7 +83,7 @@ class Jt808Codec:
     def step(self, state: None, message: RawMessage, now_ns: int) -> tuple[None, list[Item]]:
         """Read every frame of a message; a bad one costs no other."""
         del now_ns
-        claimed = _claimed(message.topic)
+        claimed = device_level(self.filters, message.topic)
         try:
             chunks = split(unwrap(message.payload))
         except RefusedError as refused:
@@ -94,16 +94,18 @@ class Jt808Codec:
         for chunk in chunks:
             own = None if len(chunks) == 1 else chunk if chunk[:1] == b"\x7e" else b"\x7e" + chunk + b"\x7e"
             try:
-                items += self._of_frame(read(chunk), claimed, own)
+                items += self._of_frame(read(chunk), own)
             except RefusedError as refused:
                 items.append(Refusal(claimed, refused.reason, refused.detail, own))
         return state, items
 
-    def _of_frame(self, frame: Frame, claimed: str, own: bytes | None) -> list[Item]:
+    def same(self, level: str, device: str) -> bool:
+        """Whether a topic's level is the terminal's number without the zeros that fill its field."""
+        return level.isascii() and level.isdigit() and level.lstrip("0") == device.lstrip("0")
+
+    def _of_frame(self, frame: Frame, own: bytes | None) -> list[Item]:
         """Items of a sound frame; ``own`` is what a dead letter of it holds."""
         who = frame.terminal
-        if claimed and claimed.lstrip("0") != who.lstrip("0"):
-            return [Refusal(claimed, "spoof", f"the frame is of terminal {who}", own)]
         if frame.kind not in (LOCATION, BATCH):
             return [Passed(OTHERS.get(frame.kind, "other"))]
         if frame.encrypted:
@@ -165,12 +167,6 @@ class Jt808Codec:
             cover=_yes(states.get("cover")),
             load=None if (load := states.get("load")) is None else float(load),
         )
-
-
-def _claimed(topic: str) -> str:
-    """The terminal whose topic this is; "" where its last level is no number."""
-    last = topic.rpartition("/")[2]
-    return last if NUMBER.fullmatch(last) and last.isascii() else ""
 
 
 def _alarm_words(data: bytes) -> Iterator[int]:

@@ -76,6 +76,11 @@ class Mapped(JsonForm):
         )
         self._alarm_keys = tuple(field.path[-1].encode() for field in self._fields if field.name.startswith("alarm"))
 
+    def own_level(self, pattern: str) -> int | None:
+        """Return the level that the description names, where devices fill it."""
+        levels = pattern.split("/")
+        return self._level if 0 <= self._level < len(levels) and levels[self._level] == "+" else None
+
     def urgent(self, message: RawMessage) -> bool:
         """Whether the key of an alarm is in it."""
         return any(key in message.payload for key in self._alarm_keys)

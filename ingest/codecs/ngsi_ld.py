@@ -15,11 +15,9 @@ from ingest.codecs.json_body import (
     KNOT_MPS,
     MPH_MPS,
     JsonForm,
-    agree,
     apart,
     extras,
     name_of,
-    named,
     number,
     required,
     state,
@@ -73,21 +71,20 @@ class NgsiLd(JsonForm):
         """Read an entity, or the entities of a notification."""
         told = self._notification.decode(raw)
         if told.data and (told.type == "Notification" or told.subscription_id is not None):
-            topics, body = self._topics(message), bytes(told.data)
-            return apart(body, lambda part: _entity(topics, part), lambda part: self.who(message, part), whole=False)
-        return _entity(self._topics(message), raw)
+            return apart(bytes(told.data), _entity, lambda part: self.who(message, part), whole=False)
+        return _entity(raw)
 
-    def _topics(self, message: RawMessage) -> str:
-        return _local(named(self.filters, message.topic))
+    def same(self, level: str, device: str) -> bool:
+        """Whether a topic's level is the vehicle's URN."""
+        return _local(level) == device
 
 
-def _entity(topics: str, raw: bytes) -> list[Item]:
+def _entity(raw: bytes) -> list[Item]:
     said = _ENTITY.decode(raw)
     kinds = said.get("type") if isinstance(said.get("type"), list) else [said.get("type")]
     if not any(isinstance(kind, str) and kind.rpartition("/")[2] in TYPES for kind in kinds or ()):
         return [Passed("entity_type")]
     device = required(_device(said))
-    agree(topics, device)
     place = said.get("location") if said.get("location") is not None else said.get("lastKnownPosition")
     if place is None:
         return [Passed("no_position")]

@@ -11,17 +11,16 @@ from config.codecs import CodecKnobs
 from ingest.codecs.base import Codec, Item, Passed, PositionItem
 from ingest.codecs.json_body import (
     JsonForm,
-    agree,
     alarms_of,
     apart,
     extras,
     known,
     name_of,
-    named,
     required,
     scaled,
 )
 from ingest.codecs.native import UNREADABLE
+from ingest.owners import device_level
 from schemas.position import RawMessage
 
 FILTERS = ("osmand/+",)
@@ -65,7 +64,7 @@ class Ownership(msgspec.Struct):
 
 
 class OsmAnd(JsonForm):
-    """The device is ``device_id``, else the topic's level under ``+``; where both say one, they must agree."""
+    """The device is ``device_id``, else the topic's level under ``+``."""
 
     def __init__(self, knobs: CodecKnobs) -> None:
         super().__init__("osmand", FILTERS, knobs)
@@ -83,14 +82,13 @@ class OsmAnd(JsonForm):
             device = name_of(self._owner.decode(raw).device_id)
         except UNREADABLE:
             device = ""
-        return device or named(self.filters, message.topic)
+        return device or device_level(self.filters, message.topic)
 
     def read(self, message: RawMessage, raw: bytes) -> list[Item]:
         """Read one message."""
         said = self._post.decode(raw)
-        topics = named(self.filters, message.topic)
+        topics = device_level(self.filters, message.topic)
         device = required(name_of(said.device_id) if said.device_id is not None else topics)
-        agree(topics, device)
         body = bytes(said.location)
         return apart(body, lambda part: self._one(device, part), lambda _part: device, whole=False)
 

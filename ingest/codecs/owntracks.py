@@ -7,8 +7,9 @@ import msgspec
 
 from config.codecs import CodecKnobs
 from ingest.codecs.base import Codec, Item, Passed, PositionItem, StatusItem
-from ingest.codecs.json_body import JsonForm, extras, known, named, required
+from ingest.codecs.json_body import JsonForm, extras, known, required
 from ingest.codecs.rows import RefusedError
+from ingest.owners import device_level
 from schemas.position import RawMessage
 
 FILTERS = ("owntracks/+/+", "owntracks/+/+/event")
@@ -47,7 +48,7 @@ class OwnTracks(JsonForm):
 
     def who(self, message: RawMessage, raw: bytes) -> str:  # noqa: ARG002  # the topic says it
         """Return what the topic says."""
-        return named(self.filters, message.topic)
+        return device_level(self.filters, message.topic)
 
     def read(self, message: RawMessage, raw: bytes) -> list[Item]:
         """Read one object by its ``_type``."""

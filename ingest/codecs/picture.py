@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 from ingest.codecs.base import Item, PictureItem, Refusal, device_id_of
 from ingest.codecs.rows import RefusedError
+from ingest.owners import device_level
 from ingest.topics import matches
 from schemas.position import RawMessage
 
@@ -50,18 +51,15 @@ def _decoded(text: bytes) -> bytes:
 
 
 def device_in(filters: Sequence[str], topic: str) -> str:
-    """Return the device of a topic: what the first wildcard of the filter that reads it stands for.
+    """Return the device of a topic: its own level, else what ``#`` stands for in the filter that reads it.
 
-    Without a wildcard the whole topic names the device, its levels joined with ``-``.
+    Without a wildcard the whole topic names the device. Several levels are joined with ``-``.
     """
-    levels = topic.split("/")
     pattern = next((one for one in filters if matches(one, topic)), topic)
-    for at, level in enumerate(pattern.split("/")):
-        if level == "+":
-            return device_id_of(levels[at])
-        if level == "#":
-            return device_id_of(*levels[at:])
-    return device_id_of(*levels)
+    if "+" in pattern.split("/"):
+        return device_id_of(device_level((pattern,), topic))
+    fixed = pattern.count("/") if pattern.endswith("#") else 0
+    return device_id_of(*topic.split("/")[fixed:])
 
 
 @dataclass(slots=True)

@@ -19,13 +19,13 @@ from ingest.codecs.json_body import (
     count,
     extras,
     name_of,
-    named,
     number,
     required,
     state,
 )
 from ingest.codecs.native import SPACE
 from ingest.codecs.rows import RefusedError
+from ingest.owners import device_level
 from schemas.position import RawMessage
 
 DEVICE_FILTERS = ("v1/devices/+/telemetry",)
@@ -76,7 +76,7 @@ class ThingsBoardDevice(JsonForm):
 
     def who(self, message: RawMessage, raw: bytes) -> str:  # noqa: ARG002  # the topic says it
         """Return what the topic says."""
-        device = named(self.filters, message.topic)
+        device = device_level(self.filters, message.topic)
         return "" if device == NOBODY else device
 
     def read(self, message: RawMessage, raw: bytes) -> list[Item]:
@@ -93,6 +93,9 @@ class ThingsBoardGateway(JsonForm):
     def __init__(self, knobs: CodecKnobs) -> None:
         super().__init__("thingsboard_gateway", GATEWAY_FILTERS, knobs)
         self._spoken = msgspec.json.Decoder(Spoken)
+
+    def own_level(self, _pattern: str) -> None:
+        """Return None: a gateway speaks for the devices behind it."""
 
     def urgent(self, message: RawMessage) -> bool:
         """Whether there is an alarm in it."""

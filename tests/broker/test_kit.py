@@ -20,7 +20,7 @@ from schemas.errors import ConfigError, UsageError
 
 TLS = Tls("/tls/ca.pem", "/tls/broker.pem", "/tls/broker.key")
 MUTUAL = Tls(TLS.authority, TLS.certificate, TLS.key, mutual=True)
-GATEWAYS = {"gateway-frigate", "gateway-ngsi_ld", "gateway-thingsboard_gateway", "gateway-traccar"}
+GATEWAYS = {"gateway-frigate", "gateway-jt808", "gateway-ngsi_ld", "gateway-thingsboard_gateway", "gateway-traccar"}
 OWN = {"intake-positions", "intake-frames", "doctor"} | GATEWAYS
 MAKES: tuple[Make, ...] = ("mosquitto", "emqx")
 

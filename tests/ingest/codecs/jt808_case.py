@@ -73,7 +73,7 @@ def read(payload: bytes, topic: str = TOPIC, codec: Jt808Codec = CODEC) -> list[
 
 def position(payload: bytes, codec: Jt808Codec = CODEC) -> PositionItem:
     """The one position of a message."""
-    (item,) = read(payload, "jt808/gateway", codec)
+    (item,) = read(payload, "jt808", codec)
     assert isinstance(item, PositionItem), item
     return item
 

@@ -42,7 +42,7 @@ def test_messages_of_other_forms_end_as_pictures_positions_and_dead_letters(serv
         wait_until("the answer to the picture in pieces", lambda: devices.ack(CAMERA, "camera").get("seq") == 7)
         send(f"esp32/{CAMERA}/meta", b'{"size": 900}')  # of which nothing more comes
         clock = time.strftime("%y%m%d%H%M%S", time.gmtime(time.time() + 8 * 3600))
-        send("jt808/gateway", framed(0x0200, place(clock=clock, alarm=1)).hex(" ").encode())
+        send("jt808", framed(0x0200, place(clock=clock, alarm=1)).hex(" ").encode())
         pictures(4)
         wait_until("the position", lambda: service.metric("curbwatch_positions_stored_total") == 1)
         wait_until("the dead letter", lambda: service.metric("curbwatch_dead_letters_written_total") == 1)

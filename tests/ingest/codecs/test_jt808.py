@@ -203,14 +203,19 @@ def test_a_frame_that_cannot_be_read_is_one_dead_letter(payload: bytes, reason: 
     [
         (TOPIC, False),
         ("jt808/2002604323", False),  # leading zeros only fill the field
+        ("jt808/truck-7", False),  # whose alias the terminal is
+        ("jt808", False),  # a gateway, which speaks for all
         ("jt808/002002604324", True),
-        ("jt808/gateway-1", False),
-        ("jt808/12345", False),
-        ("jt808/٠٠٢٠٠٢٦٠٤٣٢٣", False),
+        ("jt808/truck-8", True),
+        ("jt808/gateway-1", True),
+        ("jt808/12345", True),
+        ("jt808/٠٠٢٠٠٢٦٠٤٣٢٣", True),
     ],
 )
 def test_a_frame_of_another_terminal_than_its_topics_is_a_spoof(topic: str, spoofed: bool) -> None:
-    assert (refused(VENDOR, topic) == [(topic.rpartition("/")[2], "spoof")]) is spoofed
+    found = stored(VENDOR, topic=topic)
+    assert [letter.reason for letter in found.dead_letters] == ["spoof"] * spoofed
+    assert found.rows.device_id == ["truck-7"] * (not spoofed)
 
 
 @pytest.mark.parametrize(

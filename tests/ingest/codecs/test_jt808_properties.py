@@ -35,7 +35,7 @@ def test_any_bytes_are_read_without_an_error(payload: bytes) -> None:
 @given(TERMINALS, PLACES, st.integers(0, 65_535))
 def test_what_a_terminal_encodes_comes_back(terminal: str, body: bytes, seq: int) -> None:
     frame = framed(0x0200, body, terminal=terminal, seq=seq)
-    (item,) = read(frame, "jt808/gateway")
+    (item,) = read(frame, "jt808")
     assert isinstance(item, PositionItem)
     status = int.from_bytes(body[4:8], "big")
     assert item.device == terminal
@@ -44,7 +44,7 @@ def test_what_a_terminal_encodes_comes_back(terminal: str, body: bytes, seq: int
     assert round((item.raw_speed or 0) * 10) == int.from_bytes(body[18:20], "big")
     assert item.fix is bool(status & 2)
     # What stands for it in the record is a frame that reads as the same.
-    assert read(item.raw, "jt808/gateway") == [item]
+    assert read(item.raw, "jt808") == [item]
 
 
 @given(st.lists(PLACES, min_size=1, max_size=5))
@@ -58,12 +58,12 @@ def test_one_changed_byte_is_never_another_position(at: int, change: int) -> Non
     wrong = bytearray(VENDOR)
     wrong[at] ^= change
     # A flag in the middle makes two frames of it, both of them bad.
-    assert all(isinstance(item, Refusal) for item in read(bytes(wrong), "jt808/gateway"))
+    assert all(isinstance(item, Refusal) for item in read(bytes(wrong), "jt808"))
 
 
 @given(st.integers(0, len(VENDOR) - 1))
 def test_a_frame_cut_anywhere_is_one_dead_letter(length: int) -> None:
-    (item,) = read(VENDOR[:length], "jt808/gateway")
+    (item,) = read(VENDOR[:length], "jt808")
     assert isinstance(item, Refusal)
 
 
