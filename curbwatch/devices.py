@@ -1,6 +1,8 @@
 """The registry as the running system sees it: read once, read again where it changed."""
 
+import math
 import threading
+import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 
 import structlog
@@ -14,14 +16,15 @@ from schemas.place import CameraView
 log = structlog.get_logger()
 
 CHANNEL = "curbwatch_registry"
-WAIT_S = 1.0  # that a caller waits for a reading: the network thread of a session may be one
-AGAIN_S = 1.0  # between two tries of a database that is away
+WAIT_S = 1.0  # that a caller waits for a reading
+AGAIN_S = 1.0  # between two readings for a stranger's sake, and between two tries of a database that is away
 
 
 class LiveRegistry:
     """Implements ``ingest.devices.KnownDevices`` over the database; safe to use from any thread.
 
-    One thread reads, whoever asks: a database that does not answer holds up that thread and nobody else.
+    One thread reads, whoever asks: a database that does not answer holds up that thread and nobody else. Changes are
+    told by the database; asking is for what it could not tell.
     ``on_views(camera_ids)`` is called there with cameras whose zones or calibration changed.
     """
 
@@ -34,8 +37,9 @@ class LiveRegistry:
         self._rules: dict[str, DeviceRule] = {}
         self._version = 0
         self._changed = threading.Condition()
-        self._asked = self._done = 0  # readings asked for, and the last of them that is done
-        self._trouble = ""
+        self._asked = self._reading = False
+        self._next_s = 0.0  # monotonic time before which nobody's asking counts; infinite while a reading is overdue
+        self._trouble = ""  # of the last try
         self._stopping = threading.Event()
         self._threads = tuple(
             threading.Thread(target=target, name=f"registry-{name}", daemon=True)
@@ -65,24 +69,28 @@ class LiveRegistry:
     def refresh(self) -> bool:
         """Have the registry read again where it changed, and wait for it. True: there is news.
 
-        Raises SinkError where it cannot be read within a second, and at once while the last try is not over.
+        False at once within a second of the last try, and while one is overdue. Raises SinkError where it cannot be
+        read within a second.
         """
         with self._changed:
-            if self._trouble:
-                raise SinkError(self._trouble, retryable=True, wait_s=AGAIN_S)
-            version = self._version
-            self._asked += 1
-            mine = self._asked
-            self._changed.notify_all()
-            if not self._changed.wait_for(lambda: self._done >= mine or bool(self._trouble), WAIT_S):
-                self._trouble = f"registry: the database did not answer within {WAIT_S:.0f} s"
+            version, next_s = self._version, self._next_s
+            if not self._ask():
+                return False
+            if not self._changed.wait_for(lambda: self._next_s != next_s, WAIT_S):
+                self._end(f"registry: the database did not answer within {WAIT_S:.0f} s", math.inf)
             if self._trouble:
                 raise SinkError(self._trouble, retryable=True, wait_s=AGAIN_S)
             return self._version != version
 
+    def ask(self) -> None:
+        """Have the registry read again where it changed, as often as ``refresh`` does, and wait for nothing."""
+        with self._changed:
+            self._ask()
+
     def start(self) -> None:
         """Read the registry, then follow it. Raises SinkError where it cannot be read at first."""
         self._read()
+        self._next_s = time.monotonic() + AGAIN_S
         for thread in self._threads:
             thread.start()
 
@@ -96,6 +104,19 @@ class LiveRegistry:
                 thread.join(2 * WAIT_S)  # a reader that waits for a silent database ends with the process
         if not self._threads[0].is_alive():
             self._database.close()
+
+    def _ask(self) -> bool:
+        """Whether it is time; the caller holds the lock. A reading that is under way is the one asked for."""
+        if time.monotonic() < self._next_s:
+            return False
+        self._asked |= not self._reading
+        self._changed.notify_all()
+        return True
+
+    def _end(self, trouble: str, next_s: float) -> None:
+        """Tell whoever waits how a try ended; the caller holds the lock."""
+        self._trouble, self._next_s = trouble, next_s
+        self._changed.notify_all()
 
     def _read(self) -> None:
         with self._database.connection() as conn:
@@ -116,21 +137,21 @@ class LiveRegistry:
         """Read whenever somebody asked; try again until it is done."""
         while not self._stopping.is_set():
             with self._changed:
-                self._changed.wait_for(lambda: self._asked > self._done or self._stopping.is_set())
-                wanted = self._asked
+                self._changed.wait_for(lambda: self._asked or self._stopping.is_set())
+                self._asked, self._reading = False, True
             if self._stopping.is_set():
                 return
+            trouble = ""
             try:
                 self._read()
             except SinkError as error:
-                with self._changed:
-                    self._trouble = str(error)
-                    self._changed.notify_all()
-                self._stopping.wait(AGAIN_S)
-                continue
+                trouble = str(error)
             with self._changed:
-                self._done, self._trouble = wanted, ""
-                self._changed.notify_all()
+                self._reading = False
+                self._asked |= bool(trouble)
+                self._end(trouble, time.monotonic() + AGAIN_S)
+            if trouble:
+                self._stopping.wait(AGAIN_S)
 
     def _listen(self) -> None:
         while not self._stopping.is_set():
@@ -140,7 +161,7 @@ class LiveRegistry:
                         return
                     if noticed:
                         with self._changed:
-                            self._asked += 1
+                            self._asked = True
                             self._changed.notify_all()
             except SinkError as error:
                 log.warning("registry_unheard", error=str(error), effect="changes are read when it is back")

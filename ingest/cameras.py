@@ -178,14 +178,10 @@ class FrameIntake:
             self._refuse(message, shown, error)
 
     def _known(self, codec: str, device: str) -> tuple[str, DeviceRule | None]:
-        """The id to show, and the rule; the registry is read again for a stranger."""
+        """The id to show, and the rule; for a stranger the registry is read again, but the network does not wait."""
         found = resolve(self._devices.rules, codec, device)
         if found[1] is None:
-            try:
-                self._devices.refresh()
-            except SinkError as error:
-                log.warning("registry_unread", error=str(error))
-            found = resolve(self._devices.rules, codec, device)
+            self._devices.ask()
         return found
 
     def _slot(self, message: RawMessage, rule: DeviceRule) -> None:

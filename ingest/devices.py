@@ -16,5 +16,9 @@ class KnownDevices(Protocol):
     def refresh(self) -> bool:
         """Read the registry again where it changed: asked when a device is not known. True: there is news.
 
-        Raises SinkError where the registry cannot be read.
+        May wait a second, but not each time: a stranger must hold up nobody. Raises SinkError where the registry cannot
+        be read.
         """
+
+    def ask(self) -> None:
+        """Have it read again as ``refresh`` does, later, and wait for nothing. Never raises."""

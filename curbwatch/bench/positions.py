@@ -80,6 +80,9 @@ class _Devices:
         """Nothing changes here."""
         return False
 
+    def ask(self) -> None:
+        """Nothing changes here."""
+
 
 def bench_positions(endpoints: Endpoints, *, messages: int, rounds: int, say: Say) -> dict[str, Any]:
     """Run A B A B at both windows, then arrays beside COPY; the result has the fixed keys of ``bench positions``.

@@ -1,7 +1,6 @@
 """The registry as the running system sees it, over a real database that goes and comes."""
 
 import threading
-import time
 from collections.abc import Iterable, Iterator
 
 import pytest
@@ -33,6 +32,34 @@ def seen(database_url: str) -> Iterator[Seen]:
     made.registry.stop()
 
 
+@pytest.fixture
+def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever asks is heard, however soon after the last."""
+    monkeypatch.setattr("curbwatch.devices.AGAIN_S", 0.0)
+
+
+@pytest.fixture
+def seldom(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever asks has to wait for an hour after the last."""
+    monkeypatch.setattr("curbwatch.devices.AGAIN_S", 3600.0)
+
+
+@pytest.fixture
+def deaf(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No notice arrives."""
+
+    def silence(_url: str, _channel: str, *, poll_s: float) -> Iterator[bool]:
+        while not threading.Event().wait(poll_s):
+            yield False
+
+    monkeypatch.setattr("curbwatch.database.notices", silence)
+
+
+def enter(url: str, device_id: str) -> None:
+    with db.session(url) as conn:
+        register_vehicle(conn, device_id, name="\u8f66")
+
+
 def test_an_empty_registry_knows_nobody(seen: Seen) -> None:
     assert dict(seen.registry.rules) == {}
     assert seen.registry.refresh() is False
@@ -40,19 +67,42 @@ def test_an_empty_registry_knows_nobody(seen: Seen) -> None:
     assert seen.registry.alive
 
 
+@pytest.mark.usefixtures("at_once", "deaf")
 def test_news_is_read_when_somebody_asks(seen: Seen, database_url: str) -> None:
-    with db.connect(database_url, autocommit=True) as conn:
-        register_vehicle(conn, "car", name="\u8f66")
-    seen.registry.refresh()
+    enter(database_url, "car")
+    assert seen.registry.refresh() is True
+    assert seen.registry.refresh() is False
     assert seen.registry.rules["car"].kind == "vehicle"
     assert seen.registry.names["car"] == "\u8f66"
+
+
+@pytest.mark.usefixtures("seldom", "deaf")
+def test_strangers_do_not_have_it_read_all_the_time(seen: Seen, database_url: str) -> None:
+    enter(database_url, "car")
+    for _ in range(100):
+        assert seen.registry.refresh() is False
+        seen.registry.ask()
+    assert "car" not in seen.registry.rules
+
+
+@pytest.mark.usefixtures("at_once", "deaf")
+def test_who_only_asks_does_not_wait(seen: Seen, database_url: str) -> None:
+    with db.connect(database_url) as conn:
+        conn.execute("lock table device in access exclusive mode")
+        asked = threading.Thread(target=seen.registry.ask, daemon=True)
+        asked.start()
+        asked.join(0.5)
+        assert not asked.is_alive()
+        register_vehicle(conn, "car")
+        conn.commit()
+    wait_until("the car", lambda: "car" in seen.registry.rules)
 
 
 def test_a_device_is_known_by_its_ids_in_other_forms_too(seen: Seen, database_url: str) -> None:
     with db.connect(database_url, autocommit=True) as conn:
         register_vehicle(conn, "car")
         conn.execute("update device set aliases = '{owntracks:jane}'")
-    seen.registry.refresh()
+    wait_until("the alias", lambda: "owntracks:jane" in seen.registry.rules)
     assert seen.registry.rules["owntracks:jane"] == seen.registry.rules["car"]
 
 
@@ -92,26 +142,18 @@ def test_a_change_while_the_connections_were_lost_is_read(seen: Seen, database_u
     assert seen.registry.alive
 
 
+@pytest.mark.usefixtures("at_once", "deaf")
 def test_a_database_that_does_not_answer_holds_nobody_up(seen: Seen, database_url: str) -> None:
     with db.connect(database_url) as conn:
         conn.execute("lock table device in access exclusive mode")
         with pytest.raises(SinkError, match="did not answer"):
             seen.registry.refresh()
-        ended = threading.Event()
-
-        def ask() -> None:
-            with pytest.raises(SinkError):
-                seen.registry.refresh()
-            ended.set()
-
-        threading.Thread(target=ask, daemon=True).start()
-        assert ended.wait(0.5)  # not even for the second that the first one waited
+        told: list[bool] = []
+        asking = threading.Thread(target=lambda: told.append(seen.registry.refresh()), daemon=True)
+        asking.start()
+        asking.join(0.5)  # not even for the second that the first one waited
+        assert told == [False]
         conn.rollback()
-    deadline_s = time.monotonic() + 10
-    while time.monotonic() < deadline_s:
-        try:
-            seen.registry.refresh()
-            break
-        except SinkError:
-            time.sleep(0.05)
+    enter(database_url, "car")
+    wait_until("the car", lambda: seen.registry.refresh() or "car" in seen.registry.rules)
     assert seen.registry.refresh() is False

@@ -35,6 +35,9 @@ class Registry:
     def refresh(self) -> bool:
         return False
 
+    def ask(self) -> None:
+        pass
+
 
 class Spine:
     """A book and its keeper; the thread is not started, so that a test says when it writes."""

@@ -75,6 +75,9 @@ class Rules:
     def refresh(self) -> bool:
         return False
 
+    def ask(self) -> None:
+        pass
+
 
 class Road:
     """Admission, forms, quality and the real store."""

@@ -34,8 +34,14 @@ class Registry:
         "car": DeviceRule("car", "vehicle"),
     }
 
+    def __init__(self) -> None:
+        self.asked = 0
+
     def refresh(self) -> bool:
-        return False
+        raise AssertionError("the network thread waits for nobody")
+
+    def ask(self) -> None:
+        self.asked += 1
 
 
 class Bench:
@@ -46,7 +52,8 @@ class Bench:
         self.told: list[tuple[str, dict[str, object]]] = []
         self.finished: list[Ticket] = []
         slots = FrameSlots(wait_max_s=30, period_s=lambda _camera: 4.0)
-        self.intake = FrameIntake(IntakeKnobs(), SCHEME, PictureForms(CodecKnobs()), slots, Registry(), self.meter)
+        self.registry = Registry()
+        self.intake = FrameIntake(IntakeKnobs(), SCHEME, PictureForms(CodecKnobs()), slots, self.registry, self.meter)
         self.intake.connect(FrameOutlets(self.finished.extend, self._publish))
 
     def _publish(self, topic: str, payload: bytes) -> None:
@@ -89,6 +96,17 @@ def test_a_processed_frame_is_told_to_its_camera(bench: Bench) -> None:
     assert bench.finished == [Ticket(1, 8)]
     assert settle_all(bench) == 1
     assert bench.told == [(SCHEME.of("camera", "cam", "ack"), {"boot": "b", "seq": 7, "outcome": "processed"})]
+    assert bench.balanced()
+
+
+def test_for_a_camera_nobody_knows_the_registry_is_read_again_and_the_picture_does_not_wait(bench: Bench) -> None:
+    bench.send(PICTURE, 0)
+    assert bench.registry.asked == 0
+    bench.send(PICTURE, 1, camera="new")
+    assert (bench.registry.asked, bench.outcomes()) == (1, ["rejected:unknown_device"])
+    bench.registry.rules = {**bench.registry.rules, "new": DeviceRule("new", "camera")}
+    bench.send(PICTURE, 2, camera="new")
+    assert (bench.registry.asked, settle_all(bench)) == (1, 2)
     assert bench.balanced()
 
 

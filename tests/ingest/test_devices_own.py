@@ -30,6 +30,9 @@ class Known:
     def refresh(self) -> bool:
         return False
 
+    def ask(self) -> None:
+        pass
+
 
 @pytest.mark.parametrize(("device", "size", "passes"), [("v-1", 200, True), ("v-1", 201, False), ("v-2", 1001, False)])
 def test_a_vehicle_may_send_what_the_registry_allows_it_and_never_more_than_the_intake(

@@ -30,6 +30,9 @@ class Registry:
     def refresh(self) -> bool:
         return False
 
+    def ask(self) -> None:
+        pass
+
 
 class Clock:
     now_s = 1000.0

@@ -25,6 +25,9 @@ class Registry:
     def refresh(self) -> bool:
         return False
 
+    def ask(self) -> None:
+        pass
+
 
 class Said:
     def __init__(self) -> None:

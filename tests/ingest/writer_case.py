@@ -69,6 +69,9 @@ class Registry:
         self.later = {}
         return news
 
+    def ask(self) -> None:
+        pass
+
 
 @dataclass
 class Session:

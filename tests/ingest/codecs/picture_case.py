@@ -35,6 +35,9 @@ class Cameras:
     def refresh(self) -> bool:
         return False
 
+    def ask(self) -> None:
+        pass
+
 
 class Bench:
     """An intake, its session and its presence, which note what they are asked to do."""
