@@ -28,6 +28,7 @@ codec_app = typer.Typer(no_args_is_help=True, help="Other devices' languages: wh
 app.add_typer(codec_app, name="codec")
 
 NOTHING_USABLE = 2
+TOO_OLD = "ts_too_old"
 KINDS = ("vehicle", "camera")
 # Columns of a row that are shown where they say something.
 SHOWN = ("heading_deg", "alt_m", "acc_m", "sat", "ignition", "lift", "cover", "load", "boot", "seq", "alarms", "extra")
@@ -37,15 +38,15 @@ Json = Annotated[bool, typer.Option("--json", help="JSON on standard output.")]
 
 
 class Everybody(Mapping[str, DeviceRule]):
-    """A registry that knows every id, as a vehicle of one coordinate system, and no alias."""
+    """A registry that knows every id, as a vehicle of one coordinate system, and no alias. ``max_age_s`` None: any."""
 
-    def __init__(self, crs: Crs) -> None:
-        self._crs = crs
+    def __init__(self, crs: Crs, max_age_s: float | None = None) -> None:
+        self._crs, self._max_age_s = crs, max_age_s
 
     def __getitem__(self, device_id: str) -> DeviceRule:
         if DEVICE_ID.fullmatch(device_id) is None:
             raise KeyError(device_id)
-        return DeviceRule(device_id, "vehicle", self._crs)
+        return DeviceRule(device_id, "vehicle", self._crs, self._max_age_s)
 
     def __iter__(self) -> Iterator[str]:
         return iter(())
@@ -114,12 +115,15 @@ def examine(settings: Config, topic: str, payload: bytes, crs: Crs, now_ns: int)
     if len(payload) > settings.intake.positions_max_bytes:
         build = RowBuilder(future_s=0.0)
         build.refuse(message, "", RefusedError("size", f"{len(payload)} bytes"))
-        return _report("", "vehicle", _items(build.found, {}))
+        return _report("", "vehicle", _items(build.found, build.found, {}))
     forms = PositionForms(scheme, settings.intake.future_limit_s, vehicles)
-    decoded = forms.decode([message], Everybody(crs), vehicles.begin(), now_ns)
+    decoded, timely = (
+        forms.decode([message], Everybody(crs, max_age_s), vehicles.begin(), now_ns)
+        for max_age_s in (None, settings.intake.past_limit_s)
+    )
     stepped = None if ours is not None else vehicles.step(vehicles.begin(), message, now_ns)
     name = stepped.codec if stepped is not None else "native"
-    return _report(name, "vehicle", _items(decoded, _aliases(name, stepped.items if stepped is not None else [])))
+    return _report(name, "vehicle", _items(decoded, timely, _aliases(name, stepped.items if stepped else [])))
 
 
 def _sample(file: Path) -> bytes:
@@ -169,12 +173,21 @@ def _aliases(codec: str, items: list[Item]) -> dict[str, str]:
     return {device_id_of(item.device): f"{codec}:{item.device}" for item in items if isinstance(item, PositionItem)}
 
 
-def _items(decoded: Decoded, aliases: Mapping[str, str]) -> list[dict[str, Any]]:
-    rows = decoded.rows
-    items = [_position(rows, index, aliases) for index in range(len(rows))]
+def _items(decoded: Decoded, timely: Decoded, aliases: Mapping[str, str]) -> list[dict[str, Any]]:
+    """Each item as it would end at any age; ``timely`` is what is left where the age counts."""
+    rows, kept = decoded.rows, set(_identities(timely.rows))
+    items = [
+        _position(rows, index, aliases) | {"refused_now": None if identity in kept else TOO_OLD}
+        for index, identity in enumerate(_identities(rows))
+    ]
     items += [{"item": "status", "device_id": said.device, "online": said.online} for said in decoded.statuses]
     items += [_refused(letter.device_id, letter.reason, letter.detail) for letter in decoded.dead_letters]
     return items + [{"item": "ignored", "reason": why, "times": times} for why, times in decoded.ignored.items()]
+
+
+def _identities(rows: PositionRows) -> Iterator[tuple[str, str, int, int]]:
+    """What tells positions of one message apart, without the time, which a wrong week counter changes."""
+    return zip(rows.device_id, rows.boot, rows.seq, rows.item_hash, strict=True)
 
 
 def _position(rows: PositionRows, index: int, aliases: Mapping[str, str]) -> dict[str, Any]:
@@ -215,6 +228,8 @@ def _item_lines(item: Mapping[str, Any]) -> Iterator[str]:
             yield "  " + ", ".join(f"{name} {_word(value)}" for name, value in said.items())
         if item["flags"]:
             yield f"  flags {', '.join(item['flags'])}"
+        if item["refused_now"]:
+            yield f"  would be refused now as {item['refused_now']}: older than intake.past_limit_s"
     elif item["item"] == "status":
         yield f"status of {who}: {'online' if item['online'] else 'offline'}"
     elif item["item"] == "picture":

@@ -2,6 +2,7 @@
 
 import json
 import sys
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -131,3 +132,15 @@ def test_a_sample_that_is_not_there_or_too_large_is_told(run: Run) -> None:
     assert run("try", "--topic", OWNTRACKS.topic, "--file", "/nowhere/x") == 2
     assert "cannot be read" in run.err
     assert run.tried(OWNTRACKS.topic, b"[" * 1_000_001)["items"][0]["reason"] == "size"
+
+
+def test_what_is_too_old_by_now_is_shown_and_said(run: Run) -> None:
+    topic, late = "city/v1/yanjiang/vehicle/v-1/position", "would be refused now as ts_too_old"
+    old, new = ({"lon": LON, "lat": LAT, "ts": ts} for ts in ("2020-01-01T00:00:00Z", datetime.now(tz=UTC).isoformat()))
+    sos = old | {"alarms": ["sos"]}
+    items = run.tried(topic, json.dumps([old, new, sos]).encode())["items"]
+    assert [item["refused_now"] for item in items] == ["ts_too_old", None, None]
+    assert run("try", "--topic", topic, "--file", run.sample(json.dumps(old).encode())) == 0
+    assert f"{late}: older than intake.past_limit_s" in run.out
+    assert run("try", "--topic", topic, "--file", run.sample(json.dumps(new).encode())) == 0
+    assert late not in run.out
