@@ -1,9 +1,14 @@
 """A small log on disk for positions while the database is away: synced before the broker is told to forget them.
 
-Segments of records, each record ``length, crc32, msgpack of one message`` (both numbers 4 bytes, big-endian). A record
-that is cut off at the end of a segment was never acknowledged: it is cut away when the spool is opened.
+Segments of records, each record ``mark, length, crc32, msgpack of one message`` (both numbers 4 bytes, big-endian). The
+mark is 8 random bytes, in the name of the segment too: behind bytes that do not read, the next record is found by it,
+and nobody can put one into a payload. A record that is cut off at the end of the newest segment was never acknowledged:
+it is cut away when the spool is opened. Damage elsewhere costs the records it touches, which is said and counted, and
+their segment stays beside the others, ``.bad`` instead of ``.spool``.
 """
 
+import contextlib
+import errno
 import fcntl
 import os
 import struct
@@ -15,24 +20,35 @@ from pathlib import Path
 import msgspec
 import structlog
 
+from ingest.buffer import BATCH_BYTES
 from schemas.errors import SetupError, SinkError
 from schemas.position import RawMessage
 
 log = structlog.get_logger()
 
-HEAD = struct.Struct("!II")
+MARK_BYTES = 8
+HEAD = struct.Struct(f"!{MARK_BYTES}sII")
 SEGMENT_BYTES = 4_000_000  # a segment is the least that is given back to the disk
-RECORD_MAX = 64_000_000  # a length beyond it is no length
-ENDING = ".spool"
+BLOCK_BYTES = 4096  # the least that a disk loses
+ENDING, BAD = ".spool", ".bad"
 
 
 @dataclass(frozen=True, slots=True)
 class Chunk:
-    """The oldest messages of the spool, and where the next ones begin."""
+    """The oldest messages of the spool, one at least, and where the next ones begin."""
 
     messages: list[RawMessage]
     segment: int
     end: int
+
+
+@dataclass(slots=True)
+class _Segment:
+    path: Path
+    mark: bytes
+    size_bytes: int
+    count: int  # messages not dropped
+    damaged: bool = False
 
 
 class Spool:
@@ -45,10 +61,11 @@ class Spool:
         self._folder = folder
         self._max_bytes = max_bytes
         self._sync_folder = sync_folder
-        self._sizes: dict[int, int] = {}  # segment -> bytes, ascending
-        self._counts: dict[int, int] = {}  # segment -> messages not dropped
+        self._mark = os.urandom(MARK_BYTES)  # of the segments written here
+        self._segments: dict[int, _Segment] = {}  # by number, ascending
         self._at = 0  # where the oldest segment is read next
         self._number = 0  # of the segment that is written; 0: none
+        self._damaged = 0
         self._lock = -1  # descriptor
 
     def open(self) -> int:
@@ -57,16 +74,12 @@ class Spool:
             self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             self._lock = os.open(self._folder / "lock", os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600)
             fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            for path in sorted(self._folder.glob(f"*{ENDING}")):
-                number, data = int(path.stem), path.read_bytes()
-                end, count = 0, 0
-                for _, end in _records(data, 0):  # noqa: B007  # the last end counts
-                    count += 1
-                if end < len(data):
-                    log.warning("spool_tail_cut", file=str(path), bytes=len(data) - end)
-                    os.truncate(path, end)
-                if count:
-                    self._sizes[number], self._counts[number] = end, count
+            paths = sorted(self._folder.glob(f"*{ENDING}"))
+            for path in paths:
+                number, mark = _named(path)  # before anything is done to the file
+                segment = _found(path, mark, newest=path == paths[-1])
+                if segment.size_bytes:
+                    self._segments[number] = segment
                 else:
                     path.unlink()
         except BlockingIOError:
@@ -81,19 +94,22 @@ class Spool:
 
     def append(self, messages: Sequence[RawMessage]) -> None:
         """Keep messages, durably when it returns; all of them or none. Raises SinkError where they do not fit."""
-        data = b"".join(map(_record, messages))
+        data = b"".join([_record(self._mark, message) for message in messages])
         if self.size_bytes + len(data) > self._max_bytes:
             raise SinkError(
                 f"spool {self._folder} is full ({self.size_bytes} of {self._max_bytes} bytes): bring the database back",
                 retryable=True,
             )
-        if self._number not in self._sizes or self._sizes[self._number] >= SEGMENT_BYTES:
-            self._number = max(self._sizes, default=self._number) + 1
-        path, before = self._path(self._number), self._sizes.get(self._number, 0)
+        number, segment = self._number, self._segments.get(self._number)
+        if segment is None or segment.size_bytes >= SEGMENT_BYTES:
+            number = max(self._segments, default=number) + 1
+            path = self._folder / f"{number:012}-{self._mark.hex()}{ENDING}"
+            segment = _Segment(path, self._mark, size_bytes=0, count=0)
+        before = segment.size_bytes
         try:
-            descriptor = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW, 0o600)
+            descriptor = os.open(segment.path, os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW, 0o600)
             try:
-                _write(descriptor, data)
+                _write(descriptor, data, before)
                 os.fsync(descriptor)
             except OSError:
                 os.ftruncate(descriptor, before)
@@ -105,39 +121,44 @@ class Spool:
         except OSError as error:
             said = f"spool {self._folder}: {error.strerror or error}: make room on this disk"
             raise SinkError(said, retryable=True) from error
-        self._sizes[self._number] = before + len(data)
-        self._counts[self._number] = self._counts.get(self._number, 0) + len(messages)
+        segment.size_bytes += len(data)
+        segment.count += len(messages)
+        self._number, self._segments[number] = number, segment
 
     def head(self, count: int) -> Chunk | None:
-        """Return up to ``count`` of the oldest messages; None where there are none. Raises SinkError."""
-        if not self._sizes:
-            return None
-        number = next(iter(self._sizes))
-        try:
-            with self._path(number).open("rb") as file:
-                file.seek(self._at)
-                data = file.read(self._sizes[number] - self._at)
-        except OSError as error:
-            raise SinkError(f"spool {self._path(number)}: {error.strerror or error}", retryable=True) from error
-        messages, end = [], 0
-        for message, end in _records(data, 0):  # noqa: B007  # the last end counts
-            messages.append(message)
-            if len(messages) == count:
-                break
-        return Chunk(messages, number, self._at + end)
+        """Return up to ``count`` of the oldest messages, or BATCH_BYTES of them; None where there are none.
+
+        Passes over what does not read. Raises SinkError.
+        """
+        while self._segments:
+            number, segment = next(iter(self._segments.items()))
+            try:
+                data, _ = _read(segment.path, self._at)
+            except FileNotFoundError:
+                data = b""
+            except OSError as error:
+                raise SinkError(f"spool {segment.path}: {error.strerror or error}", retryable=True) from error
+            data = data[: segment.size_bytes - self._at]  # behind it lies what could not be written whole
+            messages, end = [], 0
+            for message, end in _records(segment.mark, data, 0):
+                messages.append(message)
+                if len(messages) == count or end >= BATCH_BYTES:
+                    break
+            if messages:
+                return Chunk(messages, number, self._at + end)
+            if self._at < segment.size_bytes:
+                self._pass_over(segment, data)
+            else:
+                self._finish(number)
+        return None
 
     def drop(self, chunk: Chunk) -> None:
         """Forget a chunk that ``head`` gave: its messages are stored. Raises SinkError."""
+        segment = self._segments[chunk.segment]
         self._at = chunk.end
-        self._counts[chunk.segment] -= len(chunk.messages)
-        if chunk.end < self._sizes[chunk.segment]:
-            return
-        try:
-            self._path(chunk.segment).unlink(missing_ok=True)
-        except OSError as error:
-            raise SinkError(f"spool {self._path(chunk.segment)}: {error.strerror or error}", retryable=True) from error
-        del self._sizes[chunk.segment], self._counts[chunk.segment]
-        self._at = 0
+        segment.count -= len(chunk.messages)
+        if chunk.end >= segment.size_bytes:
+            self._finish(chunk.segment)
 
     def close(self) -> None:
         """Let another process use the folder."""
@@ -147,15 +168,51 @@ class Spool:
 
     @property
     def size_bytes(self) -> int:
-        """Bytes on disk."""
-        return sum(self._sizes.values())
+        """Bytes on disk, without those set aside."""
+        return sum([segment.size_bytes for segment in self._segments.values()])
+
+    @property
+    def damaged(self) -> int:
+        """How often bytes were met that did not read, since it was opened."""
+        return self._damaged
 
     def __len__(self) -> int:
         """Number of messages kept."""
-        return sum(self._counts.values())
+        return sum([segment.count for segment in self._segments.values()])
 
-    def _path(self, number: int) -> Path:
-        return self._folder / f"{number:012}{ENDING}"
+    def __bool__(self) -> bool:
+        """Whether ``head`` has something to look at: messages, or damage to be passed over."""
+        return bool(self._segments)
+
+    def _pass_over(self, segment: _Segment, data: bytes) -> None:
+        """Go on behind what does not read; ``data`` begins with it."""
+        at = _next_record(segment.mark, data, 0)
+        end = segment.size_bytes if at is None else self._at + at
+        self._damaged += 1
+        log.error(
+            "spool_damaged",
+            file=str(segment.path),
+            at=self._at,
+            bytes=end - self._at,
+            effect=f"devices that keep what they were not told of send it again; the file is kept as {BAD}",
+            remedy="look after this disk",
+        )
+        segment.damaged = True
+        self._at = end
+
+    def _finish(self, number: int) -> None:
+        """Give the oldest segment back to the disk, or set it aside."""
+        segment = self._segments[number]
+        try:
+            with contextlib.suppress(FileNotFoundError):
+                if segment.damaged:
+                    segment.path.replace(segment.path.with_suffix(BAD))
+                else:
+                    segment.path.unlink()
+        except OSError as error:
+            raise SinkError(f"spool {segment.path}: {error.strerror or error}", retryable=True) from error
+        del self._segments[number]
+        self._at = 0
 
 
 class _Kept(msgspec.Struct, array_like=True):
@@ -171,19 +228,19 @@ _encode = msgspec.msgpack.Encoder().encode
 _decode = msgspec.msgpack.Decoder(_Kept).decode
 
 
-def _record(message: RawMessage) -> bytes:
+def _record(mark: bytes, message: RawMessage) -> bytes:
     m = message
     body = _encode(_Kept(m.topic, m.payload, m.received_ns, m.properties, m.qos, m.retain))
-    return HEAD.pack(len(body), zlib.crc32(body)) + body
+    return HEAD.pack(mark, len(body), zlib.crc32(body)) + body
 
 
-def _records(data: bytes, at: int) -> Iterator[tuple[RawMessage, int]]:
-    """Yield (message, end of its record), up to the first that is not whole."""
+def _records(mark: bytes, data: bytes, at: int) -> Iterator[tuple[RawMessage, int]]:
+    """Yield (message, end of its record), up to the first that does not read."""
     while at + HEAD.size <= len(data):
-        length, crc = HEAD.unpack_from(data, at)
+        found, length, crc = HEAD.unpack_from(data, at)
         end = at + HEAD.size + length
         body = data[at + HEAD.size : end]
-        if length > RECORD_MAX or len(body) < length or zlib.crc32(body) != crc:
+        if found != mark or len(body) < length or zlib.crc32(body) != crc:
             return
         try:
             kept = _decode(body)
@@ -193,6 +250,56 @@ def _records(data: bytes, at: int) -> Iterator[tuple[RawMessage, int]]:
         at = end
 
 
-def _write(descriptor: int, data: bytes) -> None:
+def _next_record(mark: bytes, data: bytes, at: int) -> int | None:
+    """Where the next record behind ``at`` begins that reads; None: there is none."""
+    while (at := data.find(mark, at + 1)) >= 0:
+        if next(_records(mark, data, at), None) is not None:
+            return at
+    return None
+
+
+def _named(path: Path) -> tuple[int, bytes]:
+    """Return the number and the mark in a segment's name. Raises ValueError for a name of somebody else."""
+    number, mark = path.stem.split("-")
+    if len(mark) != 2 * MARK_BYTES:
+        raise ValueError(path.name)
+    return int(number), bytes.fromhex(mark)
+
+
+def _found(path: Path, mark: bytes, *, newest: bool) -> _Segment:
+    """Look through a segment of an earlier process; of the newest, an end that does not read is cut off."""
+    data, whole = _read(path, 0)
+    count, end = 0, 0
+    at: int | None = 0
+    while at is not None:
+        for _, end in _records(mark, data, at):  # noqa: B007  # the last end counts
+            count += 1
+        at = _next_record(mark, data, max(at, end))
+    if newest and whole and end < len(data):
+        log.warning("spool_tail_cut", file=str(path), bytes=len(data) - end)
+        os.truncate(path, end)
+        data = data[:end]
+    return _Segment(path, mark, len(data), count)
+
+
+def _read(path: Path, at: int) -> tuple[bytes, bool]:
+    """Return a file from ``at`` to its end, and whether that is all: zeros stand for what the disk has lost."""
+    data, whole = b"", True
+    with path.open("rb", buffering=0) as file:
+        size_bytes = os.fstat(file.fileno()).st_size
+        while at < size_bytes:
+            try:
+                part = os.pread(file.fileno(), size_bytes - at, at)
+            except OSError as error:
+                if error.errno != errno.EIO:
+                    raise
+                part, whole = bytes(min(BLOCK_BYTES - at % BLOCK_BYTES, size_bytes - at)), False
+            data += part
+            at += len(part)
+    return data, whole
+
+
+def _write(descriptor: int, data: bytes, at: int) -> None:
     while data:
-        data = data[os.write(descriptor, data) :]
+        written = os.pwrite(descriptor, data, at)
+        data, at = data[written:], at + written

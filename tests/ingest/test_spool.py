@@ -2,37 +2,20 @@
 
 import os
 import resource
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
 
-from alerts.durable import sync_folder
 from ingest import spool as spools
+from ingest.buffer import BATCH_BYTES
 from ingest.spool import Spool
 from schemas.errors import SetupError, SinkError
-from schemas.position import RawMessage
-
-
-def message(number: int, size: int = 10) -> RawMessage:
-    return RawMessage(f"city/{number}", b"x" * size, number, (("seq", str(number)),), number % 2, number % 3 == 0)
-
-
-def opened(folder: Path, *, max_bytes: int = 1_000_000) -> Spool:
-    made = Spool(folder, max_bytes=max_bytes, sync_folder=sync_folder)
-    made.open()
-    return made
-
-
-def emptied(made: Spool, count: int = 7) -> list[RawMessage]:
-    found = []
-    while chunk := made.head(count):
-        found += chunk.messages
-        made.drop(chunk)
-    return found
+from tests.ingest.spool_case import emptied, message, opened
 
 
 @pytest.fixture
@@ -85,9 +68,15 @@ def test_a_record_that_was_cut_off_costs_itself_only(tmp_path: Path, cut: int) -
     again.close()
 
 
-@given(st.binary(max_size=200))
-def test_no_bytes_on_disk_keep_it_from_opening(data: bytes) -> None:
-    list(spools._records(data, 0))
+def test_a_chunk_is_bounded_in_bytes(tmp_path: Path) -> None:
+    spool = opened(tmp_path, max_bytes=20_000_000)
+    spool.append([message(number, 900_000) for number in range(10)])
+    chunk = spool.head(100)
+    assert chunk is not None
+    assert len(chunk.messages) < 10
+    assert sum(len(one.payload) for one in chunk.messages[:-1]) < BATCH_BYTES
+    assert [one.received_ns for one in emptied(spool, 100)] == list(range(10))
+    spool.close()
 
 
 def test_it_is_bounded(tmp_path: Path) -> None:
@@ -153,9 +142,14 @@ def test_a_folder_that_cannot_be_is_a_clean_error(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(SetupError, match=r"intake\.spool_dir"):
         opened(tmp_path / "file" / "spool")
-    (tmp_path / "notes.spool").write_text("")
+
+
+@pytest.mark.parametrize("name", ["notes", "000000000001", "000000000001-", f"1-{'zz' * 8}", f"notes-{'00' * 8}"])
+def test_a_file_of_somebody_else_is_a_clean_error(tmp_path: Path, name: str) -> None:
+    (tmp_path / f"{name}.spool").write_text("x")
     with pytest.raises(SetupError, match="not ours"):
         opened(tmp_path)
+    assert (tmp_path / f"{name}.spool").read_text() == "x"
 
 
 class Crashing(RuleBasedStateMachine):
@@ -163,8 +157,6 @@ class Crashing(RuleBasedStateMachine):
 
     @initialize()
     def begin(self) -> None:
-        import tempfile  # noqa: PLC0415  # hypothesis gives rules no fixture
-
         self.folder = tempfile.TemporaryDirectory()
         self.spool = opened(Path(self.folder.name))
         self.kept: list[int] = []
