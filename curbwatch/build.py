@@ -35,7 +35,7 @@ from ingest.health import HealthBook
 from ingest.mqtt import DROPPED_TOPIC, VERSION_TOPIC
 from ingest.positions import Sinks, Watch
 from ingest.quality import Quality
-from ingest.session_plan import SessionPlan
+from ingest.session_plan import SessionPlan, secret_of
 from ingest.spool import Spool
 from ingest.store import IntakeStore
 from ingest.topics import TopicScheme
@@ -228,10 +228,13 @@ def _session(
 ) -> tuple[SessionPlan, str]:
     broker = site.config.broker
     user = broker.positions_user if name == "positions" else broker.frames_user
+    password = site.endpoints.passwords.get(user, "")
+    # The site is part of it: another site's session, and its queue at the broker, is none of ours.
+    client_id = f"{site.config.intake.client_id}-{site.config.site.site}-{name}"
     plan = SessionPlan(
         url=site.endpoints.broker_url,
-        # The site is part of it: another site's session, and its queue at the broker, is none of ours.
-        client_id=f"{site.config.intake.client_id}-{site.config.site.site}-{name}",
+        client_id=client_id,
+        secret=secret_of(client_id, password),
         user=user,
         window=window,
         expiry_s=expiry_s,
@@ -241,4 +244,4 @@ def _session(
         ca_file=broker.ca_file,
         optional=(*BROKER_TOPICS, *(topic for topic, _ in topics if not topic.startswith(site.scheme.prefix))),
     )
-    return plan, site.endpoints.passwords.get(user, "")
+    return plan, password

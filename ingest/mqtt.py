@@ -200,7 +200,7 @@ class MqttSession:
     def _made(self) -> _Client:
         client = _Client(
             CallbackAPIVersion.VERSION2,
-            client_id=self._plan.client_id,
+            client_id=self._plan.client_id + self._plan.secret,
             protocol=MQTTProtocolVersion.MQTTv5,
             manual_ack=True,
             reconnect_on_failure=False,
@@ -315,9 +315,8 @@ class MqttSession:
     ) -> None:
         if code.value == TAKEN_OVER and not self._stopping.is_set():
             self._taken_over = True
-            log.error(
-                "session_taken", client=self._plan.client_id, remedy="stop the other one, or give it another site"
-            )
+            remedy = "stop the other `run` of this site; where there is none, change the password of our user"
+            log.error("session_taken", client=self._plan.client_id, remedy=remedy)
             self._meter.add("sessions_taken", client=self._plan.client_id)
         elif self._connected:
             log.warning("broker_gone", client=self._plan.client_id, code=str(code))

@@ -1,6 +1,8 @@
 """How one MQTT session is to be held."""
 
-from dataclasses import dataclass
+import hashlib
+import hmac
+from dataclasses import dataclass, field
 
 
 @dataclass(frozen=True, slots=True)
@@ -9,7 +11,8 @@ class SessionPlan:
 
     Attributes:
         url: mqtt:// or mqtts://host:port.
-        client_id: fixed, so that the broker knows the session again.
+        client_id: fixed, so that the broker knows the session again; what logs and metrics call it.
+        secret: follows ``client_id`` at the broker, where anybody who knows it can take the session; never shown.
         window: Receive Maximum: messages un-acknowledged at once, 1..65535.
         expiry_s: how long the broker keeps the session without us; 0: not at all.
         topics: (filter, whether retained messages are wanted at every subscription).
@@ -26,3 +29,11 @@ class SessionPlan:
     reconnect_max_s: float = 30.0
     ca_file: str = ""
     optional: tuple[str, ...] = ()
+    secret: str = field(default="", repr=False)
+
+
+def secret_of(client_id: str, password: str) -> str:
+    """What makes a client id hard to guess, and the same at every start; "" without a password."""
+    if not password:
+        return ""
+    return "-" + hmac.new(password.encode(), client_id.encode(), hashlib.sha256).hexdigest()[:20]

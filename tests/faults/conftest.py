@@ -16,6 +16,7 @@ from curbwatch.bench.rig import read_metrics, unbalanced
 from curbwatch.parts import Servers, down, process, up
 from curbwatch.parts.paths import home
 from curbwatch.registry import register_vehicle
+from ingest.session_plan import secret_of
 from tests.faults.fleet import Fleet
 from tests.fix_service import Service, wait_until
 
@@ -68,7 +69,8 @@ class Case:
     @property
     def client_id(self) -> str:
         """Client id of the positions' session."""
-        return f"intake-{self.service.site}-{self.service.site}-positions"
+        name = f"intake-{self.service.site}-{self.service.site}-positions"
+        return name + secret_of(name, self.house.servers.password_files["intake-positions"].read_text().strip())
 
     def intake_knobs(self, folder: Path) -> dict[str, object]:
         """What every run here needs: a spool of its own."""

@@ -12,7 +12,7 @@ from curbwatch.parts import Servers
 from ingest.broker_version import trustworthy
 from ingest.ledger import Ticket
 from ingest.mqtt import MqttSession
-from ingest.session_plan import SessionPlan
+from ingest.session_plan import SessionPlan, secret_of
 from schemas.errors import FeedError
 from schemas.meter import NullMeter
 from schemas.position import RawMessage
@@ -265,3 +265,14 @@ def test_an_unfit_broker_is_given_up_with_the_remedy(
     session = MqttSession(plan, secret, NullMeter(), lambda _message, _ticket: None)
     with pytest.raises(FeedError, match=r"Use Mosquitto >= 2\.0\.21"):
         session.start()
+
+
+def test_the_piece_of_a_client_id_that_nobody_can_guess_hangs_on_the_password_and_the_id() -> None:
+    assert secret_of("intake-a", "") == ""
+    assert secret_of("intake-a", "one") == secret_of("intake-a", "one")
+    assert len({secret_of(name, word) for name in ("intake-a", "intake-b") for word in ("one", "two")}) == 4
+
+
+def test_the_secret_of_a_session_is_not_shown() -> None:
+    plan = SessionPlan("mqtt://h:1", "intake-a", USER, 1, 0, (), secret="hidden")
+    assert "hidden" not in repr(plan)
