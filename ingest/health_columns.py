@@ -85,6 +85,7 @@ class DeviceColumns:
         self._key_device: Ints = np.zeros(0, dtype=np.int64)
         self._key_top: Ints = np.zeros(0, dtype=np.int64)
         self._runs: dict[int, Run] = {}
+        self._forgotten: set[int] = set()  # devices some of whose boots are remembered no more
 
     def row(self, device_id: str) -> int:
         """Return the row of a device, a new one where it has none."""
@@ -252,13 +253,16 @@ class DeviceColumns:
                 self._forget()
                 known = self._keys
             for pair, ts_ns in zip(zip(rows.device_id, rows.boot, strict=True), rows.ts_ns, strict=True):
-                if pair not in known and self._new(pair):
+                if pair not in known and self._new(pair, ts_ns):
                     began.append(Began(self.index[pair[0]], ts_ns))
             keys = [known[pair] for pair in zip(rows.device_id, rows.boot, strict=True)]
         return np.fromiter(keys, np.int64, len(keys)), began
 
-    def _new(self, pair: tuple[str, str]) -> bool:
-        """Make a boot's key; whether the device began anew by it, and was not only heard for the first time."""
+    def _new(self, pair: tuple[str, str], ts_ns: int) -> bool:
+        """Make a boot's key; whether the device began anew by it, and was not only heard for the first time.
+
+        Where boots were forgotten, one that brings what is older than the newest may be one of them, and is no start.
+        """
         device, key = self.row(pair[0]), len(self._keys)
         self._keys[pair] = key
         if key >= len(self._key_top):
@@ -266,13 +270,17 @@ class DeviceColumns:
             self._key_device = np.r_[self._key_device, np.zeros(more, dtype=np.int64)]
             self._key_top = np.r_[self._key_top, np.zeros(more, dtype=np.int64)]
         self._key_device[key], self._key_top[key] = device, UNSEEN
-        before, self.last_boot[device] = self.last_boot[device], pair[1]
-        self.of["boots"][device] += bool(pair[1]) and before != pair[1]
-        return before is not None and before != pair[1]
+        before = self.last_boot[device]
+        if before == pair[1] or (device in self._forgotten and ts_ns <= self.of["captured_ns"][device]):
+            return False
+        self.last_boot[device] = pair[1]
+        self.of["boots"][device] += bool(pair[1])
+        return before is not None
 
     def _forget(self) -> None:
         """Remember the newest boot of each device only."""
         kept = [(pair, key) for pair, key in self._keys.items() if self.last_boot[self.index[pair[0]]] == pair[1]]
+        self._forgotten.update(self.index[pair[0]] for pair in self._keys.keys() - {pair for pair, _ in kept})
         old = [key for _, key in kept]
         self._keys = {pair: at for at, (pair, _) in enumerate(kept)}
         self._key_device, self._key_top = self._key_device[old].copy(), self._key_top[old].copy()

@@ -17,8 +17,6 @@ from schemas.position import DeadLetter, PositionRows
 
 SECOND_NS = 1_000_000_000
 START_NS = 1_777_851_000 * SECOND_NS
-
-
 NOTHING = dict.fromkeys(COUNTED, 0)
 
 
@@ -61,12 +59,17 @@ class Town:
 
 
 def batch(
-    seqs: Sequence[int], device: str = "car", boot: str = "b", lag_ms: int = 500, step_s: int = 1
+    seqs: Sequence[int],
+    device: str = "car",
+    boot: str = "b",
+    lag_ms: int = 500,
+    step_s: int = 1,
+    after_s: int = 0,
 ) -> PositionRows:
-    """One position a second, ``seq`` s after the start, received ``lag_ms`` later."""
+    """One position a second, ``after_s`` + ``seq`` s after the start, received ``lag_ms`` later."""
     rows = PositionRows()
     for index, seq in enumerate(seqs):
-        ts_ns = START_NS + (seq if seq >= 0 else index) * step_s * SECOND_NS
+        ts_ns = START_NS + (after_s + (seq if seq >= 0 else index) * step_s) * SECOND_NS
         rows.device_id.append(device)
         rows.boot.append(boot)
         rows.seq.append(seq)
@@ -316,14 +319,30 @@ def test_only_the_newest_boots_are_remembered_where_there_are_too_many(
     monkeypatch.setattr(columns_module, "KEYS_MAX", 10)
     town.send(0, device="car2")
     for number in range(40):
-        town.send(0, 2, boot=f"b{number}")
+        town.send(0, 2, boot=f"b{number}", after_s=100 * number)
         town.swept()
     assert len(town.book._columns._keys) <= 12
-    town.send(1, 3, boot="b39")
+    town.send(1, 3, boot="b39", after_s=3900)
     town.send(1, device="car2")
     found = town.swept()
     assert (found["car"].counts["gaps"], found["car"].counts["boots"]) == (39, 40)
     assert found["car2"].counts["gaps"] == 0
+
+
+def test_a_boot_that_was_forgotten_and_brings_more_of_its_backlog_is_no_start(
+    town: Town, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(columns_module, "KEYS_MAX", 10)
+    for number in range(12):
+        town.send(0, boot=f"b{number}", after_s=100 * number)
+        town.clock.now_s += 30
+        town.swept()
+    for number in range(10):
+        town.send(1000 - 99 * number, boot=f"b{number}", after_s=100 * number)
+    car = town.swept()["car"]
+    assert (car.state, car.counts["boots"], car.last_boot) == ("online", 12, "b11")
+    town.send(0, boot="c", after_s=2000)
+    assert town.swept()["car"].counts["boots"] == 13
 
 
 @given(
