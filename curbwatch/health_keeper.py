@@ -44,15 +44,16 @@ on conflict (device_id) do update set
 # Those accepted meanwhile are no strangers any more. Returns how many messages were of strangers beyond those kept, and
 # how many strangers there are.
 STRANGERS = """
-with room as (select greatest(0, %(kept)s - count(*)) as free from device_stranger),
+with alias as (select unnest(aliases) as name from device),
+room as (select greatest(0, %(kept)s - count(*)) as free from device_stranger),
 heard as (
     select r.*, timestamptz 'epoch' + first_us * interval '1 microsecond' as first_at,
            timestamptz 'epoch' + last_us * interval '1 microsecond' as last_at
     from jsonb_to_recordset(%(heard)s::jsonb) as r (
         form text, foreign_id text, device_id text, kind text, topic text, first_us bigint, last_us bigint,
         messages bigint)
-    where not exists (
-        select from device d where d.device_id = r.device_id or r.form || ':' || r.foreign_id = any(d.aliases))),
+    where not exists (select from device d where d.device_id = r.device_id)
+      and not exists (select from alias where alias.name = r.form || ':' || r.foreign_id)),
 fresh as (
     select *, row_number() over (order by first_us) as number from heard h
     where not exists (

@@ -136,6 +136,11 @@ def test_a_device_of_another_form_may_get_another_name(verbs: Verbs, spine: Spin
     assert rules[PHONE] == rules["walker-1"]
     with db.connect(spine.url) as conn:
         assert conn.execute("select distinct device_id, form from position").fetchall() == [("walker-1", "owntracks")]
+    # What was on its way meanwhile makes it no stranger again, whatever else it is called.
+    verbs.told("device", "accept", "jt808:0139", "--kind", "vehicle", "--as", "walker-1")
+    spine.hear(phone(2), stranger("other"))
+    spine.keeper.keep()
+    assert [row["device_id"] for row in verbs.told("device", "strangers")] == ["other"]
 
 
 def test_a_stranger_that_speaks_our_own_form_keeps_the_id_of_its_topic(verbs: Verbs, spine: Spine) -> None:
