@@ -1,8 +1,8 @@
 """Dead letters as rows of the database. Pure."""
 
 import json
-from collections.abc import Iterable
-from dataclasses import replace
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 
 from schemas.position import DeadLetter
 from schemas.units import utc
@@ -16,6 +16,8 @@ do update set times = dead_letter.times + excluded.times, last_at = excluded.las
 """
 DETAIL_MAX = 400  # characters kept of a topic and of a detail
 WHOLE = frozenset({"rate", "unknown_device"})  # design 13.5: nothing is wrong with the message, it may be replayed
+SHARE = 0.1  # of the cap that the letters of one device may take, and those without a device together
+DEVICES_WEIGHED = 10_000  # those beyond have one share together
 LETTER_BYTES = 300  # of a letter beside its payload: the other columns, the row's head, its index entries
 
 
@@ -40,6 +42,58 @@ def folded(letters: Iterable[DeadLetter]) -> list[DeadLetter]:
 def cost_bytes(letter: DeadLetter) -> int:
     """What a letter takes of the table's cap."""
     return LETTER_BYTES + len(letter.payload)
+
+
+@dataclass(frozen=True, slots=True)
+class Admitted:
+    """Letters that there is room for, in order; how many others came, and of these beyond their device's share."""
+
+    kept: list[DeadLetter]
+    capped: int = 0
+    device_capped: int = 0
+
+
+class Room:
+    """What dead letters may still take: all together, and those of one device that wait to be replayed or dropped.
+
+    Without a share one device's flood would leave no room for the letters of the others.
+    """
+
+    def __init__(self, cap_bytes: int) -> None:
+        self.cap_bytes = cap_bytes
+        self.free_bytes = 0
+        self._taken: dict[str, int] = {}
+
+    def measured(self, free_bytes: int, taken: Iterable[tuple[str, int]]) -> None:
+        """Begin anew with what the table holds: bytes of each device, of the first DEVICES_WEIGHED."""
+        self.free_bytes = free_bytes
+        self._taken = dict(taken)
+
+    def judge(self, letters: Sequence[DeadLetter]) -> Admitted:
+        """Which letters there is room for; none give none. Takes nothing: they may not be stored."""
+        left, asked, kept, capped, device_capped = self.free_bytes, dict[str, int](), list[DeadLetter](), 0, 0
+        for letter in letters:
+            cost, whose = cost_bytes(letter), self._whose(letter)
+            if cost > left:
+                capped += letter.times
+            elif self._taken.get(whose, 0) + asked.get(whose, 0) + cost > self.cap_bytes * SHARE:
+                device_capped += letter.times
+            else:
+                kept.append(letter)
+                left -= cost
+                asked[whose] = asked.get(whose, 0) + cost
+        return Admitted(kept, capped + device_capped, device_capped)
+
+    def take(self, letters: Iterable[DeadLetter]) -> None:
+        """Count letters that were stored."""
+        for letter in letters:
+            cost, whose = cost_bytes(letter), self._whose(letter)
+            self.free_bytes -= cost
+            self._taken[whose] = self._taken.get(whose, 0) + cost
+
+    def _whose(self, letter: DeadLetter) -> str:
+        known = letter.device_id in self._taken or len(self._taken) < DEVICES_WEIGHED
+        return letter.device_id if known else ""
 
 
 def columns(letter: DeadLetter) -> tuple[object, ...]:

@@ -4,14 +4,25 @@ import json
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, replace
-from typing import LiteralString
+from typing import Any, LiteralString
 
 import psycopg
 import structlog
 from psycopg.conninfo import make_conninfo
 from psycopg.types.json import Jsonb
 
-from ingest.letters import DETAIL_MAX, LETTER, LETTER_BYTES, WHOLE, columns, cost_bytes, folded
+from ingest.letters import (
+    DETAIL_MAX,
+    DEVICES_WEIGHED,
+    LETTER,
+    LETTER_BYTES,
+    SHARE,
+    WHOLE,
+    Admitted,
+    Room,
+    columns,
+    folded,
+)
 from ingest.marks import Key, Standing
 from ingest.watchdog import bounded
 from schemas.errors import SinkError
@@ -69,16 +80,28 @@ insert into device_mark (device_id, boot, mark) values (%s, %s, %s)
 on conflict (device_id, boot) do update set mark = greatest(device_mark.mark, excluded.mark), updated_at = now()
 """
 REPLAYED = "update dead_letter set replayed_at = now() where id = any(%s) and replayed_at is null"
-# The size on disk costs nothing to ask, but does not shrink when letters are taken out: only where it says "full" are
-# the letters measured.
+# The size on disk costs nothing to ask, but does not shrink when letters are taken out: at the start, and where there
+# seems to be no room, the letters are measured.
 DISK_SIZE = "select pg_total_relation_size('dead_letter')"
-LETTERS_SIZE = """
-select coalesce(sum(pg_column_size(payload) + pg_column_size(properties) + %s), 0)::bigint from dead_letter
-"""
+LETTER_SIZE = f"(pg_column_size(payload) + pg_column_size(properties) + {LETTER_BYTES})::bigint"
+MEASURE = f"""
+with each as (
+    select device_id, coalesce(sum({LETTER_SIZE}) filter (where replayed_at is null), 0) as waiting,
+           sum({LETTER_SIZE}) as taken
+    from dead_letter group by device_id)
+select device_id, waiting::bigint, (sum(taken) over ())::bigint from each order by waiting desc limit %s
+"""  # noqa: S608  # constants
+# What was replayed is stored elsewhere.
+DISCARD = f"""
+with old as (select id from dead_letter where replayed_at is not null order by id limit %s),
+gone as (delete from dead_letter using old where dead_letter.id = old.id returning {LETTER_SIZE} as size_bytes)
+select coalesce(sum(size_bytes), 0)::bigint from gone
+"""  # noqa: S608  # constants
 # A server that does not let us in for so long is away: there is a spool for that.
 LINK = DATABASE_LINK | {"connect_timeout": 3}
 TRANSACTION_S = 20.0  # longer than the largest batch takes; a server that stands still answers neither yes nor no
-LOOK_S, FULL_LOOK_S = 10.0, 60.0  # between two looks at the size
+LOOK_S, FULL_LOOK_S = 10.0, 60.0  # between two looks at the size; between two measurements
+DISCARDED = 20_000  # replayed letters at once
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +113,7 @@ class Stored:
         duplicate: rows known before.
         refused: rows the database would not have: dead letters now.
         letters_capped: dead letters dropped because there are too many already.
+        letters_device_capped: of these, those of a device that has too many.
         letters_refused: dead letters the database would not have.
     """
 
@@ -97,12 +121,15 @@ class Stored:
     duplicate: int = 0
     refused: int = 0
     letters_capped: int = 0
+    letters_device_capped: int = 0
     letters_refused: int = 0
 
     def count_dropped(self, meter: Meter) -> None:
         """Count the dead letters that were not kept."""
-        if self.letters_capped:
-            meter.add("dead_letters_dropped", self.letters_capped, reason="cap")
+        if self.letters_capped > self.letters_device_capped:
+            meter.add("dead_letters_dropped", self.letters_capped - self.letters_device_capped, reason="cap")
+        if self.letters_device_capped:
+            meter.add("dead_letters_dropped", self.letters_device_capped, reason="device_cap")
         if self.letters_refused:
             meter.add("dead_letters_dropped", self.letters_refused, reason="refused")
 
@@ -112,15 +139,17 @@ class IntakeStore:
 
     Every method is one transaction, durable when it returns, and raises SinkError when it did not happen: retryable
     where the server went away, or is not as it should be. ``payload_bytes`` are kept of a dead letter, more of those
-    that may be replayed; ``cap_bytes`` of all of them together, beyond which new ones are dropped.
+    that may be replayed; ``cap_bytes`` of all of them together, beyond which those that were replayed are discarded,
+    and then new ones dropped, as those of a device beyond its share are.
     """
 
     def __init__(self, url: str, *, payload_bytes: int, cap_bytes: int = 1_000_000_000) -> None:
         self._url = url
         self._payload_bytes = payload_bytes
-        self._cap_bytes = cap_bytes
-        self._room_bytes = 0
-        self._look_s = 0.0  # monotonic time from which the room is to be asked again
+        self._room = Room(cap_bytes)
+        self._look_s = 0.0  # monotonic time from which the size on disk is to be asked again
+        self._measure_s = 0.0  # from which the letters may be measured again
+        self._slack_bytes: int | None = None  # of the size on disk, what is no letter
         self._conn: psycopg.Connection | None = None
 
     def write(
@@ -137,15 +166,16 @@ class IntakeStore:
         reason ``store``, and never its neighbours; a dead letter that it refuses is dropped. ``replayed`` are ids of
         the dead letters that the batch was made of.
         """
-        kept, capped = self._within_cap(folded([self._shortened(letter) for letter in letters]))
+        admitted = self._within_cap(folded([self._shortened(letter) for letter in letters]))
+        kept = admitted.kept
         try:
             stored = self._once(rows, kept, marks or {}, replayed)
         except SinkError as error:
             if error.retryable:
                 raise
             stored = self._apart(rows, kept, marks or {}, replayed)
-        self._room_bytes -= sum(map(cost_bytes, kept))
-        return replace(stored, letters_capped=capped)
+        self._room.take(kept)
+        return replace(stored, letters_capped=admitted.capped, letters_device_capped=admitted.device_capped)
 
     def marks_of(self, keys: Sequence[Key]) -> dict[Key, int]:
         """Return stored marks of these (device, boot) pairs; pairs without one are left out."""
@@ -250,42 +280,51 @@ class IntakeStore:
             log.error("dead_letter_refused", device=letter.device_id, reason=letter.reason, error=said)
         return sum(letter.times for letter, _ in lost)
 
-    def _within_cap(self, letters: Sequence[DeadLetter]) -> tuple[list[DeadLetter], int]:
+    def _within_cap(self, letters: Sequence[DeadLetter]) -> Admitted:
         """The letters there is room for, in order, and how many others came."""
         if not letters:
-            return [], 0
+            return Admitted([])
         now_s = time.monotonic()
         if now_s >= self._look_s:
-            self._room_bytes = self._room()
-            self._look_s = now_s + (LOOK_S if self._room_bytes > 0 else FULL_LOOK_S)
-        room_bytes, kept, capped = self._room_bytes, [], 0
-        for letter in letters:
-            room_bytes -= cost_bytes(letter)
-            if room_bytes >= 0:
-                kept.append(letter)
-            else:
-                capped += letter.times
-        return kept, capped
+            self._look()
+            self._look_s = now_s + LOOK_S
+        admitted = self._room.judge(letters)
+        if admitted.capped and now_s >= self._measure_s:
+            self._measure_s = now_s + (LOOK_S if self._measure() else FULL_LOOK_S)
+            admitted = self._room.judge(letters)
+            if admitted.device_capped:
+                log.error(
+                    "dead_letters_device_full", remedy="curbwatch dlq list; drop, or replay, those of one --device"
+                )
+            if admitted.capped > admitted.device_capped:
+                remedy = "curbwatch dlq list; drop a --reason or a --device, or raise intake.dead_letter_cap_bytes"
+                log.error("dead_letters_full", cap_bytes=self._room.cap_bytes, remedy=remedy)
+        return admitted
 
-    def _room(self) -> int:
-        """Bytes that dead letters may still take."""
-        room = self._cap_bytes - self._size(DISK_SIZE, ())
-        if room <= 0:
-            room = self._cap_bytes - self._size(LETTERS_SIZE, (LETTER_BYTES,))
-        if room <= 0:
-            log.error(
-                "dead_letters_full",
-                cap_bytes=self._cap_bytes,
-                remedy="curbwatch dlq drop, or raise intake.dead_letter_cap_bytes",
-            )
-        return room
+    def _look(self) -> None:
+        """See what others wrote meanwhile, by the size on disk; at the start, what there is."""
+        if self._slack_bytes is None:
+            self._measure()
+        else:
+            beyond = self._asked(DISK_SIZE)[0][0] - self._slack_bytes
+            self._room.free_bytes = min(self._room.free_bytes, self._room.cap_bytes - beyond)
 
-    def _size(self, query: LiteralString, values: Sequence[int]) -> int:
+    def _measure(self) -> int:
+        """Ask what dead letters take, and discard replayed ones where there is little room; bytes of these."""
+        found, cap_bytes = self._asked(MEASURE, DEVICES_WEIGHED), self._room.cap_bytes
+        taken = found[0][2] if found else 0
+        discarded = int(self._asked(DISCARD, DISCARDED)[0][0]) if taken > cap_bytes * (1 - SHARE) else 0
+        self._slack_bytes = self._asked(DISK_SIZE)[0][0] - taken + discarded
+        self._room.measured(cap_bytes - taken + discarded, [row[:2] for row in found])
+        return discarded
+
+    def _asked(self, query: LiteralString, *values: int) -> list[tuple[Any, ...]]:
         try:
-            row = self._connected().execute(query, values).fetchone()
+            conn = self._connected()
+            with bounded(conn.fileno(), TRANSACTION_S):
+                return conn.execute(query, values).fetchall()
         except psycopg.Error as error:
             raise self._failed(error) from error
-        return int(row[0]) if row is not None else 0
 
     def _shortened(self, letter: DeadLetter) -> DeadLetter:
         """The letter as it is kept, with size and digest of all that came."""

@@ -5,13 +5,16 @@ from contextlib import closing
 from dataclasses import replace
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 import curbwatch.database as db
-from ingest.letters import folded
+from ingest.letters import Room, folded
 from ingest.marks import Standing
 from ingest.store import IntakeStore, Stored
 from schemas.errors import SinkError
 from schemas.position import DeadLetter, PositionRows
+from tests.ingest.tally import Tally
 
 TS_NS = 1_770_000_000_123_456_789
 
@@ -137,11 +140,11 @@ def test_letters_beyond_the_cap_are_dropped_and_rows_are_not(
     database_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("ingest.store.FULL_LOOK_S", 0.0)
-    many = [letter("rate", bytes([number]) * 10_000) for number in range(12)]
+    many = [replace(letter("rate", bytes([number]) * 10_000), device_id=f"d{number}") for number in range(12)]
     with closing(IntakeStore(database_url, payload_bytes=8, cap_bytes=120_000)) as store:
         stored = store.write(rows(0), many)
         assert stored.inserted == 1
-        assert 2 <= stored.letters_capped < 10
+        assert 1 <= stored.letters_capped < 10
         assert scalar(database_url, "select count(*) from dead_letter") == 12 - stored.letters_capped
         with db.connect(database_url, autocommit=True) as conn:
             # What repeats itself would be squeezed and take no place on the disk.
@@ -154,6 +157,77 @@ def test_letters_beyond_the_cap_are_dropped_and_rows_are_not(
         # The disk is not given back, but there is room again.
         assert int(str(scalar(database_url, "select pg_total_relation_size('dead_letter')"))) > 120_000
         assert store.write(PositionRows(), many[:1]) == Stored()
+
+
+@pytest.mark.servers
+def test_where_there_is_no_room_replayed_letters_go_first_and_the_oldest_of_them(
+    database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("ingest.store.DISCARDED", 3)
+    many = [replace(letter("rate", bytes([number]) * 10_000), device_id=f"d{number}") for number in range(20)]
+    with closing(IntakeStore(database_url, payload_bytes=8, cap_bytes=120_000)) as store:
+        store.write(PositionRows(), many[:9])
+        with db.connect(database_url, autocommit=True) as conn:
+            conn.execute("alter table dead_letter alter column payload set storage external")
+            conn.execute("update dead_letter set payload = payload || ''")
+            conn.execute("update dead_letter set replayed_at = now() where id > 2")
+            conn.execute("update dead_letter set payload = payload || payload where id <= 2")
+        store._look_s = 0.0
+        assert store.write(PositionRows(), many[9:12]) == Stored()
+    assert scalar(database_url, "select string_agg(device_id, ' ' order by id) from dead_letter") == (
+        "d0 d1 d5 d6 d7 d8 d9 d10 d11"
+    )
+
+
+@pytest.mark.servers
+def test_the_flood_of_one_device_leaves_room_for_the_others_also_after_a_restart(
+    database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def flood(device: str, count: int) -> list[DeadLetter]:
+        return [replace(letter("rate", number.to_bytes(2) * 500), device_id=device) for number in range(count)]
+
+    monkeypatch.setattr("ingest.store.FULL_LOOK_S", 0.0)
+    with closing(IntakeStore(database_url, payload_bytes=1000, cap_bytes=1_000_000)) as store:
+        dropped = store.write(PositionRows(), flood("loud", 200))
+        assert dropped.letters_capped == dropped.letters_device_capped == 200 - 1_000_000 // 10 // 1300
+        assert store.write(PositionRows(), flood("new", 50)) == Stored()
+        assert store.write(PositionRows(), flood("", 200)).letters_device_capped > 100
+        meter = Tally()
+        dropped.count_dropped(meter)
+        assert meter.counts["dead_letters_dropped:device_cap"] == dropped.letters_capped
+        assert meter.counts["dead_letters_dropped:cap"] == 0
+    with db.connect(database_url, autocommit=True) as conn:
+        # What repeats itself would be squeezed.
+        conn.execute("alter table dead_letter alter column payload set storage external")
+        conn.execute("update dead_letter set payload = payload || payload")
+    with closing(IntakeStore(database_url, payload_bytes=1000, cap_bytes=1_000_000)) as store:
+        more = flood("loud", 250)[200:]
+        assert store.write(PositionRows(), more).letters_device_capped == 50
+        assert store.write(PositionRows(), flood("other", 1)) == Stored()
+        with db.connect(database_url, autocommit=True) as conn:
+            conn.execute("update dead_letter set replayed_at = now() where device_id = 'loud'")
+        assert store.write(PositionRows(), more) == Stored()
+
+
+@given(
+    cap_bytes=st.integers(0, 40_000),
+    batches=st.lists(st.lists(st.tuples(st.sampled_from("abc"), st.integers(0, 900)), max_size=12), max_size=6),
+)
+def test_no_letters_take_more_than_the_cap_and_those_of_no_device_more_than_its_share(
+    cap_bytes: int, batches: list[list[tuple[str, int]]]
+) -> None:
+    room, taken = Room(cap_bytes), dict.fromkeys("abc", 0)
+    room.measured(cap_bytes, ())
+    for batch in batches:
+        letters = [replace(letter("rate", b"x" * size), device_id=device) for device, size in batch]
+        admitted = room.judge(letters)
+        assert len(admitted.kept) + admitted.capped == len(letters)
+        assert 0 <= admitted.device_capped <= admitted.capped
+        room.take(admitted.kept)
+        for one in admitted.kept:
+            taken[one.device_id] += 300 + len(one.payload)
+    assert sum(taken.values()) == cap_bytes - room.free_bytes <= cap_bytes
+    assert all(size <= cap_bytes / 10 for size in taken.values())
 
 
 @pytest.mark.servers
@@ -241,9 +315,9 @@ def test_a_batch_that_was_not_stored_takes_no_room(database_url: str) -> None:
             with pytest.raises(SinkError):
                 store.write(PositionRows(), [letter()])
         conn.execute("alter table away rename to dead_letter")
-    room = store._room_bytes
+    room = store._room.free_bytes
     store.write(PositionRows(), [letter()])
-    assert room - store._room_bytes < 1000
+    assert room - store._room.free_bytes < 1000
     store.close()
 
 
