@@ -13,6 +13,8 @@ from schemas.errors import UsageError
 
 RATE_PER_S = 20.0  # messages a second that an accepted vehicle may keep up, as one of a city pack
 
+# One alias leads to one device: whoever else enters devices meanwhile waits, and is then judged by what is there.
+ALONE = "lock table device in share row exclusive mode"
 STRANGERS = """
 select form, foreign_id, device_id, kind, topic, first_seen_at, last_seen_at, messages from device_stranger
 where %(asked)s::text is null or %(asked)s in (foreign_id, device_id, form || ':' || foreign_id)
@@ -86,6 +88,7 @@ def accept(conn: Connection, wish: Wish, *, past_limit_s: float) -> Accepted:
     that was accepted before: that one is left as it is, but for one alias more.
     """
     with conn.transaction():
+        conn.execute(ALONE)
         one = _asked(strangers(conn, wish.asked), wish)
         native = one.form == "native"
         device_id = wish.device_id or one.device_id

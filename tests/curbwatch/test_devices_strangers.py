@@ -1,6 +1,7 @@
 """`curbwatch device`: strangers accepted and forgotten, and how each device does, on the real database."""
 
 import json
+import threading
 import time
 from contextlib import closing
 from pathlib import Path
@@ -12,13 +13,16 @@ import curbwatch.database as db
 from config.pack import load_pack
 from curbwatch.health_keeper import HealthKeeper
 from curbwatch.registry import load_registry, register_camera, register_vehicle, sync_pack
+from curbwatch.strangers import Wish, accept
 from curbwatch.telemetry import Telemetry
 from ingest.health import HealthBook
 from ingest.store import IntakeStore
 from schemas.device import DeviceRule
+from schemas.errors import UsageError
 from schemas.place import CameraView
 from schemas.position import DeadLetter, PositionRows
 from tests.config.small_pack import PackFolder
+from tests.fix_service import wait_until
 from tests.fix_verbs import Verbs
 
 pytestmark = pytest.mark.servers
@@ -172,6 +176,28 @@ def test_a_device_may_be_accepted_before_it_speaks_and_get_a_second_alias(verbs:
         "device", "accept", PHONE, "--kind", "vehicle", "--as", "other"
     )
     assert "muck-7 is a vehicle" in verbs.refused("device", "accept", "x:y", "--kind", "camera", "--as", "muck-7")
+
+
+def test_two_operators_at_once_cannot_give_one_alias_to_two_devices(office_url: str) -> None:
+    said: list[str] = []
+
+    def accept_as(conn: db.Connection, device_id: str) -> None:
+        accept(conn, Wish(PHONE, device_id, "vehicle"), past_limit_s=WEEK_S)
+
+    def second() -> None:
+        with pytest.raises(UsageError) as refused, db.session(office_url) as conn:
+            accept_as(conn, "b")
+        said.append(str(refused.value))
+
+    waiting = "select count(*) from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'"
+    thread = threading.Thread(target=second, daemon=True)
+    with db.connect(office_url, autocommit=True) as watch, db.session(office_url) as conn, conn.transaction():
+        accept_as(conn, "a")
+        thread.start()
+        wait_until("the second", lambda: not thread.is_alive() or watch.execute(waiting).fetchone() == (1,))
+    thread.join(20)
+    assert said == [f"{PHONE} is an alias of a already"]
+    assert list(known(office_url)) == ["a", PHONE]
 
 
 def test_the_pack_keeps_its_devices_and_its_aliases(verbs: Verbs, spine: Spine, tmp_path: Path) -> None:
