@@ -3,10 +3,18 @@
 from collections import Counter
 from typing import Annotated, Literal, Self
 
-from pydantic import AfterValidator, Field, field_validator, model_validator
+from pydantic import (
+    AfterValidator,
+    Field,
+    ModelWrapValidatorHandler,
+    ValidatorFunctionWrapHandler,
+    field_validator,
+    model_validator,
+)
 
 from config.base import Knobs
-from config.mapping import check_level, check_units, known_device, known_field, known_filter, known_path
+from config.mapping import known_device, known_field, known_filter, known_path, said, wrong_levels, wrong_units
+from config.together import checked
 
 Speed = Literal["kmh", "mps", "knots", "mph"]
 Time = Literal["s", "ms", "+08:00", "+00:00"]
@@ -36,16 +44,15 @@ class MappingKnobs(Knobs):
     crs: Literal["", "wgs84", "cgcs2000", "gcj02", "bd09"] = ""  # counts where the registry says from_message
     fields: dict[Annotated[str, AfterValidator(known_field)], FieldKnobs]
 
-    @field_validator("fields")
+    @field_validator("fields", mode="wrap")
     @classmethod
-    def _fields(cls, fields: dict[str, FieldKnobs]) -> dict[str, FieldKnobs]:
-        check_units({name: field.unit for name, field in fields.items()})
-        return fields
+    def _fields(cls, fields: object, handler: ValidatorFunctionWrapHandler) -> object:
+        return checked(fields, handler, wrong_units(fields))
 
-    @model_validator(mode="after")
-    def _level(self) -> Self:
-        check_level(self.device, self.topics)
-        return self
+    @model_validator(mode="wrap")
+    @classmethod
+    def _level(cls, mapping: object, handler: ModelWrapValidatorHandler[Self]) -> Self:
+        return checked(mapping, handler, wrong_levels(mapping))
 
 
 class BitKnobs(Knobs):
@@ -70,12 +77,15 @@ class CodecKnobs(Knobs):
     chunk_wait_s: float = Field(default=30.0, gt=0)  # from its first piece to its last
     chunk_buffer_bytes: int = Field(default=32_000_000, ge=10_000)  # of all pictures that are not complete
 
-    @field_validator("mapping")
+    @field_validator("mapping", mode="wrap")
     @classmethod
-    def _names(cls, mapping: tuple[MappingKnobs, ...]) -> tuple[MappingKnobs, ...]:
-        twice = [name for name, count in Counter(one.name for one in mapping).items() if count > 1]
-        if twice:
-            raise ValueError(f"more than one is named {', '.join(twice)}")
-        if {"all", "native"} & {one.name for one in mapping}:
-            raise ValueError("none may be named all or native")
-        return mapping
+    def _names(cls, mapping: object, handler: ValidatorFunctionWrapHandler) -> object:
+        return checked(mapping, handler, _wrong_names(mapping))
+
+
+def _wrong_names(mappings: object) -> list[str]:
+    listed = mappings if isinstance(mappings, list | tuple) else ()
+    names = Counter(name for one in listed if isinstance(name := said(one, "name", None), str))
+    twice = [name for name, count in names.items() if count > 1]
+    wrong = [f"more than one is named {', '.join(twice)}"] if twice else []
+    return wrong + (["none may be named all or native"] if {"all", "native"} & names.keys() else [])

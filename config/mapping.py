@@ -1,7 +1,7 @@
 """What a ``[[codecs.mapping]]`` may say: names of fields and their units, paths, topic filters. Pure."""
 
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping, Sequence
 
 from config.faults import nearest
 
@@ -35,6 +35,8 @@ UNITS: dict[str, tuple[str, ...]] = {
 OPEN = re.compile(r"(?:alarm|extra)_[a-z0-9][a-z0-9_]{0,40}")
 DOT = re.compile(r"(?<!\\)\.")
 ROOT = "$"
+TOPIC_LEVEL = re.compile(r"topic:\d{1,3}")
+EVERY_UNIT = {unit for units in UNITS.values() for unit in units}
 
 
 def split_path(path: str) -> tuple[str, ...]:
@@ -62,47 +64,80 @@ def known_device(device: str) -> str:
     return device
 
 
+def is_field(name: str) -> bool:
+    """Whether a position has such a field."""
+    return name in UNITS or OPEN.fullmatch(name) is not None
+
+
 def known_field(name: str) -> str:
     """Return a field's name. Raises ValueError where there is none like it."""
-    if name in UNITS or OPEN.fullmatch(name):
+    if is_field(name):
         return name
     raise ValueError(f"is no field of a position{nearest(name, UNITS)}")
 
 
-def known_filter(pattern: str) -> str:
-    """Return an MQTT topic filter. Raises ValueError where a broker would refuse it."""
+def is_filter(pattern: str) -> bool:
+    """Whether a broker takes this topic filter, and it does not read everything there is."""
     levels = pattern.split("/")
     wrong = not pattern or "\0" in pattern or len(pattern.encode()) > 65_535
     wrong = wrong or any("+" in level and level != "+" for level in levels)
     wrong = wrong or any("#" in level and level != "#" for level in levels) or "#" in levels[:-1]
-    if wrong or pattern.startswith("$"):
-        raise ValueError("is no topic filter: + stands for one whole level, # for the rest, and $ begins none")
+    return (
+        not wrong and not pattern.startswith("$") and "#" not in (levels[0], *(levels[1:2] if levels[0] == "+" else ()))
+    )
+
+
+def known_filter(pattern: str) -> str:
+    """Return an MQTT topic filter. Raises ValueError where a broker would refuse it, or all topics would be meant."""
+    if not is_filter(pattern):
+        raise ValueError(
+            "is no topic filter: + stands for one whole level, # for the rest behind a name, and $ begins none"
+        )
     return pattern
 
 
-def check_units(units: Mapping[str, str]) -> None:
-    """Check {field: unit}. Raises ValueError with every field whose unit is not one of its own, and for no place."""
+def wrong_units(fields: object) -> list[str]:
+    """What is wrong with the units and the place of ``{field: {"unit": …}}``, as written; nothing where it is none.
+
+    Names and units that do not exist are told elsewhere, and where a name does not, it may be the place's.
+    """
+    if not isinstance(fields, Mapping):
+        return []
+    known = {name: field for name, field in fields.items() if isinstance(name, str) and is_field(name)}
     wrong = []
-    for name, unit in units.items():
-        known = UNITS.get(name, ("",))
-        if unit not in known:
-            named = ", ".join(one for one in known if one)
+    for name, field in known.items():
+        unit, allowed = said(field, "unit", ""), UNITS.get(name, ("",))
+        if unit in EVERY_UNIT and unit not in allowed:
+            named = ", ".join(one for one in allowed if one)
             wrong.append(f"the unit of {name} is one of {named}" if named else f"{name} has no unit")
-    if not ({"lon", "lat"} <= units.keys() or {"latlon", "lonlat"} & units.keys()):
+    placed = {"lon", "lat"} <= known.keys() or {"latlon", "lonlat"} & known.keys()
+    if len(known) == len(fields) and not placed:
         wrong.append("lon and lat are needed, or latlon, or lonlat")
-    if wrong:
-        raise ValueError("; ".join(wrong))
+    return ["; ".join(wrong)] if wrong else []
 
 
-def check_level(device: str, topics: Collection[str]) -> None:
-    """Check that there is a filter, and in each a level for ``topic:N`` that devices fill. Raises ValueError."""
+def wrong_levels(mapping: object) -> list[str]:
+    """What is wrong with the topics of a mapping, as written: none, or no level for ``topic:N`` that devices fill."""
+    device, topics = said(mapping, "device", ""), said(mapping, "topics", None)
+    if not isinstance(topics, list | tuple):
+        return []
     if not topics:
-        raise ValueError("topics are needed")
-    kind, _, number = device.partition(":")
-    if kind != "topic":
-        return
-    at = int(number)
-    for pattern in topics:
-        levels = pattern.split("/")
-        if not (levels[-1] == "#" and at >= len(levels) - 1) and levels[at : at + 1] != ["+"]:
-            raise ValueError(f"level {at} of {pattern!r}, counted from 0, is no +")
+        return ["topics are needed"]
+    if not isinstance(device, str) or not TOPIC_LEVEL.fullmatch(device):
+        return []
+    at = int(device.partition(":")[2])
+    return [
+        f"level {at} of {pattern!r}, counted from 0, is no +"
+        for pattern in topics
+        if isinstance(pattern, str) and is_filter(pattern) and not _filled(pattern.split("/"), at)
+    ]
+
+
+def said(table: object, key: str, default: object) -> object:
+    """Return what a table says, be it as written or read already."""
+    return table.get(key, default) if isinstance(table, Mapping) else getattr(table, key, default)
+
+
+def _filled(levels: Sequence[str], at: int) -> bool:
+    """Whether a level of a filter is one that devices fill."""
+    return (levels[-1] == "#" and at >= len(levels) - 1) or levels[at : at + 1] == ["+"]
