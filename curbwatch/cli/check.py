@@ -1,6 +1,6 @@
 """``curbwatch check``: every fault of a configuration and its city pack at once."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -12,7 +12,8 @@ from config.pack import Pack, apply_modes, load_pack
 from config.service import SiteKnobs
 from curbwatch.cli.app import app
 from curbwatch.cli.output import write_json
-from ingest.forms import load_codecs
+from curbwatch.forms_check import form_faults
+from ingest.topics import TopicScheme
 from schemas.errors import ConfigError, Fault
 
 
@@ -52,18 +53,17 @@ def examine(path: Path | None) -> tuple[Config | None, Pack | None, tuple[Fault,
         apply_modes(pack.city, [code for code in codes if isinstance(code, str)] if isinstance(codes, tuple) else [])
     except ConfigError as error:
         faults += tuple(_placed(str(name), fault, str(path or "environment")) for fault in error.faults)
-    settings = None if faults else load_config(path)
-    if settings is not None:
-        faults += _unknown_codecs(settings, str(path or "environment"))
-    return settings, pack, faults
+    faults += form_faults(data.get("codecs", {}), _scheme(data.get("site", {})), str(path or "environment"))
+    return None if faults else load_config(path), pack, faults
 
 
-def _unknown_codecs(settings: Config, file: str) -> tuple[Fault, ...]:
-    try:
-        load_codecs(settings.codecs)
-    except ConfigError as error:
-        return tuple(Fault(file, fault.key, fault.value, fault.message) for fault in error.faults)
-    return ()
+def _scheme(site: Mapping[str, Any]) -> TopicScheme:
+    """Our own topics; where the configuration does not say them well, the default's."""
+    prefix, name = site.get("topic_prefix"), site.get("site")
+    known = SiteKnobs()
+    return TopicScheme(
+        prefix if isinstance(prefix, str) else known.topic_prefix, name if isinstance(name, str) else known.site
+    )
 
 
 def _warnings(settings: Config | None, pack: Pack | None, file: str) -> list[Fault]:

@@ -10,8 +10,10 @@ from config.load import load_config
 from curbwatch.build import prepare
 from curbwatch.cli.app import app
 from curbwatch.endpoints import resolve
+from curbwatch.forms_check import refuse_forms
 from curbwatch.service import serve
 from curbwatch.telemetry import Telemetry, configure_logs
+from ingest.topics import TopicScheme
 
 
 @app.command()
@@ -24,5 +26,6 @@ def run(
     """
     settings = load_config(config)
     configure_logs(settings.log)
+    refuse_forms(settings.codecs, TopicScheme(settings.site.topic_prefix, settings.site.site))
     site = prepare(settings, resolve(settings))
     asyncio.run(serve(site, Telemetry()))
