@@ -15,6 +15,7 @@ from psycopg import sql
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from config.faults import masked
+from ingest.watchdog import bounded
 from schemas.errors import SetupError, SinkError
 from schemas.links import DATABASE_LINK
 
@@ -23,6 +24,7 @@ Connection = psycopg.Connection[Any]
 # Any number that no other program of the city uses on this database.
 MIGRATION_LOCK = 0x63757262
 DROP_S = 10.0  # that the server's own workers may take to leave a database that is dropped
+ANSWER_S = 20.0  # longer than anything takes that is asked on a lasting connection
 HYPERTABLES = {
     # Seven days: recordings reach back months, and a day's chunk of a small fleet holds too few rows to be worth one.
     "position": "7 days",
@@ -102,11 +104,12 @@ class Lasting:
 
     @contextmanager
     def connection(self) -> Iterator[Connection]:
-        """Lend the connection. Raises SinkError where the server went away."""
+        """Lend the connection for ``ANSWER_S`` at most. Raises SinkError where the server went away or stands still."""
         try:
             if self._conn is None or self._conn.closed:
                 self._conn = connect(self._url, autocommit=True)
-            yield self._conn
+            with bounded(self._conn.fileno(), ANSWER_S):
+                yield self._conn
         except psycopg.Error as error:
             self.close()
             raise SinkError(f"database {masked(self._url)}: {_said(error)}", retryable=True, wait_s=1.0) from error

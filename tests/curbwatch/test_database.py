@@ -12,6 +12,7 @@ import pytest
 import curbwatch.database as db
 from ingest.store import IntakeStore
 from schemas.errors import SetupError, SinkError, UsageError
+from tests.faultproxy import FaultProxy
 
 pytestmark = pytest.mark.servers
 
@@ -144,6 +145,24 @@ def test_a_server_that_stopped_answering_is_noticed_in_seconds_by_whoever_waits_
     # Two keepalives unanswered, or something sent and never acknowledged.
     assert int(told["keepalives_idle"]) + 2 * int(told["keepalives_interval"]) <= 10
     assert (told["keepalives_count"], told["tcp_user_timeout"]) == ("2", "10000")
+
+
+def test_a_server_that_stands_still_is_given_up_and_asked_again(
+    database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("curbwatch.database.ANSWER_S", 0.3)
+    with FaultProxy.to(database_url) as proxy:
+        lasting = db.Lasting(proxy.instead(database_url))
+        with lasting.connection() as conn:
+            conn.execute("select 1")
+        proxy.swallow()  # the connection stands, and TCP sees no fault
+        with pytest.raises(SinkError) as caught, lasting.connection() as conn:
+            conn.execute("select 1")
+        assert caught.value.retryable
+        proxy.heal()
+        with lasting.connection() as conn:
+            assert conn.execute("select 1").fetchone() == (1,)
+        lasting.close()
 
 
 def test_a_role_that_may_not_make_tables_is_told_what_to_ask_for(empty_database_url: str) -> None:
