@@ -5,8 +5,6 @@ from dataclasses import dataclass
 from itertools import combinations
 from typing import Any
 
-from pydantic import ValidationError
-
 from config.codecs import CodecKnobs, FieldKnobs, MappingKnobs
 from config.mapping import is_filter
 from ingest.forms import load_codecs
@@ -109,7 +107,7 @@ def _usable(codecs: Mapping[str, Any]) -> CodecKnobs:
         try:
             made = MappingKnobs(name=name, topics=_filters(topics) or ("-",), device="path:x", fields=PLACE)
             CodecKnobs(mapping=(made,))
-        except ValidationError:
+        except ValueError:  # pydantic's is one
             nameless.add(name)
         else:
             mapping.setdefault(name, made)
