@@ -9,13 +9,16 @@ import curbwatch.database as db
 from config.load import load_config
 from config.pack import load_pack
 from config.quality import city_box
+from curbwatch.broker.foreign import foreign_forms
+from curbwatch.broker.plan import own_users
 from curbwatch.build import Site, make_store, position_forms
 from curbwatch.endpoints import resolve
 from curbwatch.letters import Chosen
 from curbwatch.registry import load_registry
 from curbwatch.replay import Replayed, Replayer, replay_all
+from curbwatch.strangers import Accepted, Wish, accept
 from curbwatch.telemetry import configure_logs
-from ingest.forms import Forms
+from ingest.forms import Forms, load_codecs
 from ingest.quality import Quality
 
 
@@ -25,6 +28,17 @@ class Office:
 
     site: Site
     conn: db.Connection
+
+    def accept(self, wish: Wish) -> Accepted:
+        """Enter a stranger in the registry. Raises UsageError, ConfigError for codecs that do not exist."""
+        config = self.site.config
+        return accept(
+            self.conn,
+            wish,
+            past_limit_s=config.intake.past_limit_s,
+            forms=[codec.name for codec in load_codecs(config.codecs)],
+            reserved=own_users(config, foreign_forms(config.codecs)[1]),
+        )
 
     def replay(self, chosen: Chosen, *, limit: int | None = None, dry: bool = False) -> Replayed:
         """Replay the chosen letters under the registry and the configuration of now. Raises SinkError."""

@@ -1,10 +1,13 @@
 """Devices that an operator accepts or forgets, and how each device does: queries of ``curbwatch device``."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from config.faults import nearest
+from curbwatch.broker.plan import refuse_names
+from curbwatch.cli.output import escaped
 from curbwatch.database import Connection
 from curbwatch.letters import Chosen, tally
 from curbwatch.registry import register_accepted
@@ -67,13 +70,14 @@ class Wish:
 
 @dataclass(frozen=True, slots=True)
 class Accepted:
-    """A device that was accepted. ``letters`` are set aside of it, under the name ``letters_of``."""
+    """A device that was accepted; ``messages`` came of it, ``letters`` are set aside under the name ``letters_of``."""
 
     device_id: str
     kind: str
     alias: str
     letters: int
     letters_of: str
+    messages: int
 
 
 def strangers(conn: Connection, asked: str | None = None) -> list[Stranger]:
@@ -81,25 +85,32 @@ def strangers(conn: Connection, asked: str | None = None) -> list[Stranger]:
     return [Stranger(*row) for row in conn.execute(STRANGERS, {"asked": asked})]
 
 
-def accept(conn: Connection, wish: Wish, *, past_limit_s: float) -> Accepted:
+def accept(
+    conn: Connection, wish: Wish, *, past_limit_s: float, forms: Collection[str], reserved: Collection[str]
+) -> Accepted:
     """Enter a device in the registry, where the running intake sees it at once. Raises UsageError.
 
+    ``forms`` are those that are read here beside our own; no device may have a name of ``reserved``.
     One that has not spoken yet is entered where the wish says its kind. A second stranger may be accepted as a device
     that was accepted before: that one is left as it is, but for one alias more.
     """
     with conn.transaction():
         conn.execute(ALONE)
-        one = _asked(strangers(conn, wish.asked), wish)
+        one = _asked(_meant(conn, wish.asked), wish, forms)
         native = one.form == "native"
         device_id = wish.device_id or one.device_id
         if not DEVICE_ID.fullmatch(device_id):
-            raise UsageError(f"--as {device_id!r}: an id has 1 to 64 letters, digits, _ or -")
+            shown = f"FORM:{escaped(one.foreign_id)}" if native else escaped(one.alias)
+            what = f"--as {device_id!r}" if wish.device_id else escaped(wish.asked)
+            how = "" if wish.device_id else f": name it, `accept {shown} --as NEW_ID`"
+            raise UsageError(f"{what}: an id has 1 to 64 letters, digits, _ or -{how}")
         if native and device_id != one.foreign_id:
             raise UsageError(
                 f"{one.foreign_id} speaks our own form: its id is that of its topic, --as cannot change it"
             )
         if native and wish.kind not in {"", one.kind}:
             raise UsageError(f"{one.foreign_id} speaks as a {one.kind}")
+        refuse_names((device_id,), reserved)
         kind = wish.kind or one.kind
         aliases, known = _aliases(conn, device_id, kind, "" if native else one.alias)
         values: dict[str, Any] = {
@@ -120,7 +131,7 @@ def accept(conn: Connection, wish: Wish, *, past_limit_s: float) -> Accepted:
             register_accepted(conn, values)
         conn.execute("delete from device_stranger where (form, foreign_id) = (%s, %s)", (one.form, one.foreign_id))
         letters, _ = tally(conn, Chosen(reason="unknown_device", device=one.device_id))
-    return Accepted(device_id, kind, "" if native else one.alias, letters, one.device_id)
+    return Accepted(device_id, kind, "" if native else one.alias, letters, one.device_id, one.messages)
 
 
 def forget(conn: Connection, asked: str) -> str:
@@ -132,7 +143,12 @@ def forget(conn: Connection, asked: str) -> str:
                 raise UsageError(f"{asked} stands in the city pack: take it out there")
             conn.execute("delete from device where device_id = %s", (asked,))
             return "device"
-        one = _only(strangers(conn, asked), asked)
+        meant = _meant(conn, asked)
+        if not meant:
+            raise UsageError(
+                f"no device and no stranger {asked!r}: see `curbwatch device list` and `curbwatch device strangers`"
+            )
+        one = _only(meant, asked)
         conn.execute("delete from device_stranger where (form, foreign_id) = (%s, %s)", (one.form, one.foreign_id))
     return "stranger"
 
@@ -150,12 +166,24 @@ def health(conn: Connection, asked: str | None = None) -> list[dict[str, Any]]:
     return found
 
 
-def _asked(found: Sequence[Stranger], wish: Wish) -> Stranger:
+def _meant(conn: Connection, asked: str) -> list[Stranger]:
+    """The strangers that may be meant, by an id or by how the list shows it."""
+    exact = strangers(conn, asked)
+    if exact or "\\" not in asked:
+        return exact
+    return [one for one in strangers(conn) if asked in {escaped(one.foreign_id), escaped(one.alias)}]
+
+
+def _asked(found: Sequence[Stranger], wish: Wish, forms: Collection[str]) -> Stranger:
     """The stranger that is meant; one that has not spoken yet is made of the wish."""
-    if found or not wish.kind:
+    if found:
         return _only(found, wish.asked)
     form, colon, foreign_id = wish.asked.partition(":")
     form, foreign_id = (form, foreign_id) if colon else ("native", wish.asked)
+    if form not in {"native", *forms}:
+        raise UsageError(f"{wish.asked!r}: no form {form!r} is read here{nearest(form, ('native', *forms))}")
+    if not wish.kind:
+        return _only(found, wish.asked)
     never = datetime.min  # noqa: DTZ901  # never shown
     return Stranger(form, foreign_id, wish.device_id or foreign_id, wish.kind, "", never, never, 0)
 

@@ -14,6 +14,7 @@ Act = Literal["read", "write", "deny"]
 
 NAME = "%u"  # stands in a topic for the user's own name, which TLS or the password has proved; Mosquitto's own mark
 PROBE_USER = "doctor"  # as which `curbwatch doctor --probe` plays a device
+PLAYER_USER = "devices"  # as which the private broker's recordings and simulated city play every device
 ANSWERS = ("ack", "resync")
 KINDS: tuple[Kind, ...] = ("camera", "vehicle")
 ROOM = 0.05  # of the largest payload, for topic and properties; half of it between message and packet
@@ -128,7 +129,7 @@ def make_plan(  # noqa: PLR0913  # each is one decision of the operator
     """
     intake, site, broker = config.intake, config.site, config.broker
     speakers = tuple(gateways)
-    own = {broker.positions_user, broker.frames_user, PROBE_USER, *(gateway.user for gateway in speakers)}
+    own = own_users(config, speakers)
     names = tuple(sorted(set(devices)))
     strange = sorted(user for user in own if DEVICE_ID.fullmatch(user) is None)
     if strange:
@@ -157,6 +158,13 @@ def make_plan(  # noqa: PLR0913  # each is one decision of the operator
         foreign=listed,
         gateways=speakers,
     )
+
+
+def own_users(config: Config, gateways: Iterable[Gateway]) -> frozenset[str]:
+    """Users of Curbwatch itself at its broker: no device may be called so."""
+    broker = config.broker
+    speakers = (gateway.user for gateway in gateways)
+    return frozenset({broker.positions_user, broker.frames_user, PROBE_USER, PLAYER_USER, *speakers})
 
 
 def refuse_names(names: Iterable[str], own: Iterable[str]) -> None:

@@ -16,7 +16,7 @@ from curbwatch.cli.dlq import say_replayed
 from curbwatch.cli.output import escaped
 from curbwatch.letters import Chosen
 from curbwatch.office import open_office
-from curbwatch.strangers import Wish, accept, devices, forget, health, strangers
+from curbwatch.strangers import Wish, devices, forget, health, strangers
 from schemas.device import Crs
 from schemas.errors import UsageError
 
@@ -66,12 +66,14 @@ def device_accept(  # noqa: PLR0913  # one argument per option of the command li
     with open_office(config) as office:
         _check(office.site.pack, unit, cell)
         wish = Wish(stranger, device_id, kind, unit, cell, crs, period_s, max_bytes)
-        done = accept(office.conn, wish, past_limit_s=office.site.config.intake.past_limit_s)
+        done = office.accept(wish)
         alias = f", alias {done.alias}" if done.alias else ""
         _say(asdict(done), f"{done.kind} {done.device_id} accepted{alias}", as_json=as_json)
         if done.kind == "camera" and not cell and not as_json:
             typer.echo("without --cell its incidents go to its --unit, else to the city pack's first")
         if not done.letters:
+            if replay and not as_json:
+                typer.echo(f"0 messages are set aside; {done.messages} came")
             return
         chosen = Chosen(reason="unknown_device", device=done.letters_of)
         if replay and done.kind == "vehicle":

@@ -91,7 +91,7 @@ def test_where_nobody_speaks_there_is_nobody_to_list(verbs: Verbs, spine: Spine)
     for verb in ("list", "strangers", "health"):
         assert verbs.told("device", verb) == []
     assert "no stranger 'x'" in verbs.refused("device", "accept", "x")
-    assert "no stranger 'x'" in verbs.refused("device", "forget", "x")
+    assert "no device and no stranger 'x'" in verbs.refused("device", "forget", "x")
     assert "nothing is known of 'x'" in verbs.refused("device", "health", "x")
 
 
@@ -133,6 +133,7 @@ def test_a_device_of_another_form_may_get_another_name(verbs: Verbs, spine: Spin
         "alias": PHONE,
         "letters": 2,
         "letters_of": "jane",
+        "messages": 2,
     }
     assert told[1]["reasons"] == {}
     assert (told[1]["replayed"], told[1]["stored"]) == (2, 2)
@@ -175,14 +176,15 @@ def test_a_device_may_be_accepted_before_it_speaks_and_get_a_second_alias(verbs:
     assert f"{PHONE} is an alias of muck-7 already" in verbs.refused(
         "device", "accept", PHONE, "--kind", "vehicle", "--as", "other"
     )
-    assert "muck-7 is a vehicle" in verbs.refused("device", "accept", "x:y", "--kind", "camera", "--as", "muck-7")
+    assert "muck-7 is a vehicle" in verbs.refused("device", "accept", "jt808:1", "--kind", "camera", "--as", "muck-7")
 
 
 def test_two_operators_at_once_cannot_give_one_alias_to_two_devices(office_url: str) -> None:
     said: list[str] = []
 
     def accept_as(conn: db.Connection, device_id: str) -> None:
-        accept(conn, Wish(PHONE, device_id, "vehicle"), past_limit_s=WEEK_S)
+        wish = Wish(PHONE, device_id, "vehicle")
+        accept(conn, wish, past_limit_s=WEEK_S, forms=["owntracks"], reserved=())
 
     def second() -> None:
         with pytest.raises(UsageError) as refused, db.session(office_url) as conn:
@@ -198,6 +200,47 @@ def test_two_operators_at_once_cannot_give_one_alias_to_two_devices(office_url: 
     thread.join(20)
     assert said == [f"{PHONE} is an alias of a already"]
     assert list(known(office_url)) == ["a", PHONE]
+
+
+@pytest.mark.parametrize("name", ["doctor", "devices", "intake-positions", "intake-frames", "gateway-traccar"])
+def test_no_device_gets_the_name_of_a_user_of_ours_at_the_broker(verbs: Verbs, spine: Spine, name: str) -> None:
+    spine.hear(phone())
+    spine.keeper.keep()
+    assert "users of Curbwatch itself" in verbs.refused("device", "accept", PHONE, "--as", name)
+    assert "users of Curbwatch itself" in verbs.refused("device", "accept", name, "--kind", "vehicle")
+    assert known(spine.url) == {}
+
+
+def test_an_alias_of_a_form_that_does_not_exist_is_refused(verbs: Verbs, spine: Spine) -> None:
+    for arguments in (("ownracks:bob",), ("ownracks:bob", "--kind", "vehicle", "--as", "walker")):
+        said = verbs.refused("device", "accept", *arguments)
+        assert "no form 'ownracks' is read here; did you mean 'owntracks'?" in said
+    assert known(spine.url) == {}
+
+
+@pytest.mark.parametrize("verb", ["accept", "forget"])
+@pytest.mark.parametrize("form", ["traccar:", ""])
+def test_a_stranger_may_be_named_as_the_list_shows_it(verbs: Verbs, spine: Spine, verb: str, form: str) -> None:
+    spine.hear(stranger("", 0, "traccar:\x1b[31m沪"), stranger("", 1, "traccar:other"))
+    spine.keeper.keep()
+    _, out, _ = verbs.run("device", "strangers")
+    assert "traccar:\\x1b[31m沪 " in out
+    more = ("--as", "truck") if verb == "accept" else ()
+    if more:
+        said = verbs.refused("device", "accept", form + "\\x1b[31m沪")
+        assert "name it, `accept traccar:\\x1b[31m沪 --as NEW_ID`" in said
+        assert "`accept FORM:沪B1 --as NEW_ID`" in verbs.refused("device", "accept", "沪B1", "--kind", "vehicle")
+    assert verbs.told("device", verb, form + "\\x1b[31m沪", *more)
+    assert [row["foreign_id"] for row in verbs.told("device", "strangers")] == ["other"]
+
+
+def test_it_is_said_when_nothing_was_set_aside_of_a_stranger(verbs: Verbs, spine: Spine) -> None:
+    spine.hear(stranger("a"), stranger("a", 1))
+    spine.keeper.keep()
+    with db.connect(spine.url, autocommit=True) as conn:
+        conn.execute("delete from dead_letter")
+    _, out, _ = verbs.run("device", "accept", "a", "--replay")
+    assert out == "vehicle a accepted\n0 messages are set aside; 2 came\n"
 
 
 def test_the_pack_keeps_its_devices_and_its_aliases(verbs: Verbs, spine: Spine, tmp_path: Path) -> None:
