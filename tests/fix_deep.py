@@ -5,7 +5,7 @@ import os
 import pytest
 from hypothesis import settings
 
-DEEP_EXAMPLES = 2000
+DEEP_EXAMPLES = int(os.environ.get("HYPOTHESIS_DEEP_EXAMPLES", "2000"))
 PROFILE = os.environ.get("HYPOTHESIS_PROFILE", "default")
 
 # No deadline: other processes of the machine would decide about the result.

@@ -5,6 +5,7 @@ import re
 import sys
 from collections.abc import Iterator
 from fnmatch import fnmatch
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -56,6 +57,7 @@ MAY_DECODE = ("ingest/decode.py", "curbwatch/bench/*", "curbwatch/simulate/*", "
 HARMLESS = {"codecs"}
 
 
+@cache
 def tree_of(path: Path) -> ast.Module:
     return ast.parse((ROOT / path).read_text(encoding="utf-8"), str(path))
 

@@ -1,7 +1,6 @@
 """`curbwatch check`: every fault at once, exit status 2; never a traceback."""
 
 import json
-import subprocess
 import sys
 from pathlib import Path
 
@@ -104,14 +103,13 @@ def test_too_little_memory_for_the_pictures_from_before_is_a_warning(
         ["--json", "/nowhere/r.json"],
     ],
 )
-def test_wrong_usage_is_clean(arguments: list[str]) -> None:
-    script = "import curbwatch.cli.check; from curbwatch.__main__ import main; main()"
-    done = subprocess.run(
-        [sys.executable, "-c", script, "check", *arguments], capture_output=True, text=True, check=False
-    )
-    assert done.returncode == 2
-    assert "Traceback" not in done.stderr
-    assert done.stderr
+def test_wrong_usage_is_clean(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], arguments: list[str]
+) -> None:
+    assert run(monkeypatch, "check", *arguments) == 2
+    said = capsys.readouterr().err
+    assert said
+    assert "Traceback" not in said
 
 
 def test_a_codec_that_does_not_exist_is_a_fault_of_the_configuration(

@@ -22,9 +22,12 @@ pytestmark = pytest.mark.servers
 MARKERS = ("postgres/data", "mosquitto/mosquitto.conf", "valkey/valkey.conf")
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def instance(servers: Servers) -> Iterator[Path]:
-    """A second instance beside the run's own; the packages are there already. Nothing may stay behind."""
+    """A second instance beside the run's own, for all tests of this file; the packages are there already.
+
+    Each test begins with ``up``, whatever the one before left. Nothing may stay behind.
+    """
     folder = paths.home() / f"test-{os.getpid()}-second"
     yield folder
     down(folder)
