@@ -17,6 +17,12 @@ set -u
 BOOT=$(date +%s)-$$  # another text at each start; later ones sort behind earlier ones
 VEHICLE=$BASE/vehicle/$ID
 
+for tool in timeout mosquitto_pub mosquitto_sub; do
+    command -v "$tool" >/dev/null && continue
+    echo "device.sh: $tool is missing: install mosquitto-clients and coreutils" >&2
+    exit 1
+done
+
 umask 077
 mkdir -p "$DIR/etc" || exit 1
 rm -f "$DIR"/*.tmp "$DIR/heard" "$DIR/ended"
@@ -33,8 +39,16 @@ cp "$DIR/etc/mosquitto_pub" "$DIR/etc/mosquitto_sub"
 export XDG_CONFIG_HOME="$DIR/etc"
 
 alive() { kill -0 $$ 2>/dev/null; }  # $$ is the main process in its background parts too
-publish() { timeout 60 mosquitto_pub -q 1 "$@" 2>/dev/null; }
+publish() { timeout 60 mosquitto_pub -q 1 "$@" 2>"$DIR/said"; }
 say() { publish -r -t "$VEHICLE/status" -m "$1"; }
+
+# What mosquitto_pub said, once for each outage: a wrong password looks like a broker that is away.
+complain() {
+    [ -z "$told" ] || return 0
+    told=yes
+    [ -s "$DIR/said" ] || echo "no answer within 60 s" >"$DIR/said"
+    sed "s|^|device.sh: $BROKER:$PORT: |" "$DIR/said" >&2
+}
 
 # One line to flash: written beside, synced, renamed.
 store() {
@@ -120,7 +134,8 @@ held() {
 finish() {
     kill "$keeper" "$listener" "$(cat "$DIR/listener")" 2>/dev/null
     say offline
-    rm -f "$DIR/heard" "$DIR/listener" "$DIR/ended" "$DIR/message" "$DIR/news" "$DIR/again" "$DIR"/etc/mosquitto_*
+    rm -f "$DIR/heard" "$DIR/listener" "$DIR/ended" "$DIR/message" "$DIR/said" "$DIR/news" "$DIR/again"
+    rm -f "$DIR"/etc/mosquitto_*
 }
 
 exec 3<&0
@@ -131,7 +146,7 @@ listener=$!
 trap 'finish; exit 143' TERM
 trap 'finish; exit 130' INT
 
-quiet=$RESEND_S up=
+quiet=$RESEND_S up= told=
 until [ -e "$DIR/ended" ] && ! held; do
     bound
     [ ! -e "$DIR/news" ] || { rm -f "$DIR/news" && quiet=0; }
@@ -139,11 +154,12 @@ until [ -e "$DIR/ended" ] && ! held; do
         rm -f "$DIR/again" && quiet=0
         again
     fi
-    [ -n "$up" ] || { say online && up=yes; }
+    [ -n "$up" ] || if say online; then up=yes; else complain; fi
     if [ -n "$up" ]; then
         status=0
         while [ "$status" -eq 0 ]; do send; status=$?; done
-        [ "$status" -ne 2 ] || { up= && : >"$DIR/again"; }  # what the broker had may be gone with it
+        # What the broker had may be gone with it.
+        if [ "$status" -eq 2 ]; then up= && : >"$DIR/again" && complain; else told=; fi
     fi
     sleep 1
     quiet=$((quiet + 1))

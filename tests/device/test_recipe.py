@@ -5,12 +5,14 @@ import json
 import os
 import shutil
 import signal
+import subprocess
 import sys
 import uuid
 from asyncio.subprocess import Process
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -112,9 +114,71 @@ async def test_the_example_of_the_page_keeps_what_it_reads_and_the_intake_gets_i
         process = await asyncio.create_subprocess_exec(
             sys.executable, str(ROOT / "docs" / "device_example.py"), *words, stdin=-1, stderr=-1, cwd=ROOT
         )
-        _, said = await process.communicate(line(0) + line(1))
-    assert (process.returncode, said) == (0, b"")
+        noise = b'$GPRMC\n7\n{"lon": 104.6}\n{"lon": 104.6, "lat": 91.0}\n'
+        _, said = await process.communicate(line(0) + noise + line(1))
+    skipped = said.decode().splitlines()
+    assert (process.returncode, len(skipped)) == (0, 4)
+    assert skipped[0].startswith("skipped '$GPRMC': ")
+    assert all(one.startswith("skipped ") for one in skipped)
     assert [item["seq"] for _, items in stub.positions for item in items] == [0, 1]
+
+
+def test_the_example_says_how_it_is_called_and_what_it_lacks(tmp_path: Path) -> None:
+    example = [sys.executable, str(ROOT / "docs" / "device_example.py")]
+    for words, said in (
+        ([], "usage: device_example.py URL"),
+        (["mqtt://127.0.0.1:1", "s", "car-1", str(tmp_path), str(tmp_path / "none")], "device_example.py: [Errno 2]"),
+    ):
+        done = subprocess.run([*example, *words], input=b"", capture_output=True, check=False, cwd=ROOT)
+        assert done.returncode == 1
+        assert done.stderr.decode().startswith(said)
+        assert done.stderr.count(b"\n") == 1
+
+
+def test_the_script_names_a_tool_that_is_missing(tmp_path: Path) -> None:
+    (tmp_path / "timeout").symlink_to(shutil.which("timeout") or "")
+    environment = {"PATH": str(tmp_path), "BASE": "city/v1/s", "ID": "car-1", "DIR": str(tmp_path / "car")}
+    done = subprocess.run(["/bin/sh", str(SCRIPT)], input=b"", capture_output=True, check=False, env=environment)
+    assert done.returncode == 1
+    assert b"device.sh: mosquitto_pub is missing" in done.stderr
+
+
+async def test_the_script_tells_a_wrong_password_once(servers: Servers, tools: str, tmp_path: Path) -> None:
+    (tmp_path / "password").write_text("wrong")
+    environment = {
+        "PATH": tools,
+        "PORT": str(urlsplit(servers.broker_url).port),
+        "LOGIN": "devices",
+        "PASSWORD_FILE": str(tmp_path / "password"),
+        "BASE": "city/v1/s",
+        "ID": "car-1",
+        "DIR": str(tmp_path / "car"),
+    }
+    # Each call of `timeout` is one try.
+    (tmp_path / "timeout").write_text(f'#!/bin/sh\necho >>{tmp_path}/tries\nexec {shutil.which("timeout")} "$@"\n')
+    (tmp_path / "timeout").chmod(0o755)
+    process = await asyncio.create_subprocess_exec(
+        "/bin/sh",
+        str(SCRIPT),
+        stdin=-1,
+        stderr=-1,
+        env=environment | {"PATH": f"{tmp_path}:{tools}"},
+        start_new_session=True,
+    )
+    try:
+        assert process.stdin is not None
+        process.stdin.write(line(0))
+        tries = tmp_path / "tries"
+        await asyncio.to_thread(wait_until, "two tries", lambda: tries.exists() and tries.read_text().count("\n") >= 3)
+        process.terminate()
+        assert process.stderr is not None
+        said = await asyncio.wait_for(process.stderr.read(), 20)
+    finally:
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        await process.wait()
+    assert said.count(b"device.sh: 127.0.0.1:") == said.count(b"\n")
+    assert said.count(b"Not authorized") == 1
 
 
 def test_the_script_is_portable_shell() -> None:
