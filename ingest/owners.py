@@ -7,7 +7,18 @@ comes on such a topic is that device's, whatever it says of itself. A topic with
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from ingest.codecs.base import DEVICE_MAX, Codec, Item, Passed, Placing, PositionItem, Refusal, Spelling, device_id_of
+from ingest.codecs.base import (
+    DEVICE_MAX,
+    Codec,
+    Expiring,
+    Item,
+    Passed,
+    Placing,
+    PositionItem,
+    Refusal,
+    Spelling,
+    device_id_of,
+)
 from ingest.topics import matches
 from schemas.device import DeviceRule
 
@@ -85,8 +96,8 @@ class Place:
         if not long and (not owner or not device or self._owns(owner, device, rules)):
             return None
         if isinstance(item, Refusal):
-            # Names of cameras are out of topics only, and a message may cost another camera its unfinished picture.
-            return None if self.codec.kind == "camera" and not long else replace(item, device=shown)
+            # Where parts wait for others, a message may cost another device what it had begun.
+            return None if isinstance(self.codec, Expiring) and not long else replace(item, device=shown)
         if long:
             return Refusal(shown, "type", f"an id of {len(device)} characters, allowed {DEVICE_MAX}: {device!r}")
         unknown = isinstance(item, PositionItem) and resolve(rules, self.codec.name, device)[1] is None

@@ -31,12 +31,13 @@ class City:
     port: int
     mutual: bool
     tls: Tls
+    config: Config
 
     def write(self, devices: Iterable[str]) -> Written:
         """Write the configuration for these devices."""
         return write_kit(
             "mosquitto",
-            Config(),
+            self.config,
             devices,
             self.folder,
             tls=self.tls,
@@ -72,7 +73,7 @@ class City:
 
 
 @contextmanager
-def city(name: str, *, mutual: bool = False) -> Iterator[City]:
+def city(name: str, *, mutual: bool = False, config: Config | None = None) -> Iterator[City]:
     """Write the configuration and start the broker; both are gone afterwards."""
     folder = home() / name
     shutil.rmtree(folder, ignore_errors=True)
@@ -86,7 +87,8 @@ def city(name: str, *, mutual: bool = False) -> Iterator[City]:
     if mutual:
         while process.free_port(port + 1) != port + 1:
             port = process.free_port(0)
-    made = City(folder, signer, port, mutual, Tls(str(signer.certificate), str(certificate), str(key), mutual))
+    tls = Tls(str(signer.certificate), str(certificate), str(key), mutual)
+    made = City(folder, signer, port, mutual, tls, config or Config())
     written = made.write(DEVICES)
     for file in (*(folder / name for name in written.files), key):
         owner.own(file)
