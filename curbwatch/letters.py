@@ -1,7 +1,7 @@
 """The dead letters as an operator handles them: looked through, shown, dropped. Replaying is curbwatch/replay.py."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -19,7 +19,7 @@ DRAWN = 100  # letters read at once: one may hold a megabyte
 MATCH = """
 (%(ids)s::bigint[] is null or id = any(%(ids)s)) and (%(reason)s = '' or reason = %(reason)s)
 and (%(device)s = '' or device_id = %(device)s) and (%(since)s::timestamptz is null or last_at >= %(since)s)
-and (replayed_at is not null) = %(replayed)s
+and (%(ids)s::bigint[] is not null or (replayed_at is not null) = %(replayed)s)
 """
 FACTS = "id, received_at, last_at, times, topic, device_id, reason, detail, size_bytes, length(payload), replayed_at"
 LIST = f"select {FACTS}, '' from dead_letter where {MATCH} order by id desc limit %(limit)s"  # noqa: S608  # constants
@@ -29,18 +29,29 @@ where {MATCH} and id > %(after)s and id <= %(last)s order by id limit %(limit)s
 """  # noqa: S608  # constants
 ONE = f"select {FACTS}, payload, properties, payload_sha256 from dead_letter where id = %s"  # noqa: S608  # constants
 TALLY = f"select count(*), coalesce(sum(length(payload)), 0)::bigint from dead_letter where {MATCH}"  # noqa: S608
+REASONS = f"""
+select reason, count(*) from dead_letter where {MATCH} group by reason order by 2 desc, 1
+"""  # noqa: S608  # constants
 DROP = f"delete from dead_letter where {MATCH}"  # noqa: S608  # constants
 
 
 @dataclass(frozen=True, slots=True)
 class Chosen:
-    """Which letters; what is not given chooses all. ``replayed``: those that were replayed, else those that wait."""
+    """Which letters; what is not given chooses all.
+
+    ``replayed``: those that were replayed, else those that wait; ``ids`` name both.
+    """
 
     ids: tuple[int, ...] = ()
     reason: str = ""
     device: str = ""
     since: datetime | None = None
     replayed: bool = False
+
+    @property
+    def everything(self) -> bool:
+        """Whether nothing narrows it."""
+        return not (self.ids or self.reason or self.device or self.since or self.replayed)
 
     def values(self) -> dict[str, Any]:
         """Values of MATCH."""
@@ -99,16 +110,27 @@ def each(conn: Connection, chosen: Chosen, limit: int | None) -> Iterator[list[L
 
 def shown(conn: Connection, letter_id: int) -> Letter:
     """Return one letter. Raises UsageError where there is none."""
-    row = conn.execute(ONE, (letter_id,)).fetchone()
-    if row is None:
-        raise UsageError(f"no dead letter {letter_id}: see `curbwatch dlq list`")
-    return _letter(row)
+    refuse_unknown(conn, (letter_id,))
+    return _letter(conn.execute(ONE, (letter_id,)).fetchall()[0])
 
 
 def tally(conn: Connection, chosen: Chosen) -> tuple[int, int]:
     """How many letters there are, and the bytes of their payloads."""
     row = conn.execute(TALLY, chosen.values()).fetchone()
     return (int(row[0]), int(row[1])) if row is not None else (0, 0)
+
+
+def reasons(conn: Connection, chosen: Chosen) -> dict[str, int]:
+    """How many letters there are of each reason, the most frequent first."""
+    return dict(conn.execute(REASONS, chosen.values()).fetchall())
+
+
+def refuse_unknown(conn: Connection, ids: Sequence[int]) -> None:
+    """Raise UsageError where one of these letters does not exist; no ids: never."""
+    found = {row[0] for row in conn.execute("select id from dead_letter where id = any(%s)", (list(ids),))}
+    for letter_id in ids:
+        if letter_id not in found:
+            raise UsageError(f"no dead letter {letter_id}: see `curbwatch dlq list`")
 
 
 def drop(conn: Connection, chosen: Chosen) -> int:

@@ -4,15 +4,17 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import curbwatch.database as db
+from alerts.messages import Lang
 from config.load import load_config
 from config.pack import load_pack
 from config.quality import city_box
 from curbwatch.broker.foreign import foreign_forms
 from curbwatch.broker.plan import own_users
 from curbwatch.build import Site, make_store, position_forms
-from curbwatch.endpoints import resolve
+from curbwatch.endpoints import standing
 from curbwatch.letters import Chosen
 from curbwatch.registry import load_registry
 from curbwatch.replay import Replayed, Replayer, replay_all
@@ -20,6 +22,7 @@ from curbwatch.strangers import Accepted, Wish, accept
 from curbwatch.telemetry import configure_logs
 from ingest.forms import Forms, load_codecs
 from ingest.quality import Quality
+from schemas.errors import SetupError
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +31,16 @@ class Office:
 
     site: Site
     conn: db.Connection
+
+    @property
+    def lang(self) -> Lang:
+        """Language of lists."""
+        return self.site.config.site.lang
+
+    @property
+    def zone(self) -> ZoneInfo:
+        """The city's time."""
+        return ZoneInfo(self.site.pack.city.timezone)
 
     def accept(self, wish: Wish) -> Accepted:
         """Enter a stranger in the registry. Raises UsageError, ConfigError for codecs that do not exist."""
@@ -58,10 +71,15 @@ class Office:
 
 @contextmanager
 def open_office(path: Path | None) -> Iterator[Office]:
-    """Open the office of a configuration. Raises CurbwatchError: configuration, servers, a database without tables."""
+    """Open the office of a configuration; starts no server.
+
+    Raises CurbwatchError: configuration, no server, a database without tables.
+    """
     config = load_config(path)
     configure_logs(config.log)
     pack = load_pack(Path(config.site.pack))
-    endpoints = resolve(config)
+    endpoints = standing(config)
+    if not endpoints.database_url:
+        raise SetupError("no database: name it in the configuration ([database] url), or run `curbwatch parts up`")
     with db.session(endpoints.database_url, autocommit=True) as conn:
         yield Office(Site(config, pack, endpoints, db.edition(conn)), conn)

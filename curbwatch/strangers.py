@@ -159,9 +159,10 @@ def devices(conn: Connection) -> list[dict[str, Any]]:
 
 
 def health(conn: Connection, asked: str | None = None) -> list[dict[str, Any]]:
-    """Return how each device does, or one. Raises UsageError where nothing is known of it."""
+    """Return how each device does, or one; nothing of one that was not heard yet. Raises UsageError for strangers."""
     found = _named(conn, HEALTH, {"asked": asked})
-    if asked is not None and not found:
+    known = "select from device where device_id = %s"
+    if asked is not None and not found and conn.execute(known, (asked,)).fetchone() is None:
         raise UsageError(f"nothing is known of {asked!r}: see `curbwatch device list` and `curbwatch device strangers`")
     return found
 

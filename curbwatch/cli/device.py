@@ -1,8 +1,9 @@
 """``curbwatch device list|strangers|accept|forget|health``: who speaks, who may, and how each does."""
 
 import json
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Annotated, Any, Literal
 
 import typer
@@ -14,8 +15,10 @@ from curbwatch.cli.app import app
 from curbwatch.cli.dispatch import ConfigFile
 from curbwatch.cli.dlq import say_replayed
 from curbwatch.cli.output import escaped
+from curbwatch.cli.table import clock, many, table
+from curbwatch.cli.words import state_word
 from curbwatch.letters import Chosen
-from curbwatch.office import open_office
+from curbwatch.office import Office, open_office
 from curbwatch.strangers import Wish, devices, forget, health, strangers
 from schemas.device import Crs
 from schemas.errors import UsageError
@@ -24,27 +27,54 @@ device_app = typer.Typer(no_args_is_help=True, help="Devices: the known, the str
 app.add_typer(device_app, name="device")
 
 Json = Annotated[bool, typer.Option("--json", help="JSON on standard output, one object a line.")]
-HEALTH = ("state", "rate_per_min", "messages", "lag_ms", "skew_ms", "gaps", "duplicates", "shed", "rejected")
+COUNTS = ("rate_per_min", "messages", "lag_ms", "skew_ms", "gaps", "duplicates", "shed", "rejected")
 
 
 @device_app.command("list")
 def device_list(*, config: ConfigFile = None, as_json: Json = False) -> None:
     """List the registry: id, kind, who entered it, state, when last heard, unit, coordinates, aliases."""
     with open_office(config) as office:
-        for row in devices(office.conn):
-            heard = _clock(row["last_seen_at"])
-            line = f"{row['device_id']:24} {row['kind']:8} {row['source']:9} {row['state'] or '-':9} {heard:20}"
-            _say(row, f"{line} {row['unit_id'] or '-':12} {row['crs']:9} {' '.join(row['aliases'])}", as_json=as_json)
+        known = devices(office.conn)
+        if as_json:
+            _print(known)
+            return
+        rows = [
+            (
+                row["device_id"],
+                row["kind"],
+                row["source"],
+                state_word(row["state"], office.lang),
+                clock(row["last_seen_at"], office.zone),
+                row["unit_id"] or "-",
+                row["crs"],
+                " ".join(row["aliases"]),
+            )
+            for row in known
+        ]
+        _list(office, ("id", "kind", "source", "state", "last_seen_at", "unit_id", "crs", "aliases"), rows)
 
 
 @device_app.command("strangers")
 def device_strangers(*, config: ConfigFile = None, as_json: Json = False) -> None:
     """List devices that speak and are not in the registry, newest first: form and id, kind, messages, topic."""
     with open_office(config) as office:
-        for one in strangers(office.conn):
-            when = f"{_clock(one.first_seen_at)} to {_clock(one.last_seen_at)}"
-            line = f"{one.alias:40} {one.kind:8} {one.messages:8} {when} {one.topic}"
-            _say(asdict(one), line, as_json=as_json)
+        found = strangers(office.conn)
+        if as_json:
+            _print(asdict(one) for one in found)
+            return
+        zone = office.zone
+        rows = [
+            (
+                one.alias,
+                one.kind,
+                one.messages,
+                clock(one.first_seen_at, zone),
+                clock(one.last_seen_at, zone),
+                one.topic,
+            )
+            for one in found
+        ]
+        _list(office, ("alias", "kind", "messages", "first_seen_at", "last_seen_at", "topic"), rows)
 
 
 @device_app.command("accept")
@@ -79,9 +109,9 @@ def device_accept(  # noqa: PLR0913  # one argument per option of the command li
         if replay and done.kind == "vehicle":
             say_replayed(office.replay(chosen), as_json=as_json)
         elif not as_json and done.kind == "vehicle":
-            typer.echo(f"{done.letters} messages were set aside: curbwatch dlq replay --device {done.letters_of}")
+            typer.echo(f"{_were(done.letters, 'message')} set aside: curbwatch dlq replay --device {done.letters_of}")
         elif not as_json:
-            typer.echo(f"{done.letters} pictures were set aside: they are cut, and cannot be replayed")
+            typer.echo(f"{_were(done.letters, 'picture')} set aside, cut, and cannot be replayed")
 
 
 @device_app.command("forget")
@@ -106,13 +136,26 @@ def device_health(
 ) -> None:
     """Show how each device does: state, rate, lag, clock, gaps, duplicates, shed, rejected."""
     with open_office(config) as office:
-        for row in health(office.conn, asked):
-            if asked is not None and not as_json:
-                for name, value in row.items():
-                    typer.echo(f"{name:17} {_clock(value) if isinstance(value, datetime) else _plain(value)}")
-                continue
-            told = " ".join(f"{name}={_plain(row[name])}" for name in HEALTH)
-            _say(row, f"{row['device_id']:24} {_clock(row['last_seen_at']):20} {told}", as_json=as_json)
+        found = health(office.conn, asked)
+        if as_json:
+            _print(found)
+        elif asked is None:
+            rows = [
+                (
+                    row["device_id"],
+                    clock(row["last_seen_at"], office.zone),
+                    state_word(row["state"], office.lang),
+                    *(_plain(row[name]) for name in COUNTS),
+                )
+                for row in found
+            ]
+            _list(office, ("id", "last_seen_at", "state", *COUNTS), rows)
+        elif not found:
+            typer.echo(f"{asked} accepted, not heard yet")
+        else:
+            for name, value in found[0].items():
+                told = clock(value, office.zone) if isinstance(value, datetime) else _plain(value)
+                typer.echo(f"{name:17} {state_word(value, office.lang) if name == 'state' else told}")
 
 
 def _check(pack: Pack, unit: str, cell: str) -> None:
@@ -121,14 +164,27 @@ def _check(pack: Pack, unit: str, cell: str) -> None:
             raise UsageError(f"{option} {value}: the city pack has none of this name{nearest(value, known)}")
 
 
+def _were(count: int, one: str) -> str:
+    return f"{many(count, one)} {'was' if count == 1 else 'were'}"
+
+
+def _list(office: Office, names: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
+    for line in table(names, rows, office.lang):
+        typer.echo(line)
+
+
+def _print(rows: Iterable[dict[str, Any]]) -> None:
+    for row in rows:
+        told = {name: instant(value) if isinstance(value, datetime) else value for name, value in row.items()}
+        typer.echo(json.dumps(told))
+
+
 def _say(row: dict[str, Any], line: str, *, as_json: bool) -> None:
-    told = {name: instant(value) if isinstance(value, datetime) else value for name, value in row.items()}
-    typer.echo(json.dumps(told) if as_json else escaped(line).rstrip())
+    if as_json:
+        _print([row])
+    else:
+        typer.echo(escaped(line))
 
 
 def _plain(value: object) -> str:
     return "-" if value is None else f"{value:g}" if isinstance(value, float) else escaped(str(value))
-
-
-def _clock(when: datetime | None) -> str:
-    return "-" if when is None else when.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%SZ")

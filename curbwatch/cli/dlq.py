@@ -12,15 +12,18 @@ from alerts.wire import instant
 from curbwatch.cli.app import app
 from curbwatch.cli.dispatch import ConfigFile
 from curbwatch.cli.output import escaped
-from curbwatch.letters import Chosen, Letter, drop, listed, shown, since_of, tally
-from curbwatch.office import open_office
+from curbwatch.cli.table import clock, grouped, many, table
+from curbwatch.cli.words import reason_word
+from curbwatch.letters import Chosen, Letter, drop, listed, reasons, refuse_unknown, shown, since_of, tally
+from curbwatch.office import Office, open_office
 from curbwatch.replay import Replayed
 from schemas.errors import UsageError
 
 dlq_app = typer.Typer(no_args_is_help=True, help="Dead letters: look at them, replay them, drop them.")
 app.add_typer(dlq_app, name="dlq")
 
-SHOWN_BYTES = 4096  # of a payload; --payload writes all of it
+SHOWN_BYTES = 512  # of a payload; --payload writes all of it
+LISTED = ("id", "last_at", "times", "reason", "device_id", "size_bytes", "topic", "detail")
 
 Ids = Annotated[list[int] | None, typer.Option("--id", help="This letter; may be given several times.")]
 Reason = Annotated[str, typer.Option("--reason", help="Only those with this reason.")]
@@ -43,14 +46,20 @@ def dlq_list(
     config: ConfigFile = None,
     as_json: Json = False,
 ) -> None:
-    """List dead letters, newest first: id, when last, how often, reason, device, size, topic, detail."""
+    """List dead letters, newest first, and how many there are of each reason."""
     chosen = _chosen(None, reason, device, since, replayed=replayed)
     with open_office(config) as office:
-        for letter in listed(office.conn, chosen, limit):
-            if as_json:
+        letters = listed(office.conn, chosen, limit)
+        if as_json:
+            for letter in letters:
                 typer.echo(json.dumps(_told(letter)))
-            else:
-                typer.echo(_line(letter))
+            return
+        for line in table(LISTED, [_row(letter, office) for letter in letters], office.lang):
+            typer.echo(line)
+        found = reasons(office.conn, chosen)
+        if found:
+            told = ", ".join(f"{escaped(reason_word(name, office.lang))} {grouped(found[name])}" for name in found)
+            typer.echo(f"{many(sum(found.values()), 'letter')}: {told}")
 
 
 @dlq_app.command("show")
@@ -64,18 +73,28 @@ def dlq_show(
     """Show everything that is known of one letter. What a terminal would obey is escaped."""
     with open_office(config) as office:
         letter = shown(office.conn, letter_id)
+        lang, zone = office.lang, office.zone
     if payload is not None:
         try:
             payload.write_bytes(letter.payload)
         except (OSError, ValueError) as error:
             raise UsageError(f"--payload {payload}: cannot be written: {error}") from None
-    facts = _told(letter) | {"properties": letter.properties, "payload_sha256": letter.sha256.hex()}
     if as_json:
         text = letter.payload.decode("utf-8", "backslashreplace")
-        typer.echo(json.dumps(facts | {"payload": text}))
+        more = {"properties": letter.properties, "payload_sha256": letter.sha256.hex(), "payload": text}
+        typer.echo(json.dumps(_told(letter) | more))
         return
+    facts = _told(letter) | {
+        "received_at": clock(letter.received_at, zone),
+        "last_at": clock(letter.last_at, zone),
+        "replayed_at": clock(letter.replayed_at, zone),
+        "reason": reason_word(letter.reason, lang),
+        "payload_sha256": letter.sha256.hex(),
+    }
     for name, value in facts.items():
-        typer.echo(f"{name:15} {escaped(str(value))}")
+        typer.echo(f"{name:15} {'-' if value in {None, ''} else escaped(str(value))}")
+    for name, value in letter.properties:
+        typer.echo(f"{'property':15} {escaped(f'{name}={value}')}")
     for line in _payload_lines(letter.payload):
         typer.echo(f"  {line}")
 
@@ -95,6 +114,7 @@ def dlq_replay(  # noqa: PLR0913  # one argument per option of the command line
     """Take letters in again, under the registry and the rules of now; what is refused again stays, with its reason."""
     chosen = _chosen(ids, reason, device, since)
     with open_office(config) as office:
+        refuse_unknown(office.conn, chosen.ids)
         say_replayed(office.replay(chosen, limit=limit, dry=dry_run), dry=dry_run, as_json=as_json)
 
 
@@ -106,6 +126,7 @@ def dlq_drop(  # noqa: PLR0913  # one argument per option of the command line
     device: Device = "",
     since: Since = "",
     replayed: Replayed_ = False,
+    everything: Annotated[bool, typer.Option("--all", help="All that wait; no other choice is needed.")] = False,
     yes: Annotated[bool, typer.Option("--yes", help="Do it; without it nothing is dropped.")] = False,
     config: ConfigFile = None,
     as_json: Json = False,
@@ -113,11 +134,16 @@ def dlq_drop(  # noqa: PLR0913  # one argument per option of the command line
     """Delete letters for good. Ends with 2, and says how many there are, without --yes."""
     chosen = _chosen(ids, reason, device, since, replayed=replayed)
     with open_office(config) as office:
+        refuse_unknown(office.conn, chosen.ids)
         count, size_bytes = tally(office.conn, chosen)
-        if count and not yes:
-            raise UsageError(f"{count} letters ({size_bytes} bytes) would be deleted for good: say --yes")
-        dropped = drop(office.conn, chosen) if yes else 0
-    typer.echo(json.dumps({"dropped": dropped, "bytes": size_bytes}) if as_json else f"{dropped} letters dropped")
+        unsaid = " and ".join((["--all"] if chosen.everything and not everything else []) + ([] if yes else ["--yes"]))
+        if count and unsaid:
+            what = f"{many(count, 'letter')} ({grouped(size_bytes)} bytes)"
+            raise UsageError(f"{what} would be deleted for good: say {unsaid}")
+        dropped = drop(office.conn, chosen) if count else 0
+    typer.echo(
+        json.dumps({"dropped": dropped, "bytes": size_bytes}) if as_json else f"{many(dropped, 'letter')} dropped"
+    )
 
 
 def say_replayed(counts: Replayed, *, dry: bool = False, as_json: bool = False) -> None:
@@ -126,13 +152,17 @@ def say_replayed(counts: Replayed, *, dry: bool = False, as_json: bool = False) 
         typer.echo(json.dumps(asdict(counts) | {"dry_run": dry}))
         return
     would = "would be " if dry else ""
+    unable = sum(counts.not_replayable.values())
+    refused = counts.letters - counts.replayed - unable
     typer.echo(
-        f"{counts.letters} letters: {counts.replayed} {would}replayed ({counts.stored} positions {would}stored,"
-        f" {counts.duplicate} known already), {counts.refused_again} refused again,"
-        f" {sum(counts.not_replayable.values())} not replayable"
+        f"{many(counts.letters, 'letter')}: {counts.replayed} {would}replayed ({many(counts.stored, 'position')}"
+        f" {would}stored, {counts.duplicate} known already), {refused} refused again, {unable} not replayable"
     )
+    if counts.refused_again > refused:
+        items = many(counts.refused_again - refused, "position")
+        typer.echo(f"  {items} of replayed letters {would}refused: a letter of its own each")
     for reason, count in sorted(counts.reasons.items()):
-        typer.echo(f"  refused again: {count} {reason}")
+        typer.echo(f"  refused: {count} {reason}")
     for why, count in sorted(counts.not_replayable.items()):
         typer.echo(f"  not replayable: {count}, each {why}")
 
@@ -158,11 +188,11 @@ def _told(letter: Letter) -> dict[str, Any]:
     }
 
 
-def _line(letter: Letter) -> str:
-    when = (letter.last_at or letter.received_at).astimezone(UTC).strftime("%Y-%m-%d %H:%M:%SZ")
-    what = f"{letter.letter_id:8} {when} {letter.times:4}x {letter.reason:15} {letter.device_id or '-':20}"
-    rest = f"{letter.size_bytes:8} B  {letter.topic} {letter.detail}"
-    return escaped(f"{what} {rest}").rstrip()
+def _row(letter: Letter, office: Office) -> tuple[object, ...]:
+    when = clock(letter.last_at or letter.received_at, office.zone)
+    why = reason_word(letter.reason, office.lang)
+    size = letter.size_bytes
+    return letter.letter_id, when, letter.times, why, letter.device_id or "-", size, letter.topic, letter.detail
 
 
 def _payload_lines(payload: bytes) -> list[str]:

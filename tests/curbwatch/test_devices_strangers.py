@@ -93,6 +93,7 @@ def test_where_nobody_speaks_there_is_nobody_to_list(verbs: Verbs, spine: Spine)
     assert "no stranger 'x'" in verbs.refused("device", "accept", "x")
     assert "no device and no stranger 'x'" in verbs.refused("device", "forget", "x")
     assert "nothing is known of 'x'" in verbs.refused("device", "health", "x")
+    assert [verbs.run("device", verb)[1] for verb in ("list", "strangers", "health")] == ["无\n"] * 3
 
 
 def test_strangers_are_listed_until_they_are_accepted_or_forgotten(verbs: Verbs, spine: Spine) -> None:
@@ -109,7 +110,7 @@ def test_strangers_are_listed_until_they_are_accepted_or_forgotten(verbs: Verbs,
     _, out, _ = verbs.run("device", "forget", "b")
     assert out == "stranger b forgotten\n"
     _, out, _ = verbs.run("device", "accept", "eye", "--cell", "512002001001001")
-    assert out == "camera eye accepted\n1 pictures were set aside: they are cut, and cannot be replayed\n"
+    assert out == "camera eye accepted\n1 picture was set aside, cut, and cannot be replayed\n"
     assert verbs.told("device", "strangers") == []
     assert known(spine.url) == {
         "a": DeviceRule("a", "vehicle", "wgs84", WEEK_S, 20.0, 30.0),
@@ -328,9 +329,19 @@ def test_health_says_what_was_sent_and_goes_on_over_a_restart(verbs: Verbs, offi
     assert [told[name] for name in counts] == [10, 2, 2, 0, 1, 2, 2, 3.0]
     assert told["last_captured_at"] is not None
     _, out, _ = verbs.run("device", "health")
-    assert "state=online rate_per_min=3 messages=10 lag_ms=250" in out
+    heads, values = out.splitlines()
+    assert heads.split()[:6] == ["编号", "最近收到", "状态", "每分钟", "消息数", "延迟毫秒"]
+    assert values.split()[0] == "car"
+    assert values.split()[2].endswith("+08:00")
+    assert values.split()[3:8] == ["online", "在线", "3", "10", "250"]
     _, out, _ = verbs.run("device", "health", "car")
     assert "duplicates        2\n" in out
+    assert "state             online 在线\n" in out
+    assert verbs.run("device", "health", "cam")[1] == "cam accepted, not heard yet\n"
+    assert verbs.told("device", "health", "cam") == []
+    verbs.config.write_text(verbs.config.read_text() + '[site]\nlang = "en"\n')
+    _, out, _ = verbs.run("device", "list")
+    assert out.splitlines()[0].split("  ")[0] == "ID"
     listed = {row["device_id"]: row["state"] for row in verbs.told("device", "list")}
     assert listed == {"car": "online", "cam": None}
     assert second.telemetry.total("devices_online", kind="vehicle") == 1

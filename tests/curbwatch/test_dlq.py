@@ -1,6 +1,7 @@
 """`curbwatch dlq`: letters looked at, replayed and dropped, on the real database."""
 
 import json
+import re
 import time
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
@@ -13,12 +14,14 @@ from hypothesis import strategies as st
 
 import curbwatch.database as db
 from curbwatch.cli.output import escaped
+from curbwatch.cli.table import many, table
+from curbwatch.cli.words import REASONS
 from curbwatch.letters import Chosen, since_of
 from curbwatch.office import open_office
 from curbwatch.parts import Servers
 from curbwatch.registry import register_vehicle
 from ingest.store import IntakeStore
-from schemas.errors import SinkError, UsageError
+from schemas.errors import SetupError, SinkError, UsageError
 from schemas.position import DeadLetter, PositionRows
 from tests.fix_verbs import Verbs, config_of
 
@@ -71,9 +74,11 @@ NOTHING = {
 def test_where_there_is_no_letter_nothing_is_listed_replayed_or_dropped(verbs: Verbs) -> None:
     assert verbs.told("dlq", "list") == []
     assert verbs.told("dlq", "replay") == [NOTHING]
-    assert verbs.told("dlq", "drop", "--yes") == [{"dropped": 0, "bytes": 0}]
+    assert verbs.told("dlq", "drop", "--all", "--yes") == [{"dropped": 0, "bytes": 0}]
+    assert verbs.run("dlq", "list")[1] == "无\n"
     assert verbs.told("dlq", "drop") == [{"dropped": 0, "bytes": 0}]
-    assert "no dead letter 7" in verbs.refused("dlq", "show", "7")
+    for arguments in (("show", "7"), ("replay", "--id", "7"), ("drop", "--id", "7", "--yes")):
+        assert "no dead letter 7: see" in verbs.refused("dlq", *arguments)
 
 
 @pytest.mark.servers
@@ -100,6 +105,16 @@ def test_letters_are_listed_newest_first_as_far_as_they_are_asked_for(verbs: Ver
         (("--replayed",), 0),
     ):
         assert len(verbs.told("dlq", "list", *arguments)) == count
+    _, out, _ = verbs.run("dlq", "list", "--limit", "1")
+    head, line, summary = out.splitlines()
+    assert head.split() == ["编号", "最近一次", "次数", "原因", "设备", "字节", "主题", "说明"]
+    assert line.split()[2].endswith("+08:00")
+    assert line.index("json 不是有效的 JSON") > 0
+    assert summary == "3 letters: json 不是有效的 JSON 2, rate 发送过快 1"
+    verbs.config.write_text(verbs.config.read_text() + '[site]\nlang = "en"\n')
+    _, out, _ = verbs.run("dlq", "list", "--reason", "rate")
+    assert out.split()[:8] == ["ID", "LAST", "TIMES", "REASON", "DEVICE", "BYTES", "TOPIC", "DETAIL"]
+    assert out.splitlines()[-1] == "1 letter: rate 1"
     assert "say 30m, 2h or 7d" in verbs.refused("dlq", "list", "--since", "yesterday")
 
 
@@ -109,8 +124,8 @@ def test_a_letter_cannot_command_the_terminal_or_forge_a_line(verbs: Verbs, offi
     topic = "city/v1/a\r\n2026 forged/\u202e<script>"
     put(office_url, letter(payload, "topic", "", topic=topic, detail="\x07bell"))
     _, out, _ = verbs.run("dlq", "list")
-    assert out.count("\n") == 1
-    assert "\\x0d\\x0a2026 forged/\\u202e<script> \\x07bell" in out
+    assert out.count("\n") == 3
+    assert "\\x0d\\x0a2026 forged/\\u202e<script>  \\x07bell" in out
     number = str(verbs.told("dlq", "list")[0]["id"])
     _, out, _ = verbs.run("dlq", "show", number, "--payload", str(tmp_path / "whole"))
     assert '  {"a": "\\x1b[2J<script>"}\\x0d\n  forged \\u202e line\n' in out
@@ -128,7 +143,7 @@ def test_bytes_that_are_no_text_are_shown_as_numbers_and_a_long_one_by_its_begin
     put(office_url, letter(b"\xff\xd8\xff" * 3000))
     _, out, _ = verbs.run("dlq", "show", str(verbs.told("dlq", "list")[0]["id"]))
     assert "  ff d8 ff ff d8" in out
-    assert "… 4904 more bytes: --payload FILE" in out
+    assert "… 8488 more bytes: --payload FILE" in out
 
 
 @pytest.mark.servers
@@ -184,7 +199,7 @@ def test_what_is_refused_again_stays_with_the_reason_of_now(verbs: Verbs, office
     assert [row["reason"] for row in verbs.told("dlq", "list", "--replayed")] == ["unknown_device"]
     _, out, _ = verbs.run("dlq", "replay")
     assert "2 letters: 0 replayed (0 positions stored, 0 known already), 2 refused again, 0 not replayable" in out
-    assert "refused again: 1 json" in out
+    assert "refused: 1 json" in out
     assert len(verbs.told("dlq", "list")) == 2
 
 
@@ -238,13 +253,70 @@ def test_a_fault_in_between_loses_nothing_and_doubles_nothing(
 def test_letters_are_dropped_only_when_it_is_said(verbs: Verbs, office_url: str) -> None:
     accept(office_url, "car")
     put(office_url, letter(body(0)), letter(b"1", "json"), letter(b"2", "json"))
-    assert "2 letters (2 bytes) would be deleted" in verbs.refused("dlq", "drop", "--reason", "json")
+    assert "2 letters (2 bytes) would be deleted for good: say --yes" in verbs.refused(
+        "dlq", "drop", "--reason", "json"
+    )
+    assert "would be deleted for good: say --all\n" in verbs.refused("dlq", "drop", "--yes")
+    assert "would be deleted for good: say --all and --yes\n" in verbs.refused("dlq", "drop")
     number = str(verbs.told("dlq", "list", "--reason", "json")[0]["id"])
     assert verbs.told("dlq", "drop", "--id", number, "--yes") == [{"dropped": 1, "bytes": 1}]
     verbs.told("dlq", "replay", "--reason", "unknown_device")
     _, out, _ = verbs.run("dlq", "drop", "--replayed", "--yes")
-    assert out == "1 letters dropped\n"
+    assert out == "1 letter dropped\n"
     assert [row["reason"] for row in verbs.told("dlq", "list")] == ["json"]
+
+
+@pytest.mark.servers
+def test_a_letter_that_was_replayed_already_is_named_as_such(verbs: Verbs, office_url: str) -> None:
+    accept(office_url, "car")
+    array = b"[" + body(0) + b"," + body(1, lat=99) + b"]"
+    put(office_url, letter(array))
+    number = str(verbs.told("dlq", "list")[0]["id"])
+    _, out, _ = verbs.run("dlq", "replay", "--id", number)
+    assert out == (
+        "1 letter: 1 replayed (1 position stored, 0 known already), 0 refused again, 0 not replayable\n"
+        "  1 position of replayed letters refused: a letter of its own each\n"
+        "  refused: 1 range\n"
+    )
+    _, out, _ = verbs.run("dlq", "replay", "--id", number)
+    assert "not replayable: 1, each was replayed already" in out
+
+
+@pytest.mark.servers
+def test_of_a_letter_every_property_is_a_line(verbs: Verbs, office_url: str) -> None:
+    put(office_url, letter(b"x", "rate", properties=(("boot", "a\x1b"), ("seq", "7"))))
+    _, out, _ = verbs.run("dlq", "show", str(verbs.told("dlq", "list")[0]["id"]))
+    assert "property        boot=a\\x1b\nproperty        seq=7\n" in out
+    assert "reason          rate 发送过快\n" in out
+    assert "replayed_at     -\n" in out
+
+
+def test_looking_at_letters_starts_no_server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CURBWATCH_HOME", str(tmp_path))
+    monkeypatch.delenv("CURBWATCH_DATABASE_URL", raising=False)
+    with pytest.raises(SetupError, match="no database"), open_office(None):
+        pass
+    assert list(tmp_path.iterdir()) == []
+
+
+@given(st.lists(st.lists(st.text(max_size=60), min_size=2, max_size=2), max_size=5))
+def test_any_list_is_one_line_for_each_row_under_its_heads(rows: list[list[str]]) -> None:
+    lines = table(("id", "detail"), rows, "zh")
+    assert len(lines) == (len(rows) + 1 if rows else 1)
+    assert all(line.isprintable() for line in lines)
+
+
+def test_every_reason_has_its_chinese_word_and_the_page_says_the_same() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "intake.md").read_text(encoding="utf-8")
+    chapter = page.split("## Why a message was refused\n", 1)[1].split("\n## ", 1)[0]
+    assert dict(re.findall(r"^\| `(\w+)` \|.*\| (.*) \|$", chapter, re.MULTILINE)) == REASONS
+
+
+def test_columns_stand_under_one_another_in_chinese_too() -> None:
+    lines = table(("reason", "times"), [("rate 发送过快", 1), ("x", 2)], "zh")
+    assert lines == ["原因           次数", "rate 发送过快  1", "x              2"]
+    assert table(("id",), [], "en") == ["none"]
+    assert [many(1, "letter"), many(25449, "letter")] == ["1 letter", "25 449 letters"]
 
 
 @pytest.mark.servers

@@ -1,0 +1,94 @@
+"""What lists of devices and dead letters say, in Chinese and English. Pure."""
+
+from alerts.messages import Lang
+
+HEADS = {
+    "id": ("编号", "ID"),
+    "kind": ("类别", "KIND"),
+    "source": ("来源", "ENTERED BY"),
+    "state": ("状态", "STATE"),
+    "last_seen_at": ("最近收到", "LAST HEARD"),
+    "unit_id": ("责任单位", "UNIT"),
+    "crs": ("坐标系", "COORDINATES"),
+    "aliases": ("别名", "ALIASES"),
+    "alias": ("原编号", "FORM:ID"),
+    "messages": ("消息数", "MESSAGES"),
+    "first_seen_at": ("首次收到", "FIRST HEARD"),
+    "topic": ("主题", "TOPIC"),
+    "rate_per_min": ("每分钟", "PER MIN"),
+    "lag_ms": ("延迟毫秒", "LAG MS"),
+    "skew_ms": ("时钟偏差毫秒", "SKEW MS"),
+    "gaps": ("缺号", "GAPS"),
+    "duplicates": ("重复", "DUPLICATES"),
+    "shed": ("略过", "SHED"),
+    "rejected": ("拒收", "REJECTED"),
+    "last_at": ("最近一次", "LAST"),
+    "times": ("次数", "TIMES"),
+    "reason": ("原因", "REASON"),
+    "device_id": ("设备", "DEVICE"),
+    "size_bytes": ("字节", "BYTES"),
+    "detail": ("说明", "DETAIL"),
+}
+STATES = {"online": "在线", "offline": "离线", "silent": "静默", "flapping": "频繁上下线"}
+# docs/intake.md says more about each.
+REASONS = {
+    "topic": "主题不符",
+    "spoof": "主题与内容中的设备不一致",
+    "no_device": "不知是哪台设备",
+    "encrypted": "已加密,无法读取",
+    "unknown_device": "设备未登记",
+    "rate": "发送过快",
+    "size": "字节过多",
+    "items": "位置条数过多",
+    "empty": "内容为空",
+    "json": "不是有效的 JSON",
+    "type": "缺少字段或类型不符",
+    "dup_key": "字段重复",
+    "range": "数值超出范围",
+    "text": "文本过长或含空字符",
+    "crs": "坐标系不明",
+    "ts": "时间无效",
+    "tz": "时间缺少时区",
+    "ts_future": "时间超前",
+    "ts_too_old": "时间过旧",
+    "seq": "序号无效",
+    "store": "数据库拒收",
+    "format": "格式不符",
+    "base64": "base64 无效",
+    "checksum": "校验码不符",
+    "length": "长度不符",
+    "subpackage": "分包不完整",
+    "incomplete": "分片图片不完整",
+    "truncated": "图片被截断",
+    "trailing": "图片后有多余字节",
+    "pixels": "图片尺寸不符",
+    "coding": "不支持的 JPEG 编码",
+    "sha256": "摘要不符",
+    "corrupt": "图片损坏",
+    "decoder_crash": "解码进程崩溃",
+    "decoder_timeout": "解码超时",
+    "decoder_memory": "解码内存超限",
+    "poison": "连续致解码崩溃,暂停解码",
+    "size_mismatch": "图片尺寸与文件头不符",
+    "failed": "分析失败",
+}
+NONE = ("无", "none")
+
+
+def head(name: str, lang: Lang) -> str:
+    """A column's head; unknown ones as they are."""
+    return HEADS.get(name, (name, name))[lang == "en"]
+
+
+def state_word(state: str | None, lang: Lang) -> str:
+    """A device's state, in Chinese with what it means; None: ``-``."""
+    return _word(STATES, state or "-", lang)
+
+
+def reason_word(reason: str, lang: Lang) -> str:
+    """A dead letter's reason as the filters take it, in Chinese with what it means; unknown ones as they are."""
+    return _word(REASONS, reason, lang)
+
+
+def _word(words: dict[str, str], code: str, lang: Lang) -> str:
+    return f"{code} {words[code]}" if lang == "zh" and code in words else code
