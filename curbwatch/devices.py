@@ -9,6 +9,7 @@ import structlog
 
 import curbwatch.database as db
 from curbwatch.registry import Registry, fingerprint, load_registry
+from ingest.rates import TokenBuckets
 from schemas.device import DeviceRule
 from schemas.errors import SinkError
 from schemas.place import CameraView
@@ -17,7 +18,9 @@ log = structlog.get_logger()
 
 CHANNEL = "curbwatch_registry"
 WAIT_S = 1.0  # that a caller waits for a reading
-AGAIN_S = 1.0  # between two readings for a stranger's sake, and between two tries of a database that is away
+AGAIN_S = 1.0  # between two tries of a database that is away
+UNREAD_S = 5.0  # that strangers may hold up others while the database comes back
+READS_PER_S = 1.0  # for strangers' sake, sustained: a new device is read at once, a stranger that goes on costs little
 
 
 class LiveRegistry:
@@ -37,9 +40,12 @@ class LiveRegistry:
         self._rules: dict[str, DeviceRule] = {}
         self._version = 0
         self._changed = threading.Condition()
-        self._asked = self._reading = False
-        self._next_s = 0.0  # monotonic time before which nobody's asking counts; infinite while a reading is overdue
+        self._asked = False
+        self._readings = TokenBuckets()
+        self._tries = 0  # that have ended
+        self._next_s = 0.0  # monotonic time before which it is not tried again; infinite while a reading is overdue
         self._trouble = ""  # of the last try
+        self._since_s = math.inf  # monotonic time since which there is trouble
         self._stopping = threading.Event()
         self._threads = tuple(
             threading.Thread(target=target, name=f"registry-{name}", daemon=True)
@@ -69,18 +75,17 @@ class LiveRegistry:
     def refresh(self) -> bool:
         """Have the registry read again where it changed, and wait for it. True: there is news.
 
-        False at once within a second of the last try, and while one is overdue. Raises SinkError where it cannot be
-        read within a second.
+        False at once where it was asked too often. Raises SinkError where it cannot be read within a second, and at
+        once where the last try failed or is overdue; after ``UNREAD_S`` of that it is False instead.
         """
         with self._changed:
-            version, next_s = self._version, self._next_s
-            if not self._ask():
-                return False
-            if not self._changed.wait_for(lambda: self._next_s != next_s, WAIT_S):
+            version, tries = self._version, self._tries
+            asked = self._ask()
+            if asked and not self._changed.wait_for(lambda: self._tries != tries, WAIT_S):
                 self._end(f"registry: the database did not answer within {WAIT_S:.0f} s", math.inf)
-            if self._trouble:
+            if self._trouble and time.monotonic() - self._since_s < UNREAD_S:
                 raise SinkError(self._trouble, retryable=True, wait_s=AGAIN_S)
-            return self._version != version
+            return asked and self._version != version
 
     def ask(self) -> None:
         """Have the registry read again where it changed, as often as ``refresh`` does, and wait for nothing."""
@@ -90,7 +95,6 @@ class LiveRegistry:
     def start(self) -> None:
         """Read the registry, then follow it. Raises SinkError where it cannot be read at first."""
         self._read()
-        self._next_s = time.monotonic() + AGAIN_S
         for thread in self._threads:
             thread.start()
 
@@ -106,16 +110,19 @@ class LiveRegistry:
             self._database.close()
 
     def _ask(self) -> bool:
-        """Whether it is time; the caller holds the lock. A reading that is under way is the one asked for."""
-        if time.monotonic() < self._next_s:
+        """Whether it may be read; the caller holds the lock."""
+        now_s = time.monotonic()
+        if now_s < self._next_s or not self._readings.allow("registry", READS_PER_S, now_s):
             return False
-        self._asked |= not self._reading
+        self._asked = True
         self._changed.notify_all()
         return True
 
     def _end(self, trouble: str, next_s: float) -> None:
         """Tell whoever waits how a try ended; the caller holds the lock."""
         self._trouble, self._next_s = trouble, next_s
+        self._tries += 1
+        self._since_s = min(self._since_s, time.monotonic()) if trouble else math.inf
         self._changed.notify_all()
 
     def _read(self) -> None:
@@ -138,7 +145,7 @@ class LiveRegistry:
         while not self._stopping.is_set():
             with self._changed:
                 self._changed.wait_for(lambda: self._asked or self._stopping.is_set())
-                self._asked, self._reading = False, True
+                self._asked = False
             if self._stopping.is_set():
                 return
             trouble = ""
@@ -147,9 +154,8 @@ class LiveRegistry:
             except SinkError as error:
                 trouble = str(error)
             with self._changed:
-                self._reading = False
                 self._asked |= bool(trouble)
-                self._end(trouble, time.monotonic() + AGAIN_S)
+                self._end(trouble, time.monotonic() + AGAIN_S if trouble else 0.0)
             if trouble:
                 self._stopping.wait(AGAIN_S)
 

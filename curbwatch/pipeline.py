@@ -71,9 +71,11 @@ class Pipeline:
         self._position_session = MqttSession(
             *build.position_session(site), telemetry, self._position_came, self._ask_again, lambda: self._positions.full
         )
-        self.health = HealthServer(site.config.http, telemetry, self._checks())
+        self._needed = self._checks()
+        self.health = HealthServer(site.config.http, telemetry, self._needed)
         self._loop: asyncio.AbstractEventLoop | None = None
         self._pump_task: asyncio.Task[None] | None = None
+        self._ready_task: asyncio.Task[None] | None = None
         self._pumping = True
 
     async def start(self) -> None:
@@ -102,7 +104,7 @@ class Pipeline:
         )
         await asyncio.to_thread(self._frame_session.start)
         await asyncio.to_thread(self._position_session.start)
-        log.info("ready", health=self.health.url, timescaledb=self._site.edition.value)
+        self._ready_task = asyncio.create_task(self._say_ready(), name="ready")
 
     async def watch(self, ending: asyncio.Event) -> None:
         """Wait until ``ending`` is set.
@@ -141,6 +143,8 @@ class Pipeline:
         Each part is stopped whatever becomes of the others.
         """
         log.info("draining")
+        if self._ready_task is not None:
+            self._ready_task.cancel()
         self._position_session.pause()
         self._frame_session.pause()
         self._pumping = False
@@ -168,6 +172,16 @@ class Pipeline:
             except Exception:
                 log.exception("stop_failed", part=name)
         log.info("stopped")
+
+    async def _say_ready(self) -> None:
+        """Log ``ready`` once everything answers; before that, once, ``started`` with what is waited for."""
+        told = False
+        while waiting := [name for name, check in self._needed.items() if not await asyncio.to_thread(check)]:
+            if not told:
+                log.warning("started", health=self.health.url, waiting_for=waiting)
+                told = True
+            await asyncio.sleep(1.0)
+        log.info("ready", health=self.health.url, timescaledb=self._site.edition.value)
 
     async def _pumped(self) -> None:
         if self._pump_task is not None:
@@ -245,6 +259,7 @@ class Pipeline:
         self._meter.set("positions_waiting", self._positions.waiting)
         self._meter.set("spool_messages", self._positions.spooled)
         self._meter.set("spool_bytes", self._positions.spooled_bytes)
+        self._meter.set("spool_damaged", self._positions.spool_damaged)
         self._meter.set("frames_waiting", len(self._slots))
         self._meter.set("frames_waiting_bytes", self._slots.size_bytes)
         self._meter.set("oldest_unacked_seconds", self._position_session.oldest_age_s())

@@ -153,6 +153,11 @@ class PositionWriter:
         """Bytes of them on disk."""
         return self._spool.size_bytes if self._spool is not None else 0
 
+    @property
+    def spool_damaged(self) -> int:
+        """Places of the spool that could not be read, since the start."""
+        return self._spool.damaged if self._spool is not None else 0
+
     def _run(self) -> None:
         assert self._outlets is not None  # noqa: S101  # start() sets it before the thread runs
         while True:
@@ -278,21 +283,13 @@ class PositionWriter:
         now_ns = time.time_ns()
         decoded = self._forms.decode(admitted.passed, self._devices.rules, self._states, now_ns, admitted.gate)
         strangers = any(letter.reason == "unknown_device" for letter in decoded.dead_letters)
-        if strangers and self._news():
+        if strangers and self._devices.refresh():
             decoded = self._forms.decode(admitted.passed, self._devices.rules, self._states, now_ns, admitted.gate)
         decoded.dead_letters.extend(admitted.shed)
         decoded.marks.extend(admitted.covered)
         if admitted.retained:
             decoded.ignored["retained"] = admitted.retained
         return decoded
-
-    def _news(self) -> bool:
-        """Whether the registry has changed; False also where it cannot be read: a stranger's message is kept whole."""
-        try:
-            return self._devices.refresh()
-        except SinkError as error:
-            log.warning("registry_unread", error=str(error))
-            return False
 
     def _planned(self, decoded: Decoded) -> dict[Key, Standing]:
         unknown = self._marks.unknown(decoded.marks)

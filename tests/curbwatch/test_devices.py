@@ -33,15 +33,9 @@ def seen(database_url: str) -> Iterator[Seen]:
 
 
 @pytest.fixture
-def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Whoever asks is heard, however soon after the last."""
-    monkeypatch.setattr("curbwatch.devices.AGAIN_S", 0.0)
-
-
-@pytest.fixture
 def seldom(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Whoever asks has to wait for an hour after the last."""
-    monkeypatch.setattr("curbwatch.devices.AGAIN_S", 3600.0)
+    """It is read for strangers once, and not again for hours."""
+    monkeypatch.setattr("curbwatch.devices.READS_PER_S", 0.0001)
 
 
 @pytest.fixture
@@ -67,7 +61,7 @@ def test_an_empty_registry_knows_nobody(seen: Seen) -> None:
     assert seen.registry.alive
 
 
-@pytest.mark.usefixtures("at_once", "deaf")
+@pytest.mark.usefixtures("deaf")
 def test_news_is_read_when_somebody_asks(seen: Seen, database_url: str) -> None:
     enter(database_url, "car")
     assert seen.registry.refresh() is True
@@ -78,6 +72,7 @@ def test_news_is_read_when_somebody_asks(seen: Seen, database_url: str) -> None:
 
 @pytest.mark.usefixtures("seldom", "deaf")
 def test_strangers_do_not_have_it_read_all_the_time(seen: Seen, database_url: str) -> None:
+    assert seen.registry.refresh() is False
     enter(database_url, "car")
     for _ in range(100):
         assert seen.registry.refresh() is False
@@ -85,7 +80,7 @@ def test_strangers_do_not_have_it_read_all_the_time(seen: Seen, database_url: st
     assert "car" not in seen.registry.rules
 
 
-@pytest.mark.usefixtures("at_once", "deaf")
+@pytest.mark.usefixtures("deaf")
 def test_who_only_asks_does_not_wait(seen: Seen, database_url: str) -> None:
     with db.connect(database_url) as conn:
         conn.execute("lock table device in access exclusive mode")
@@ -142,12 +137,17 @@ def test_a_change_while_the_connections_were_lost_is_read(seen: Seen, database_u
     assert seen.registry.alive
 
 
-@pytest.mark.usefixtures("at_once", "deaf")
-def test_a_database_that_does_not_answer_holds_nobody_up(seen: Seen, database_url: str) -> None:
+@pytest.mark.usefixtures("deaf")
+def test_a_database_that_does_not_answer_holds_nobody_up_for_long(
+    seen: Seen, database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     with db.connect(database_url) as conn:
         conn.execute("lock table device in access exclusive mode")
         with pytest.raises(SinkError, match="did not answer"):
             seen.registry.refresh()
+        with pytest.raises(SinkError, match="did not answer"):
+            seen.registry.refresh()
+        monkeypatch.setattr("curbwatch.devices.UNREAD_S", 0.0)
         told: list[bool] = []
         asking = threading.Thread(target=lambda: told.append(seen.registry.refresh()), daemon=True)
         asking.start()

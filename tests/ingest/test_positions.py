@@ -221,21 +221,6 @@ def test_what_another_process_stored_meanwhile_is_no_gap() -> None:
     assert session.told[-1][1]["seq"] == 7
 
 
-def test_a_stranger_holds_up_nobody_while_the_registry_cannot_be_read() -> None:
-    class Silent(Registry):
-        def refresh(self) -> bool:
-            raise SinkError("registry: no answer", retryable=True)
-
-    store, session = FakeStore(), Session()
-    writer = writer_of(store, Silent({"car": DeviceRule("car", "vehicle")}))
-    writer.start(session.outlets())
-    writer.put(message(0, "stranger"), Ticket(1, 1))
-    writer.put(message(0), Ticket(1, 2))
-    session.until(lambda: len(session.finished) == 2)
-    writer.stop()
-    assert (store.seqs, [letter.reason for letter in store.letters]) == ([0], ["unknown_device"])
-
-
 def test_a_clock_that_is_set_back_costs_no_position() -> None:
     store, session = FakeStore(), Session()
     writer = writer_of(store, Registry({"car": DeviceRule("car", "vehicle", rate_per_s=1.0)}))
@@ -259,3 +244,22 @@ def test_a_retained_message_is_counted_once_however_often_it_is_tried() -> None:
     session.until(lambda: len(session.finished) == 2)
     writer.stop()
     assert tally.counts["messages_ignored:retained"] == 1
+
+
+def test_a_registry_that_comes_back_soon_makes_nobody_a_stranger() -> None:
+    class Broken(Registry):
+        tries = 0
+
+        def refresh(self) -> bool:
+            self.tries += 1
+            if self.tries < 3:
+                raise SinkError("registry: connection lost", retryable=True)
+            return super().refresh()
+
+    store, session = FakeStore(), Session()
+    writer = writer_of(store, Broken({}, {"car": DeviceRule("car", "vehicle")}))
+    writer.start(session.outlets())
+    writer.put(message(0), Ticket(1, 1))
+    session.until(lambda: len(session.finished) == 1)
+    writer.stop()
+    assert (store.seqs, store.letters) == ([0], [])
