@@ -67,7 +67,8 @@ class Offsets:
     limit: int
     found: set[str] = field(default_factory=set)
     _tallies: dict[str, _Tally] = field(default_factory=dict)
-    _streets: NDArray[np.uint64] = field(default_factory=lambda: np.zeros((2, CELLS), np.uint64))  # key, owner
+    # Key, owner. Written once, so that the memory is taken at the start and does not seem to leak.
+    _streets: NDArray[np.uint64] = field(default_factory=lambda: np.full((2, CELLS), 0, np.uint64))
     _turn: int = 0
 
     def learn(self, devices: list[str], group: Ints, lon: Degrees, lat: Degrees, trusted: NDArray[np.bool_]) -> None:

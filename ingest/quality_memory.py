@@ -47,7 +47,8 @@ class Recent:
     """The last positions of all devices, by device and time; one that comes to another's place takes it."""
 
     def __init__(self) -> None:
-        self._rows = np.zeros((4, RECENT), np.uint64)  # key, identity, place, flags
+        # Key, identity, place, flags. Written once, so that the memory is taken at the start and does not seem to leak.
+        self._rows = np.full((4, RECENT), 0, np.uint64)
 
     def look(self, key: Words, identity: Words, place: Words) -> Looked:
         """What is known of these positions: hashes of device and time, of the whole identity, and of the place."""
