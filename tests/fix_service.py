@@ -79,7 +79,7 @@ class Service:
         self.config.write_text("\n".join(lines) + "\n")
 
     def start(self) -> None:
-        """Start it and wait until it says that it is ready."""
+        """Start it and wait until it says that it is ready, or has started and waits for a server."""
         self.starts += 1
         log = self.folder / f"run-{self.starts}.log"
         with log.open("wb") as output:
@@ -103,8 +103,8 @@ class Service:
 
     @property
     def health(self) -> str:
-        """Where it answers; empty until it is ready."""
-        return next((event["health"] for event in self.events if event.get("event") == "ready"), "")
+        """Where it answers; empty until it has started, ready or waiting for a server."""
+        return next((event["health"] for event in self.events if event.get("event") in {"started", "ready"}), "")
 
     def get(self, path: str) -> tuple[int, str]:
         """Ask its HTTP side."""
