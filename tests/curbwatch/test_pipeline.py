@@ -7,18 +7,21 @@ from collections.abc import Callable
 
 import pytest
 from structlog.testing import capture_logs
+from structlog.typing import EventDict
 
 from config.load import load_config
 from curbwatch.build import prepare
 from curbwatch.endpoints import resolve
+from curbwatch.parts.process import free_port
 from curbwatch.pipeline import STUCK_S, Pipeline
 from curbwatch.shard import Shard
 from curbwatch.telemetry import Telemetry
 from ingest.forms import PositionForms
+from ingest.mqtt import MqttSession
 from ingest.slots import FrameSlots
 from schemas.errors import CurbwatchError
 from tests.devices import Devices
-from tests.fix_service import Service
+from tests.fix_service import Service, wait_until
 from tests.ingest.jpegs import jpeg
 
 pytestmark = [
@@ -84,6 +87,30 @@ async def test_too_little_memory_for_the_pictures_from_before_is_said_at_the_sta
         await pipeline.stop()
     (short,) = [entry for entry in said if entry["event"] == "before_pictures_short"]
     assert (short["cameras"], short["fit"]) == (8, 7)
+
+
+def events(said: list[EventDict]) -> list[str]:
+    return [entry["event"] for entry in said if entry["event"] in {"started", "ready"}]
+
+
+async def test_it_is_not_called_ready_while_the_broker_is_away(
+    service: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    service.configure(broker={"url": f"mqtt://127.0.0.1:{free_port(0)}"})
+    pipeline = made(service)
+    url = pipeline.health.url
+    with capture_logs() as said:
+        await pipeline.start()
+        try:
+            await asyncio.to_thread(wait_until, "its start", lambda: bool(events(said)))
+            assert events(said) == ["started"]
+            monkeypatch.setattr(MqttSession, "connected", property(lambda _session: True))
+            await asyncio.to_thread(wait_until, "it to be ready", lambda: len(events(said)) == 2)
+        finally:
+            await pipeline.stop()
+    assert events(said) == ["started", "ready"]
+    (started,) = [entry for entry in said if entry["event"] == "started"]
+    assert (started["waiting_for"], started["health"]) == (["broker"], url)
 
 
 async def test_a_shard_that_waits_for_the_database_holds_up_neither_the_watch_nor_the_end(
