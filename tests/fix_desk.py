@@ -1,6 +1,5 @@
 """A migrated database for the desk's tests, made once for the run and emptied before each test."""
 
-import uuid
 from collections.abc import Iterator
 
 import pytest
@@ -11,6 +10,7 @@ from alerts.incidents import IncidentStore
 from alerts.jobs import JobStore
 from alerts.store import AlertDatabase
 from curbwatch.parts import Servers
+from tests.fix_servers import own_database
 
 # Everybody but us; TimescaleDB's own workers are nobody's to end.
 DISCONNECT = """
@@ -30,14 +30,10 @@ def disconnect(url: str) -> None:
 
 
 @pytest.fixture(scope="session")
-def desk_database(servers: Servers) -> Iterator[str]:
+def desk_database(servers: Servers, migrated: str) -> Iterator[str]:
     """Address of the database."""
-    name = f"desk_{uuid.uuid4().hex[:12]}"
-    url = db.fresh_database(servers.database_url, name)
-    db.migrate(url)
-    yield url
-    with db.connect(servers.database_url, autocommit=True) as conn:
-        db.drop_database(conn, name)
+    with own_database(servers, migrated) as url:
+        yield url
 
 
 @pytest.fixture

@@ -1,12 +1,16 @@
 """Real servers for the tests: one private instance for the run, a fresh database for each test."""
 
+import json
 import os
 import shutil
 import uuid
 from collections.abc import Iterator
+from contextlib import contextmanager
+from urllib.parse import urlsplit
 
 import pytest
 import redis
+from psycopg import sql
 
 import curbwatch.database as db
 from curbwatch.parts import Servers, down, up
@@ -32,26 +36,61 @@ def servers() -> Iterator[Servers]:
     shutil.rmtree(folder)
 
 
-@pytest.fixture
-def empty_database_url(servers: Servers) -> Iterator[str]:
-    """A database of this test's own, with nothing in it."""
+@contextmanager
+def own_database(servers: Servers, template: str = "template0") -> Iterator[str]:
+    """Address of a database of the caller's own, a copy of ``template``: with nothing in it, or ``migrated``.
+
+    Nobody is ever in template0, as TimescaleDB's workers are in template1 now and then.
+    """
     name = f"test_{uuid.uuid4().hex[:12]}"
-    yield db.fresh_database(servers.database_url, name)
+    with db.connect(servers.database_url, autocommit=True) as conn:
+        conn.execute(sql.SQL("create database {} template {}").format(*map(sql.Identifier, (name, template))))
+    yield urlsplit(servers.database_url)._replace(path=f"/{name}").geturl()
     with db.connect(servers.database_url, autocommit=True) as conn:
         db.drop_database(conn, name)
 
 
+@pytest.fixture(scope="session")
+def migrated(servers: Servers) -> Iterator[str]:
+    """Name of a database with our tables, of which tests get copies: that takes a third of migrating each.
+
+    Nobody may be in a database that is copied; TimescaleDB's own worker only the administrator can send away.
+    """
+    folder = servers.password_files["devices"].parents[1]
+    secret = json.loads((folder / "state.json").read_text())["passwords"]["postgres"]
+    place = urlsplit(servers.database_url)
+    admin = place._replace(netloc=f"postgres:{secret}@{place.hostname}:{place.port}", path="/postgres").geturl()
+    with own_database(servers) as url, db.connect(admin, autocommit=True) as conn:
+        name = urlsplit(url).path[1:]
+        db.migrate(url)
+        conn.execute(sql.SQL("alter database {} with allow_connections false").format(sql.Identifier(name)))
+        conn.execute("select pg_terminate_backend(pid, 10000) from pg_stat_activity where datname = %s", (name,))
+        yield name
+
+
 @pytest.fixture
-def database_url(empty_database_url: str) -> str:
-    """The same, migrated."""
-    db.migrate(empty_database_url)
-    return empty_database_url
+def empty_database_url(servers: Servers) -> Iterator[str]:
+    """A database of this test's own, with nothing in it."""
+    with own_database(servers) as url:
+        yield url
+
+
+@pytest.fixture
+def database_url(servers: Servers, migrated: str) -> Iterator[str]:
+    """A migrated database of this test's own."""
+    with own_database(servers, migrated) as url:
+        yield url
+
+
+def empty_queue(servers: Servers, number: int) -> str:
+    """Address of one of the queue's databases, flushed."""
+    url = servers.redis_url.removesuffix("/0") + f"/{number}"
+    with redis.Redis.from_url(url) as client:
+        client.flushdb()
+    return url
 
 
 @pytest.fixture
 def redis_url(servers: Servers) -> str:
     """An empty queue: the caller may fill database 1, which is flushed before each test."""
-    url = servers.redis_url.removesuffix("/0") + "/1"
-    with redis.Redis.from_url(url) as client:
-        client.flushdb()
-    return url
+    return empty_queue(servers, 1)

@@ -10,6 +10,7 @@ import urllib.error
 import urllib.request
 import uuid
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ import pytest
 
 from curbwatch.parts import Servers
 from curbwatch.parts.paths import write_private
+from tests.fix_servers import empty_queue, own_database
 
 ROOT = Path(__file__).parents[1]
 WAIT_S = 40.0
@@ -136,12 +138,30 @@ class Service:
         return self.process.wait(timeout=WAIT_S)
 
 
-@pytest.fixture
-def service(servers: Servers, empty_database_url: str, redis_url: str, tmp_path: Path) -> Iterator[Service]:
-    """Configured, not started."""
-    made = Service(tmp_path, f"t{uuid.uuid4().hex[:8]}", servers, empty_database_url, redis_url)
+@contextmanager
+def configured(servers: Servers, database_url: str, redis_url: str, folder: Path) -> Iterator[Service]:
+    """A service that is not started; killed at the end where it still runs."""
+    made = Service(folder, f"t{uuid.uuid4().hex[:8]}", servers, database_url, redis_url)
     made.configure()
     yield made
     if made.process is not None and made.process.poll() is None:
         os.kill(made.process.pid, signal.SIGKILL)
         made.process.wait()
+
+
+@pytest.fixture
+def service(servers: Servers, database_url: str, redis_url: str, tmp_path: Path) -> Iterator[Service]:
+    """Configured, not started."""
+    with configured(servers, database_url, redis_url, tmp_path) as made:
+        yield made
+
+
+@pytest.fixture(scope="module")
+def lasting_service(servers: Servers, migrated: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+    """The same for all tests of a file, on a database and a queue of their own."""
+    queue = empty_queue(servers, 2)
+    with (
+        own_database(servers, migrated) as url,
+        configured(servers, url, queue, tmp_path_factory.mktemp("run")) as made,
+    ):
+        yield made

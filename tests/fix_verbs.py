@@ -2,7 +2,6 @@
 
 import json
 import sys
-import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +13,7 @@ import structlog
 import curbwatch.database as db
 from curbwatch.__main__ import main
 from curbwatch.parts import Servers
+from tests.fix_servers import own_database
 
 
 @dataclass
@@ -53,14 +53,10 @@ def config_of(folder: Path, servers: Servers, database_url: str) -> Path:
 
 
 @pytest.fixture(scope="module")
-def made_url(servers: Servers) -> Iterator[str]:
+def made_url(servers: Servers, migrated: str) -> Iterator[str]:
     """A migrated database for all tests of a file: making one takes longer than most of them."""
-    name = f"test_{uuid.uuid4().hex[:12]}"
-    url = db.fresh_database(servers.database_url, name)
-    db.migrate(url)
-    yield url
-    with db.connect(servers.database_url, autocommit=True) as conn:
-        db.drop_database(conn, name)
+    with own_database(servers, migrated) as url:
+        yield url
 
 
 @pytest.fixture

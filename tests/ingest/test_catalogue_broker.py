@@ -4,7 +4,6 @@ What a broker has to forbid (T15, T16, T17, T31, T32) is in ``tests/broker``.
 """
 
 import json
-import os
 import socket
 import threading
 import time
@@ -145,24 +144,15 @@ class Live:
 
 
 @pytest.fixture(scope="module")
-def live(servers: Servers, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Live]:
-    name, folder = f"test_broker_{os.getpid()}", tmp_path_factory.mktemp("run")
-    url = db.fresh_database(servers.database_url, name)
-    queue = servers.redis_url.removesuffix("/0") + "/2"
-    service = Service(folder, f"t{os.getpid()}", servers, url, queue)
+def live(lasting_service: Service) -> Iterator[Live]:
+    service = lasting_service
     service.configure(intake={"client_id": f"intake-{service.site}", "positions_window": 1000})
-    try:
-        service.start()
-        with db.connect(url) as conn:
-            register_vehicle(conn, CAR)
-        with Devices(servers, service.site) as devices:
-            yield Live(service, devices)
-        assert service.stop() == 0
-    finally:
-        if service.process is not None and service.process.poll() is None:
-            service.kill()
-        with db.connect(servers.database_url, autocommit=True) as conn:
-            db.drop_database(conn, name)
+    service.start()
+    with db.connect(service.database_url) as conn:
+        register_vehicle(conn, CAR)
+    with Devices(service.servers, service.site) as devices:
+        yield Live(service, devices)
+    assert service.stop() == 0
 
 
 def too_large(live: Live) -> None:
