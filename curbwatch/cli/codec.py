@@ -136,7 +136,7 @@ def _sample(file: Path) -> bytes:
 def _pictures(forms: Forms, message: RawMessage, knobs: IntakeKnobs) -> dict[str, Any]:
     """Pictures of a message as the gate takes them."""
     stepped = forms.step(forms.begin(), message, message.received_ns)
-    name, items = ("", []) if stepped is None else (stepped.codec, stepped.items)
+    name, items = ("", []) if stepped is None else (stepped.codec, stepped.place.judged(stepped.items, {}))
     return _report(name, "camera", [_picture(item, message, knobs) for item in items])
 
 
