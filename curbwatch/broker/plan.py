@@ -6,7 +6,7 @@ from typing import Literal
 
 from config.model import Config
 from ingest.mqtt import DROPPED_TOPIC, VERSION_TOPIC
-from ingest.topics import DEVICE_ID, LEAVES
+from ingest.topics import DEVICE_ID, LEAVES, matches
 from schemas.errors import UsageError
 
 Kind = Literal["camera", "vehicle"]
@@ -125,7 +125,8 @@ def make_plan(  # noqa: PLR0913  # each is one decision of the operator
     """Plan the broker of one site. No devices: only the intake can log in.
 
     Raises UsageError for device ids that could not be told apart from a rule or from one of our own users, and for
-    foreign topics without a place for the device's name: every device could write as any other there.
+    foreign topics without a place for the device's name (every device could write as any other there) or that could be
+    topics of ours.
     """
     intake, site, broker = config.intake, config.site, config.broker
     speakers = tuple(gateways)
@@ -135,7 +136,7 @@ def make_plan(  # noqa: PLR0913  # each is one decision of the operator
     if strange:
         raise UsageError(f"broker users {strange!r}: allowed are 1 to 64 letters, digits, '_' and '-'")
     refuse_names(names, own)
-    listed = tuple(foreign)
+    listed, base = tuple(foreign), f"{site.topic_prefix}/{site.site}"
     for form in listed:
         if NAME not in form.topic.split("/"):
             raise UsageError(f"topic {form.topic}: a level of it must be {NAME}, the device's own name")
@@ -144,8 +145,12 @@ def make_plan(  # noqa: PLR0913  # each is one decision of the operator
             raise UsageError(
                 f"topic {topic!r}: cannot stand in an access list; take blanks at its ends and % out of it"
             )
+        if _opens(topic, base):
+            raise UsageError(
+                f"topic {topic}: would open topics below {base}/; let its first level be a word of its own"
+            )
     return BrokerPlan(
-        base=f"{site.topic_prefix}/{site.site}",
+        base=base,
         devices=names,
         positions_user=broker.positions_user,
         frames_user=broker.frames_user,
@@ -165,6 +170,14 @@ def own_users(config: Config, gateways: Iterable[Gateway]) -> frozenset[str]:
     broker = config.broker
     speakers = (gateway.user for gateway in gateways)
     return frozenset({broker.positions_user, broker.frames_user, PROBE_USER, PLAYER_USER, *speakers})
+
+
+def _opens(topic: str, base: str) -> bool:
+    """Whether a foreign topic could be one below ``base``, such as another device's acknowledgements."""
+    wanted, levels = topic.replace(NAME, "+").split("/"), base.split("/")
+    if "#" in wanted[: len(levels) + 1]:
+        return matches("/".join(wanted), base)
+    return len(wanted) > len(levels) and matches("/".join(wanted[: len(levels)]), base)
 
 
 def refuse_names(names: Iterable[str], own: Iterable[str]) -> None:

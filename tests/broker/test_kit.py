@@ -133,6 +133,23 @@ def test_a_foreign_topic_that_would_be_a_rule_of_its_own_is_refused(topic: str) 
             make_plan(Config(), (), tls=TLS, folder="/k", data="/d", foreign=forms, gateways=gateways)
 
 
+@pytest.mark.parametrize(
+    "topic", ["#", "+/#", "city/v1/#", "city/v1/yanjiang/#", "city/v1/+/vehicle/+/ack", "+/+/+/vehicle/x/position"]
+)
+def test_a_foreign_topic_that_could_be_one_of_ours_is_refused(topic: str) -> None:
+    own = (Foreign("vehicle", topic.replace("+", "%u", 1)),) if "+" in topic else ()
+    for forms, gateways in ((own, ()), ((), (Gateway("gateway-x", "vehicle", (topic,)),))):
+        if forms or gateways:
+            with pytest.raises(UsageError, match="would open"):
+                make_plan(Config(), (), tls=TLS, folder="/k", data="/d", foreign=forms, gateways=gateways)
+
+
+@pytest.mark.parametrize("topic", ["city/v2/#", "+/gps", "+/v1", "city/v1/yanjiang", "+/+/chengdu/#"])
+def test_a_foreign_topic_beside_ours_is_written(topic: str) -> None:
+    gateways = (Gateway("gateway-x", "vehicle", (topic,)),)
+    assert make_plan(Config(), (), tls=TLS, folder="/k", data="/d", gateways=gateways).gateways == gateways
+
+
 @pytest.mark.parametrize("user", ["a b", "+", "#", "", "x\ntopic write #"])
 def test_a_user_of_the_intake_that_would_be_a_rule_of_its_own_is_refused(tmp_path: Path, user: str) -> None:
     config = Config.model_validate({"broker": {"positions_user": user}})
