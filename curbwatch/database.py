@@ -23,6 +23,7 @@ Connection = psycopg.Connection[Any]
 
 # Any number that no other program of the city uses on this database.
 MIGRATION_LOCK = 0x63757262
+REMEDY = "check address, user and password in database.url_file or database.url, or run `curbwatch parts up`"
 DROP_S = 10.0  # that the server's own workers may take to leave a database that is dropped
 ANSWER_S = 20.0  # longer than anything takes that is asked on a lasting connection
 HYPERTABLES = {
@@ -66,8 +67,9 @@ def connect(url: str, *, autocommit: bool = False) -> Connection:
     try:
         return psycopg.connect(make_conninfo(url, **DATABASE_LINK), autocommit=autocommit, application_name="curbwatch")
     except psycopg.Error as error:
-        said = str(error).strip().splitlines()[-1] if str(error).strip() else "no answer"
-        raise SinkError(f"database {masked(url)}: {said}", retryable=True, wait_s=1.0) from None
+        # libpq tells one failure in several lines, and several hosts' below the first.
+        said = " ".join((str(error).strip() or "no answer").splitlines()[0].split())
+        raise SinkError(f"database {masked(url)}: {said}; {REMEDY}", retryable=True, wait_s=1.0) from None
 
 
 @contextmanager

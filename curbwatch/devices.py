@@ -160,9 +160,13 @@ class LiveRegistry:
                 self._stopping.wait(AGAIN_S)
 
     def _listen(self) -> None:
+        unheard = False
         while not self._stopping.is_set():
             try:
                 for noticed in db.notices(self._url, CHANNEL, poll_s=0.5):
+                    if unheard:
+                        log.info("registry_heard_again")
+                        unheard = False
                     if self._stopping.is_set():
                         return
                     if noticed:
@@ -170,7 +174,9 @@ class LiveRegistry:
                             self._asked = True
                             self._changed.notify_all()
             except SinkError as error:
-                log.warning("registry_unheard", error=str(error), effect="changes are read when it is back")
+                if not unheard:
+                    log.warning("registry_unheard", error=str(error), effect="changes are read when it is back")
+                    unheard = True
                 self._stopping.wait(AGAIN_S)
 
 

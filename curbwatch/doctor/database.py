@@ -4,7 +4,7 @@ import time
 from dataclasses import dataclass
 from typing import Any
 
-from curbwatch.database import Edition, edition, session
+from curbwatch.database import REMEDY, Edition, edition, session
 from curbwatch.doctor.finding import Finding, Level, fault, judged, ok, warn
 from schemas.errors import CurbwatchError
 
@@ -63,8 +63,7 @@ def look_at_database(url: str) -> list[Finding]:
                 skew_s,
             )
     except CurbwatchError as error:
-        remedy = "check database.url_file, and that the server runs: `curbwatch parts up`"
-        return [fault(AREA, "reachable", str(error), remedy)]
+        return [fault(AREA, "reachable", str(error).removesuffix(f"; {REMEDY}"), REMEDY)]
     return judge_facts(facts)
 
 

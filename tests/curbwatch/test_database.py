@@ -109,6 +109,8 @@ def test_an_unreachable_database_is_named_without_its_password() -> None:
     with pytest.raises(SinkError, match=r"postgresql://a:\*\*\*@127\.0\.0\.1:1/x") as caught:
         db.connect("postgresql://a:geheim@127.0.0.1:1/x")
     assert "geheim" not in str(caught.value)
+    assert str(caught.value).isprintable()
+    assert str(caught.value).endswith(db.REMEDY)
     assert caught.value.retryable
 
 

@@ -4,6 +4,7 @@ import threading
 from collections.abc import Iterable, Iterator
 
 import pytest
+from structlog.testing import capture_logs
 
 import curbwatch.database as db
 from curbwatch.devices import LiveRegistry, LiveViews
@@ -157,3 +158,29 @@ def test_a_database_that_does_not_answer_holds_nobody_up_for_long(
     enter(database_url, "car")
     wait_until("the car", lambda: seen.registry.refresh() or "car" in seen.registry.rules)
     assert seen.registry.refresh() is False
+
+
+def test_a_registry_that_goes_unheard_is_said_once_and_so_is_its_return(
+    database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tries = 0
+
+    def now_and_then(_url: str, _channel: str, *, poll_s: float) -> Iterator[bool]:
+        nonlocal tries
+        tries += 1
+        if tries < 3:
+            raise SinkError("away", retryable=True)
+        while not threading.Event().wait(poll_s):
+            yield False
+
+    monkeypatch.setattr("curbwatch.database.notices", now_and_then)
+    monkeypatch.setattr("curbwatch.devices.AGAIN_S", 0.01)
+    with capture_logs() as said:
+        registry = LiveRegistry(database_url)
+        registry.start()
+        wait_until("it to be heard again", lambda: any(one["event"] == "registry_heard_again" for one in said))
+        registry.stop()
+    assert tries == 3
+    heard = [one for one in said if "heard" in one["event"]]
+    assert [one["event"] for one in heard] == ["registry_unheard", "registry_heard_again"]
+    assert heard[0]["error"] == "away"
