@@ -12,6 +12,7 @@ from config.pack import Pack, apply_modes, load_pack
 from config.service import SiteKnobs
 from curbwatch.cli.app import app
 from curbwatch.cli.output import write_json
+from curbwatch.doctor.here import unusable
 from curbwatch.forms_check import form_faults
 from ingest.topics import TopicScheme
 from schemas.errors import ConfigError, Fault
@@ -44,7 +45,7 @@ def examine(path: Path | None) -> tuple[Config | None, Pack | None, tuple[Fault,
     A broken configuration does not hide the faults of its secret files and of its pack.
     """
     data, faults = read_config(path)
-    faults += secret_faults(data, str(path or "environment"))
+    faults += secret_faults(data, str(path or "environment")) + _folder_faults(data, str(path or "environment"))
     name = data.get("site", {}).get("pack", SiteKnobs().pack)
     codes = data.get("alerts", {}).get("direct_classes", ())
     pack: Pack | None = None
@@ -55,6 +56,17 @@ def examine(path: Path | None) -> tuple[Config | None, Pack | None, tuple[Fault,
         faults += tuple(_placed(str(name), fault, str(path or "environment")) for fault in error.faults)
     faults += form_faults(data.get("codecs", {}), _scheme(data.get("site", {})), str(path or "environment"))
     return None if faults else load_config(path), pack, faults
+
+
+def _folder_faults(data: Mapping[str, Mapping[str, Any]], file: str) -> tuple[Fault, ...]:
+    """Folders of the configuration in which `run` could not write."""
+    named = [
+        (f"{section}.{key}", value)
+        for section, table in data.items()
+        for key, value in table.items()
+        if key.endswith("_dir") and isinstance(value, str) and value
+    ]
+    return tuple(Fault(file, key, value, wrong) for key, value in named if (wrong := unusable(Path(value))))
 
 
 def _scheme(site: Mapping[str, Any]) -> TopicScheme:

@@ -1,9 +1,9 @@
 """Looks at this machine: open files, disks, clock."""
 
 import ctypes
-import os
 import resource
 import shutil
+import tempfile
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -34,22 +34,39 @@ def folders(config: Config) -> Mapping[str, Path]:
         "evidence": Path(config.alerts.evidence_dir or home() / "evidence"),
         "snapshots": Path(config.engine.snapshot_dir or home() / "snapshots"),
     }
-    if config.intake.spool_dir != "off":
+    if config.intake.spool_max_bytes:
         found["spool"] = Path(config.intake.spool_dir or home() / "spool")
     return found
 
 
 def look_at_disk(name: str, folder: Path) -> Finding:
     """Judge the disk that ``folder`` is on, or will be on once it is made."""
-    place = folder.absolute()
-    while not place.exists() and place != place.parent:
-        place = place.parent
-    if not place.is_dir() or not os.access(place, os.W_OK | os.X_OK):
-        return fault(AREA, f"{name} folder", f"{place} cannot be written", "give it to the user that `run` runs as")
-    free = shutil.disk_usage(place).free
+    wrong = unusable(folder)
+    if wrong:
+        return fault(AREA, f"{name} folder", wrong, "give it to the user that `run` runs as")
+    free = shutil.disk_usage(_standing(folder)).free
     level = Level.OK if free >= FREE_WARN_BYTES else Level.WARN if free >= FREE_FAULT_BYTES else Level.FAULT
     remedy = "free space or move the folder: without room no incident is opened and positions are no longer taken"
     return judged(AREA, f"{name} folder", level, f"{folder}: {free / 1e9:.1f} GB free", remedy)
+
+
+def unusable(folder: Path) -> str:
+    """Why nothing can be written to a folder, or where it would be made; empty where it can. Leaves nothing there."""
+    place = _standing(folder)
+    try:
+        # Asking is not enough: nobody, not even root, can make a folder in /proc, whatever its mode says.
+        Path(tempfile.mkdtemp(prefix=".curbwatch-", dir=place)).rmdir()
+    except OSError as error:
+        return f"{place} cannot be written: {error.strerror or error}"
+    return ""
+
+
+def _standing(folder: Path) -> Path:
+    """The folder, or the nearest above it that is there."""
+    place = folder.absolute()
+    while not place.exists() and place != place.parent:
+        place = place.parent
+    return place
 
 
 def judge_files(limit: int) -> Finding:

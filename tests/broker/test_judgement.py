@@ -140,7 +140,7 @@ def test_a_full_disk_and_a_folder_that_cannot_be_written_are_faults(
 
 
 def test_every_folder_that_run_writes_is_looked_at(tmp_path: Path) -> None:
-    knobs = {"alerts": {"evidence_dir": str(tmp_path)}, "intake": {"spool_dir": "off"}}
+    knobs = {"alerts": {"evidence_dir": str(tmp_path)}, "intake": {"spool_max_bytes": 0}}
     config = Config.model_validate(knobs)
     assert folders(config)["evidence"] == tmp_path
     assert set(folders(config)) == {"evidence", "snapshots"}

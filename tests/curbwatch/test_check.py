@@ -119,3 +119,18 @@ def test_a_codec_that_does_not_exist_is_a_fault_of_the_configuration(
     config.write_text('[codecs]\nenabled = ["tracar"]\n')
     assert run(monkeypatch, "check", "--config", str(config)) == 2
     assert f"{config}: codecs.enabled = tracar: there is no such codec" in capsys.readouterr().err
+
+
+def test_a_folder_that_cannot_be_made_is_a_fault_of_the_configuration(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    config = tmp_path / "c.toml"
+    config.write_text(
+        '[intake]\nspool_dir = "/proc/spool"\n[alerts]\nevidence_dir = "c.toml/x"\n[engine]\nsnapshot_dir = "a/b"\n'
+    )
+    assert run(monkeypatch, "check", "--config", str(config)) == 2
+    printed = capsys.readouterr().err
+    assert f"{config}: intake.spool_dir = /proc/spool: /proc cannot be written" in printed
+    assert f"{config}: alerts.evidence_dir = {config}/x: {config} cannot be written: Not a directory" in printed
+    assert "2 faults" in printed
+    assert [path.name for path in tmp_path.iterdir()] == ["c.toml"]
