@@ -4,6 +4,7 @@ The broker's access list is written from ``own_level`` too: a device may write w
 comes on such a topic is that device's, whatever it says of itself. A topic without such a level is a gateway's.
 """
 
+import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
@@ -46,10 +47,19 @@ def device_level(filters: Iterable[str], topic: str) -> str:
 
 
 def resolve(rules: Rules, codec: str, device: str) -> tuple[str, DeviceRule | None]:
-    """Who a foreign id is: an alias of the registry, or the id itself. Returns the id to show and the rule."""
+    """Who a foreign id is: an alias of the registry, or the id itself. Returns the id to show and the rule.
+
+    An id with other characters than ours, as a number plate has, is known by an alias only: without them two plates
+    would be one device. It is shown with a piece of its digest, so that strangers stay apart as well.
+    """
     rule = rules.get(f"{codec}:{device}")
+    if rule is not None:
+        return rule.device_id, rule
     shown = device_id_of(device)
-    return (rule.device_id, rule) if rule is not None else (shown, rules.get(shown))
+    if shown == device:
+        return shown, rules.get(shown)
+    digest = hashlib.blake2b(device.encode("utf-8", "surrogatepass"), digest_size=4).hexdigest()
+    return (f"{shown[:50]}-{digest}".strip("-"), None) if device else ("", None)
 
 
 @dataclass(frozen=True, slots=True)
