@@ -8,6 +8,7 @@ Key = tuple[str, str]  # device id, boot
 Covered = tuple[str, str, int, int]  # device id, boot, seq, oldest seq the device still holds (-1: not told)
 
 GAPS_MAX = 256  # islands remembered above a mark; beyond it the device sends the rest again
+GIVEN_UP_MAX = 1_000_000  # that one message may say: a counter must survive a device that says 2**62
 KNOWN_MAX = 200_000  # (device, boot) pairs remembered; a forgotten one is read back from the database
 
 
@@ -35,7 +36,7 @@ def advance(standing: Standing, seqs: Iterable[int], oldest: int = -1) -> Standi
     mark, given_up = standing.mark, standing.given_up
     if oldest - 1 > mark:
         kept_below = sum(min(last, oldest - 1) - first + 1 for first, last in runs if first < oldest)
-        given_up += oldest - 1 - mark - kept_below
+        given_up += min(GIVEN_UP_MAX, oldest - 1 - mark - kept_below)
         mark = oldest - 1
     while runs and runs[0][0] <= mark + 1:
         mark = max(mark, runs.pop(0)[1])

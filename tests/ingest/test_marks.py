@@ -1,7 +1,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ingest.marks import GAPS_MAX, Marks, Standing, advance
+from ingest.marks import GAPS_MAX, GIVEN_UP_MAX, Marks, Standing, advance
 
 SEQS = st.lists(st.integers(0, 40), max_size=30)
 
@@ -67,3 +67,8 @@ def test_marks_go_on_from_what_the_database_has() -> None:
     assert planned["car", "b"].mark == 8
     assert marks.accept(planned) == {}
     assert marks.unknown(covered) == []
+
+
+def test_a_device_cannot_spoil_the_count_of_what_was_given_up() -> None:
+    standing = advance(Standing(), [2**62], oldest=2**62)
+    assert (standing.mark, standing.given_up) == (2**62, GIVEN_UP_MAX)
