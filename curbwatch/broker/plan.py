@@ -137,18 +137,7 @@ def make_plan(  # noqa: PLR0913  # each is one decision of the operator
         raise UsageError(f"broker users {strange!r}: allowed are 1 to 64 letters, digits, '_' and '-'")
     refuse_names(names, own)
     listed, base = tuple(foreign), f"{site.topic_prefix}/{site.site}"
-    for form in listed:
-        if NAME not in form.topic.split("/"):
-            raise UsageError(f"topic {form.topic}: a level of it must be {NAME}, the device's own name")
-    for topic in (*(form.topic for form in listed), *(topic for one in speakers for topic in one.topics)):
-        if not topic.isprintable() or topic != topic.strip() or topic.replace(NAME, "").count("%"):
-            raise UsageError(
-                f"topic {topic!r}: cannot stand in an access list; take blanks at its ends and % out of it"
-            )
-        if _opens(topic, base):
-            raise UsageError(
-                f"topic {topic}: would open topics below {base}/; let its first level be a word of its own"
-            )
+    _refuse_topics(listed, speakers, base)
     return BrokerPlan(
         base=base,
         devices=names,
@@ -170,6 +159,21 @@ def own_users(config: Config, gateways: Iterable[Gateway]) -> frozenset[str]:
     broker = config.broker
     speakers = (gateway.user for gateway in gateways)
     return frozenset({broker.positions_user, broker.frames_user, PROBE_USER, PLAYER_USER, *speakers})
+
+
+def _refuse_topics(forms: tuple[Foreign, ...], gateways: tuple[Gateway, ...], base: str) -> None:
+    for form in forms:
+        if NAME not in form.topic.split("/"):
+            raise UsageError(f"topic {form.topic}: a level of it must be {NAME}, the device's own name")
+    for topic in (*(form.topic for form in forms), *(topic for one in gateways for topic in one.topics)):
+        if not topic.isprintable() or topic != topic.strip() or topic.replace(NAME, "").count("%"):
+            raise UsageError(
+                f"topic {topic!r}: cannot stand in an access list; take blanks at its ends and % out of it"
+            )
+        if _opens(topic, base):
+            raise UsageError(
+                f"topic {topic}: would open topics below {base}/; let its first level be a word of its own"
+            )
 
 
 def _opens(topic: str, base: str) -> bool:
