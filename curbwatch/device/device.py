@@ -16,6 +16,7 @@ from schemas.errors import UsageError
 from schemas.units import utc
 
 T = TypeVar("T")
+EARLIEST_NS = 946_684_800_000_000_000  # 2000: earlier is seconds, milliseconds or microseconds, or no clock
 Text = Annotated[str, msgspec.Meta(max_length=64, pattern=r"^[^\x00]*$")]
 Measure = Annotated[float, msgspec.Meta(ge=-1e9, le=1e9)]
 
@@ -67,6 +68,8 @@ class Device:
     ) -> None:
         if DEVICE_ID.fullmatch(device_id) is None:
             raise UsageError(f"device id {device_id!r}: 1 to 64 letters, digits, _ or -")
+        if kind not in ("camera", "vehicle"):
+            raise UsageError(f"device {device_id}: kind {kind!r}: camera or vehicle")
         if kind == "camera" and outbox is not None:
             raise UsageError(f"camera {device_id}: only positions are kept in an outbox")
         self.boot = new_boot()
@@ -133,14 +136,15 @@ class Device:
 
         The outcome is ``processed``, ``shed:<reason>`` (``shed:newer``: a newer picture came before this one could be
         sent), ``rejected:<reason>``, or ``timed_out`` where none came within ``habits.answer_s``. Nothing is kept.
-        Raises UsageError for a picture that is too large.
+        Raises UsageError for a picture that is too large, or a time that is none.
         """
         self._refuse_unless("camera")
         if not self._client.fits(jpeg):
             most = self._client.habits.max_bytes
             raise UsageError(f"camera {self._id}: {len(jpeg)} bytes are more than a message may have ({most})")
+        when_ns = _when_ns(ts_ns, time.time_ns())
         seq, self._seq = self._seq, self._seq + 1
-        return self._task(self._ask(jpeg, time.time_ns() if ts_ns is None else ts_ns, seq, preset))
+        return self._task(self._ask(jpeg, when_ns, seq, preset))
 
     async def settled(self, wait_s: float) -> bool:
         """Wait until the intake has acknowledged every position; False where it has not within ``wait_s``."""
@@ -182,15 +186,21 @@ class Device:
             return "timed_out"
 
 
+def _when_ns(ts_ns: int | None, now_ns: int) -> int:
+    """Return the time that is meant. Raises UsageError for what is not ns, such as seconds."""
+    if ts_ns is not None and ts_ns < EARLIEST_NS:
+        raise UsageError(f"ts_ns {ts_ns} is before 2000: it counts nanoseconds since 1970, as time.time_ns() does")
+    return now_ns if ts_ns is None else ts_ns
+
+
 def _read(said: Mapping[str, Any], now_ns: int) -> Position:
     """Return a position as the intake would read it. Raises UsageError, naming the field."""
     fields = {name: value for name, value in said.items() if name != "ts_ns" and value is not None}
     for name in ("ts", "seq", "boot"):
         if name in fields:
             raise UsageError(f"a position's {name} is given by the device; say when it was with ts_ns")
-    ts_ns = said.get("ts_ns")
     try:
-        when = utc(now_ns if ts_ns is None else ts_ns).isoformat()
+        when = utc(_when_ns(said.get("ts_ns"), now_ns)).isoformat()
         return msgspec.convert(fields | {"ts": when}, Position)
     except (msgspec.ValidationError, OverflowError, TypeError) as error:
         raise UsageError(f"position: {error}") from None

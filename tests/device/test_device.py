@@ -7,7 +7,7 @@ import os
 import uuid
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import aiomqtt
 import pytest
@@ -118,6 +118,7 @@ async def test_a_position_is_what_the_wire_allows(servers: Servers, scheme: Topi
         ({"seq": 3}, "seq is given by the device"),
         ({"ts": "now"}, "say when it was with ts_ns"),
         ({"ts_ns": 10**30}, "position: "),
+        ({"ts_ns": 1_777_851_000_000}, "is before 2000: it counts nanoseconds"),
     ],
 )
 async def test_a_position_no_intake_would_take_is_refused_at_once_and_has_no_number(
@@ -264,6 +265,7 @@ async def test_a_picture_of_the_last_moment_still_goes(servers: Servers, scheme:
     [
         (lambda scheme: Device(NOWHERE, scheme, "vehicle", "a/b"), "1 to 64 letters"),
         (lambda scheme: Device(NOWHERE, scheme, "camera", "c", outbox=MemoryOutbox()), "only positions are kept"),
+        (lambda scheme: Device(NOWHERE, scheme, cast("Any", "car"), "c"), "kind 'car': camera or vehicle"),
     ],
 )
 async def test_what_can_never_be_a_device_is_refused(
@@ -282,6 +284,8 @@ async def test_each_kind_sends_its_own(scheme: TopicScheme) -> None:
             await camera.position(**PLACE)
         with pytest.raises(UsageError, match="4 bytes are more than a message may have"):
             camera.frame(b"1234")
+        with pytest.raises(UsageError, match="is before 2000"):
+            camera.frame(b"1", ts_ns=5)
 
 
 async def test_an_address_that_can_never_be_right_is_said_at_once(scheme: TopicScheme, tmp_path: Path) -> None:
