@@ -17,6 +17,13 @@ URL = re.compile(r"\s*[\w+.-]+://")
 USER = re.compile(r"(://[^:@]*:).*(@)", re.DOTALL)
 QUERY = re.compile(r"([?&][^=&?]*pass[^=&?]*=)[^&]*", re.IGNORECASE)
 WORD = re.compile(r"(\b\w*password\s*=\s*)(?:'(?:\\.|[^'\\])*'|(?:\\.|[^\s\\])*)", re.IGNORECASE | re.DOTALL)
+PLAIN = {
+    "tuple_type": "should be a list in [ ]",
+    "dict_type": "should be a table of keys and values",
+    "model_type": "should be a table of keys and values",
+    "string_type": "should be a text in quotes",
+    "string_too_short": "is empty or too short",
+}
 NAMES_MAX = 2000  # names looked through for a similar one: about 20 µs each
 
 Model = TypeVar("Model", bound=BaseModel)
@@ -82,8 +89,17 @@ class Faults:
         elif detail["type"] == "missing":
             self.add(file, key, "", "is missing")
         else:
-            message = detail["msg"].removeprefix("Value error, ").removeprefix("Input ").removeprefix("Tuple ")
-            self.add(file, key, detail["input"], message)
+            self.add(file, key, detail["input"], _plain(detail))
+
+
+def _plain(detail: ErrorDetails) -> str:
+    """What is wrong, without words that only a Python programmer knows."""
+    kind = detail["type"]
+    if kind in PLAIN:
+        return PLAIN[kind]
+    if kind == "string_pattern_mismatch":
+        return f"is not of the form {detail['ctx']['pattern']}"
+    return detail["msg"].removeprefix("Value error, ").removeprefix("Input ").removeprefix("Tuple ")
 
 
 def key_of(loc: tuple[int | str, ...]) -> str:
