@@ -12,7 +12,7 @@ from curbwatch.cli.output import write_json
 from curbwatch.demo.hold import held
 from curbwatch.demo.pictures import write_pictures
 from curbwatch.demo.play import Demo, Played, now, to_stderr
-from curbwatch.demo.report import Findings, balanced, judge, missing, summary
+from curbwatch.demo.report import Findings, balanced, judge, missing, summary, truth_told
 from curbwatch.demo.setting import DWELL_S, Setting, make_setting
 from curbwatch.parts import up
 from curbwatch.simulate.demo import demo_city
@@ -70,7 +70,6 @@ def _city(findings: Findings) -> dict[str, int]:
 def _told(result: dict[str, Any], findings: Findings, played: Played, setting: Setting) -> list[str]:
     sent, frames, positions, latency = (result[name] for name in ("sent", "frames", "positions", "latency_ms"))
     kinds = result["incidents"]["by_kind"]
-    due = len(findings.found) + len(findings.missed)
     first = "none" if played.first_job_s is None else f"after {played.first_job_s:.0f} s"
     told = {
         "frames": f"{sent['frames']} sent; {frames['received']} received = {frames['processed']} processed"
@@ -84,8 +83,7 @@ def _told(result: dict[str, Any], findings: Findings, played: Played, setting: S
         "latency": "no job was queued"
         if latency["p50"] is None
         else f"frame published to queue: p50 {latency['p50']} ms, p99 {latency['p99']} ms",
-        "the truth": f"{len(findings.found)} of {due} stalls and heaps that stood {2 * DWELL_S:.0f} s or longer were"
-        f" found, {len(findings.wrong_kind)} as the wrong kind; {len(findings.alarms)} alarms without cause",
+        "the truth": truth_told(findings, stood_s=2 * DWELL_S),
     }
     lines = [f"Demo of {played.seconds:.0f} s (dwell {DWELL_S:.0f} s; the default configuration waits 90 s)"]
     lines += [f"  {name:<10} {text}" for name, text in told.items()]

@@ -57,6 +57,18 @@ def judge(truth: Truth, incidents: Sequence[IncidentRow], *, seconds: float, dwe
     )
 
 
+def truth_told(findings: Findings, *, stood_s: float) -> str:
+    """Return in a sentence how many that stood long enough were found; none did: that the run was too short."""
+    due = len(findings.found) + len(findings.missed)
+    alarms = f"{len(findings.alarms)} alarms without cause"
+    if not due:
+        return f"nothing stood {stood_s:.0f} s or longer: the run was too short to judge; {alarms}"
+    return (
+        f"{len(findings.found)} of {due} stalls and heaps that stood {stood_s:.0f} s or longer were found,"
+        f" {len(findings.wrong_kind)} as the wrong kind; {alarms}"
+    )
+
+
 def summary(
     telemetry: Telemetry,
     incidents: Sequence[IncidentRow],

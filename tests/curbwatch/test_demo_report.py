@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from curbwatch.demo.report import balanced, judge, missing, summary
+from curbwatch.demo.report import Findings, balanced, judge, missing, summary, truth_told
 from curbwatch.simulate.truth import Happening, Truth
 from curbwatch.telemetry import Telemetry
 from schemas.incident import Box, IncidentRow
@@ -112,3 +112,7 @@ def test_counters_and_latencies_are_summed_up() -> None:
     assert result["dispatch"] == {"queued": 3, "taken": 2}
     assert result["incidents"]["closed"] == 1
     assert result["latency_ms"]["p50"] == 20.0
+
+
+def test_a_run_in_which_nothing_stood_long_enough_is_too_short_to_judge() -> None:
+    assert "too short to judge" in truth_told(Findings((), (), (), (), ()), stood_s=40)
