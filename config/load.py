@@ -61,8 +61,8 @@ def read_config(
     return _merged(data, overrides), tuple(faults)
 
 
-def read_secret(path: Path) -> str:
-    """Return the text of a secret file without its line end.
+def read_secret(path: Path, key: str = "") -> str:
+    """Return the text of a secret file without its line end; ``key`` names it in what is raised.
 
     Raises ConfigError where the file is missing, not a regular file, readable by every user, empty or too large.
     """
@@ -70,21 +70,21 @@ def read_secret(path: Path) -> str:
     try:
         state = path.stat()
         if not stat.S_ISREG(state.st_mode):
-            raise _refusal(name, "", "is not a regular file")
+            raise _refusal(name, key, "", "is not a regular file")
         if state.st_mode & stat.S_IROTH:
-            raise _refusal(name, f"{state.st_mode & 0o7777:04o}", "every user can read this secret: chmod 600 it")
+            raise _refusal(name, key, f"{state.st_mode & 0o7777:04o}", "every user can read this secret: chmod 600 it")
         if state.st_size > SECRET_MAX_BYTES:
-            raise _refusal(name, f"{state.st_size} bytes", "is too large for a secret")
+            raise _refusal(name, key, f"{state.st_size} bytes", "is too large for a secret")
         secret = path.read_text(encoding="utf-8-sig").strip("\r\n")
     except UnicodeDecodeError:
-        raise _refusal(name, "", "is not UTF-8") from None
+        raise _refusal(name, key, "", "is not UTF-8") from None
     except FileNotFoundError:
-        raise _refusal(name, "", "there is no such file") from None
+        raise _refusal(name, key, "", "there is no such file") from None
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or error
-        raise _refusal(name, "", f"cannot be read: {reason}") from None
+        raise _refusal(name, key, "", f"cannot be read: {reason}") from None
     if not secret.strip():
-        raise _refusal(name, "", "is empty")
+        raise _refusal(name, key, "", "is empty")
     return secret
 
 
@@ -125,8 +125,8 @@ def _check_authority(key: str, value: str, file: str, faults: Faults) -> None:
         faults.add(file, key, value, "holds no certificate in PEM form")
 
 
-def _refusal(file: str, value: str, message: str) -> ConfigError:
-    return ConfigError((Fault(file, "", value, message),))
+def _refusal(file: str, key: str, value: str, message: str) -> ConfigError:
+    return ConfigError((Fault(file, key, value, message),))
 
 
 def _read(path: Path, faults: Faults) -> dict[str, Any] | None:

@@ -80,16 +80,18 @@ def _url(knobs: DatabaseKnobs | RedisKnobs, section: str, variable: str) -> str:
         fault = Fault("config", f"{section}.url_file", knobs.url_file, "give url or url_file, not both")
         raise ConfigError((fault,))
     if knobs.url_file:
-        return read_secret(Path(knobs.url_file))
+        return read_secret(Path(knobs.url_file), f"{section}.url_file")
     return knobs.url or os.environ.get(variable, "")
 
 
 def _broker_passwords(config: Config) -> dict[str, str]:
     broker = config.broker
     files = {
-        broker.positions_user: broker.positions_password_file,
-        broker.frames_user: broker.frames_password_file,
-        "devices": broker.devices_password_file,
-        "doctor": broker.doctor_password_file,
+        broker.positions_user: ("positions", broker.positions_password_file),
+        broker.frames_user: ("frames", broker.frames_password_file),
+        "devices": ("devices", broker.devices_password_file),
+        "doctor": ("doctor", broker.doctor_password_file),
     }
-    return {user: read_secret(Path(name)) for user, name in files.items() if name}
+    return {
+        user: read_secret(Path(name), f"broker.{whose}_password_file") for user, (whose, name) in files.items() if name
+    }

@@ -88,7 +88,11 @@ def _make(kind: type[M], name: str, names: tuple[str, ...], registry: CollectorR
 def configure_logs(knobs: LogKnobs) -> None:
     """Structured logs on standard error: key=value on a terminal, JSON otherwise."""
     terminal = sys.stderr.isatty() if knobs.form == "auto" else knobs.form == "console"
-    renderer = structlog.dev.ConsoleRenderer() if terminal else structlog.processors.JSONRenderer(ensure_ascii=False)
+    renderer = (
+        structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())
+        if terminal
+        else structlog.processors.JSONRenderer(ensure_ascii=False)
+    )
     structlog.configure(
         processors=[
             structlog.contextvars.merge_contextvars,

@@ -12,7 +12,7 @@ from ingest.mqtt import DROPPED_TOPIC, VERSION_TOPIC
 from schemas.errors import FeedError
 
 TOLD_S = 1.0  # brokers that tell their version do so with the answer to the subscription
-PASSWORDS_REMEDY = "check broker.*_user and broker.*_password_file, and that the broker runs: `curbwatch parts up`"
+PASSWORDS_REMEDY = "check broker.*_user and broker.*_password_file"
 
 
 def look_at_broker(config: Config, endpoints: Endpoints) -> list[Finding]:
@@ -28,7 +28,8 @@ def look_at_broker(config: Config, endpoints: Endpoints) -> list[Finding]:
                     found += _told(guest, config)
                 guest.leave(for_ever=True)
         except FeedError as error:
-            found.append(fault(AREA, f"user {user}", str(error), PASSWORDS_REMEDY))
+            there = "broker.url, and that it runs" if config.broker.url else "that it runs: `curbwatch parts up`"
+            found.append(fault(AREA, f"user {user}", str(error), f"{PASSWORDS_REMEDY}, and {there}"))
     return found
 
 

@@ -99,6 +99,8 @@ def test_a_broker_that_is_away_and_one_that_is_not_named_are_one_fault(monkeypat
     monkeypatch.setattr(guest_module, "WAIT_S", 1.0)
     away = Endpoints("", "", f"mqtt://127.0.0.1:{process.free_port(0)}", {})
     assert bad(look_at_broker(Config(), away)) == {"user intake-positions", "user intake-frames"}
+    named = look_at_broker(Config.model_validate({"broker": {"url": away.broker_url}}), away)
+    assert not [finding for finding in named if "parts up" in finding.remedy]
     assert [finding.level for finding in probe(Config(), away)] == [Level.WARN]
     nowhere = Endpoints("", "", "", {})
     assert [finding.remedy for finding in look_at_broker(Config(), nowhere)] == [

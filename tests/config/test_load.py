@@ -288,3 +288,8 @@ def test_buffers_that_do_not_fit_into_the_memory_are_refused(tmp_path: Path) -> 
     file.write_text("[engine]\nmemory_limit_bytes = 750_000_000\n")
     with pytest.raises(ConfigError, match="raise the limit or lower one of them"):
         load_config(file, {})
+
+
+def test_a_missing_secret_file_names_its_key(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"none: redis\.url_file: there is no such file"):
+        read_secret(tmp_path / "none", "redis.url_file")

@@ -49,3 +49,10 @@ def test_logs_are_json_lines_with_chinese_letters(capsys: pytest.CaptureFixture[
     assert json.loads(line)["place"] == "滨江路"
     assert "滨江路" in line
     structlog.reset_defaults()
+
+
+def test_logs_for_people_have_no_colours_in_a_file(capsys: pytest.CaptureFixture[str]) -> None:
+    configure_logs(LogKnobs(form="console"))
+    structlog.get_logger().info("opened", place="x")
+    assert "\x1b" not in capsys.readouterr().err
+    structlog.reset_defaults()
