@@ -261,7 +261,8 @@ class MqttSession:
                 properties=properties,
             )
         except (OSError, ValueError, FeedError) as error:  # FeedError: a certificate that is being replaced comes back
-            log.warning("broker_away", client=self._plan.client_id, error=str(error))
+            said = f"{error}; check broker.ca_file" if isinstance(error, ssl.SSLError) else str(error)
+            log.warning("broker_away", client=self._plan.client_id, broker=_shown(self._plan.url), error=said)
             self._meter.add("connect_failures", client=self._plan.client_id)
             self._settled.set()
             return False

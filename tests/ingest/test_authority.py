@@ -1,8 +1,10 @@
 """A broker with TLS: its authority may be missing at the start, or for a while later."""
 
+import ssl
 from pathlib import Path
 
 import pytest
+from structlog.testing import capture_logs
 
 from ingest.mqtt import MqttSession
 from ingest.session_plan import SessionPlan
@@ -33,3 +35,21 @@ def test_an_authority_that_is_being_replaced_does_not_end_the_session(tmp_path: 
         assert not session.refusal
     finally:
         session.stop()
+
+
+def test_a_broker_whose_certificate_is_not_trusted_is_named_with_the_key(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def distrust(*_args: object, **_words: object) -> None:
+        raise ssl.SSLCertVerificationError("certificate verify failed")
+
+    authority = tmp_path / "ca.pem"
+    authority.write_text(AUTHORITY)
+    session = made(authority)
+    monkeypatch.setattr("ingest.mqtt._Client.connect", distrust)
+    with capture_logs() as said:
+        session.start()
+        session.stop()
+    away = next(entry for entry in said if entry["event"] == "broker_away")
+    assert away["broker"] == "mqtts://127.0.0.1:1"
+    assert away["error"].endswith("certificate verify failed; check broker.ca_file")
