@@ -41,7 +41,7 @@ def test_a_broker_whose_certificate_is_not_trusted_is_named_with_the_key(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def distrust(*_args: object, **_words: object) -> None:
-        raise ssl.SSLCertVerificationError("certificate verify failed")
+        raise ssl.SSLCertVerificationError(1, "certificate verify failed")
 
     authority = tmp_path / "ca.pem"
     authority.write_text(AUTHORITY)
