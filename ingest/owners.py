@@ -116,7 +116,7 @@ class Place:
         return Refusal(shown, "spoof", f"{device!r} on the topic of {owner[:DEVICE_MAX]!r}")
 
     def _owns(self, owner: str, device: str, rules: Rules) -> bool:
-        if device in (owner, device_id_of(owner)):
+        if device == owner:
             return True
         known = rules.get(f"{self.codec.name}:{owner}") or rules.get(owner)
         if known is None:

@@ -155,10 +155,6 @@ class Spelling(Protocol):
         """Whether a topic's level, itself no id of the registry, and the id in a message are one device's."""
 
 
-def device_id_of(*parts: str) -> str:
-    """A registry id out of foreign parts: joined with ``-``, other characters left out; "" where nothing is left.
-
-    It may be too long for one.
-    """
-    kept = ("".join(c for c in part if c.isascii() and (c.isalnum() or c in "_-")) for part in parts)
-    return "-".join(part for part in kept if part)
+def device_id_of(device: str) -> str:
+    """What of a foreign id a registry id can hold; it may be too long for one, and "" where nothing is left."""
+    return "".join(c for c in device if c.isascii() and (c.isalnum() or c in "_-"))

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from ingest.codecs.base import Item, PictureItem, Refusal, device_id_of
+from ingest.codecs.base import Item, PictureItem, Refusal
 from ingest.codecs.rows import RefusedError
 from ingest.owners import device_level
 from ingest.topics import matches
@@ -57,9 +57,9 @@ def device_in(filters: Sequence[str], topic: str) -> str:
     """
     pattern = next((one for one in filters if matches(one, topic)), topic)
     if "+" in pattern.split("/"):
-        return device_id_of(device_level((pattern,), topic))
+        return device_level((pattern,), topic)
     fixed = pattern.count("/") if pattern.endswith("#") else 0
-    return device_id_of(*topic.split("/")[fixed:])
+    return "-".join(topic.split("/")[fixed:])
 
 
 @dataclass(slots=True)
