@@ -17,6 +17,7 @@ from config.faults import masked
 from curbwatch.broker.mosquitto import hashed
 from curbwatch.parts import Servers, addresses, down, paths, process, servers, status, up
 from schemas.errors import SetupError
+from tests.fix_service import wait_until
 
 pytestmark = pytest.mark.servers
 MARKERS = ("postgres/data", "mosquitto/mosquitto.conf", "valkey/valkey.conf")
@@ -63,6 +64,7 @@ def test_killed_servers_are_repaired_by_the_next_up(instance: Path) -> None:
     for marker in MARKERS:
         for pid in process.find(instance / marker):
             os.kill(pid, signal.SIGKILL)
+    wait_until("them to be gone", lambda: not any(process.find(instance / marker) for marker in MARKERS))
     again = up(instance)
     assert all(status(instance).values())
     assert again.database_url.split(":")[2] == first.database_url.split(":")[2]
