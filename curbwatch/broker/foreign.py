@@ -19,7 +19,7 @@ def foreign_forms(knobs: CodecKnobs) -> tuple[tuple[Foreign, ...], tuple[Gateway
         for topic in knobs.topics.get(codec.name, codec.filters):
             own = _named(codec, topic)
             if own:
-                forms.append(Foreign(codec.kind, own))
+                forms.append(Foreign(codec.kind, own, codec.name))
             else:
                 open_topics.setdefault((codec.name, codec.kind), []).append(topic)
     gateways = (

@@ -1,7 +1,7 @@
 """Writes a broker's configuration and its credentials into a folder."""
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -40,13 +40,14 @@ def write_kit(  # noqa: PLR0913  # each is one decision of the operator
     host: str = "",
     data: str = DATA,
     revoke: bool = True,
+    aliases: Mapping[str, str] | None = None,
 ) -> Written:
     """Write configuration, access list, hashed passwords, and one credential file for each user.
 
     Written again, it keeps every password, makes those of new devices and, with ``revoke``, removes those of devices
     that are no longer there. Raises UsageError for a path or an id that cannot stand in a configuration, SetupError
     where the folder cannot be written, ConfigError for a form that does not exist, or a credential file that others can
-    read.
+    read. ``aliases``: ``{form}:{id there}`` to device.
     """
     folder = folder.absolute()
     for path in (str(folder), data, tls.authority, tls.certificate, tls.key):
@@ -62,6 +63,7 @@ def write_kit(  # noqa: PLR0913  # each is one decision of the operator
         host=host,
         foreign=foreign,
         gateways=gateways,
+        aliases=aliases,
     )
     make_folder(folder, 0o755)
     credentials = keep(folder / "credentials", plan.users, _named_files(config), revoke=revoke)

@@ -1,6 +1,6 @@
 """What a broker is told, whatever its make: listeners, limits, users, and who may read and write which topic. Pure."""
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
@@ -35,10 +35,14 @@ class Tls:
 
 @dataclass(frozen=True, slots=True)
 class Foreign:
-    """Topics of a foreign form: what a device may write, with ``%u`` where its name stands; its kind reads them."""
+    """Topics of a foreign form: what a device may write, with ``%u`` where its name stands; its kind reads them.
+
+    ``form`` is the codec's name, the first part of an alias.
+    """
 
     kind: Kind
     topic: str
+    form: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +81,7 @@ class BrokerPlan:
         foreign: topics of foreign forms.
         gateways: who speaks for others.
         player: a user that plays all devices; empty: none.
+        aliased: what devices may write where a form knows them by another id.
     """
 
     base: str
@@ -92,6 +97,7 @@ class BrokerPlan:
     foreign: tuple[Foreign, ...] = ()
     gateways: tuple[Gateway, ...] = ()
     player: str = ""
+    aliased: tuple[Right, ...] = ()
 
     @property
     def users(self) -> tuple[str, ...]:
@@ -121,9 +127,11 @@ def make_plan(  # noqa: PLR0913  # each is one decision of the operator
     host: str = "",
     foreign: Iterable[Foreign] = (),
     gateways: Iterable[Gateway] = (),
+    aliases: Mapping[str, str] | None = None,
 ) -> BrokerPlan:
     """Plan the broker of one site. No devices: only the intake can log in.
 
+    ``aliases``: ``{form}:{id there}`` to device.
     Raises UsageError for device ids that could not be told apart from a rule or from one of our own users, and for
     foreign topics without a place for the device's name (every device could write as any other there) or that could be
     topics of ours.
@@ -151,7 +159,25 @@ def make_plan(  # noqa: PLR0913  # each is one decision of the operator
         data=data,
         foreign=listed,
         gateways=speakers,
+        aliased=alias_rights(listed, names, aliases or {}),
     )
+
+
+def alias_rights(forms: Iterable[Foreign], devices: Collection[str], aliases: Mapping[str, str]) -> tuple[Right, ...]:
+    """What devices may write by the ids that forms know them by; an id that cannot be a level of a topic gives none.
+
+    Raises UsageError for an alias that is the id of another device: that one could write as this one.
+    """
+    listed, found = tuple(forms), []
+    for alias, name in sorted(aliases.items()):
+        form, _, there = alias.partition(":")
+        if name not in devices:
+            continue
+        if there in devices and there != name:
+            raise UsageError(f"device {name}: its alias {alias} is the id of another device: give that one another id")
+        if there and there.isprintable() and there == there.strip() and not set(there) & set("+#/%$"):
+            found += [Right(name, "write", one.topic.replace(NAME, there)) for one in listed if one.form == form]
+    return tuple(found)
 
 
 def own_users(config: Config, gateways: Iterable[Gateway]) -> frozenset[str]:
@@ -208,10 +234,11 @@ def rights(plan: BrokerPlan) -> tuple[Right, ...]:
         found += [Right(user, "write", f"{plan.base}/{kind}/+/{leaf}") for leaf in ANSWERS]
     found.append(Right(plan.positions_user, "write", f"{plan.base}/incident/+"))
     found += [Right(gateway.user, "write", topic) for gateway in plan.gateways for topic in gateway.topics]
+    found += plan.aliased
     if plan.player:
         found += [Right(plan.player, "write", topic) for gateway in plan.gateways for topic in gateway.topics]
         found += [Right(plan.player, right.act, right.topic.replace(NAME, "+")) for right in device_rights(plan)]
-    return (*found, *device_rights(plan))
+    return tuple(dict.fromkeys((*found, *device_rights(plan))))
 
 
 def device_rights(plan: BrokerPlan) -> tuple[Right, ...]:

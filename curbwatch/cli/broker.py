@@ -50,14 +50,15 @@ def broker_config(
     is there, adds new devices and removes those that are gone.
     """
     settings = load_config(config)
-    devices, whole = known_devices(settings)
+    known, whole = known_devices(settings)
+    devices = set(known.values())
+    aliases = {name: device_id for name, device_id in known.items() if name != device_id}
     ca, certificate, key = (str(path.absolute()) for path in tls)
     for file in (ca, certificate, key):
         if not Path(file).is_file():
             raise UsageError(f"--tls {file}: there is no such file")
-    written = write_kit(
-        make.value, settings, devices, out, tls=Tls(ca, certificate, key, mutual), port=port, revoke=whole
-    )
+    tls_files = Tls(ca, certificate, key, mutual)
+    written = write_kit(make.value, settings, devices, out, tls=tls_files, port=port, revoke=whole, aliases=aliases)
     write_json(json_path, _report(make, written, devices, whole=whole))
     names = ", ".join(written.files)
     typer.echo(f"{written.folder}: {names}, credentials/ of {len(written.users)} users")
@@ -66,22 +67,23 @@ def broker_config(
         typer.echo("the database was not asked: devices of the city pack only, and none removed", err=True)
 
 
-def known_devices(config: Config) -> tuple[set[str], bool]:
-    """Return every device id, and whether the database was asked; the city pack's alone where it does not answer.
+def known_devices(config: Config) -> tuple[dict[str, str], bool]:
+    """Return every device id and alias with the device it leads to, and whether the database was asked.
 
-    Raises ConfigError where the pack has faults.
+    The city pack's alone where it does not answer. Raises ConfigError where the pack has faults.
     """
     pack = load_pack(Path(config.site.pack))
-    devices = {*pack.cameras, *pack.vehicles}
+    known = {name: device_id for device_id, one in pack.cameras.items() for name in (device_id, *one.aliases)}
+    known |= {name: device_id for device_id, one in pack.vehicles.items() for name in (device_id, *one.aliases)}
     url = standing(config).database_url
     if not url:
-        return devices, False
+        return known, False
     try:
         with session(url) as conn:
-            return devices | set(load_registry(conn).rules), True
+            return known | {name: rule.device_id for name, rule in load_registry(conn).known().items()}, True
     except CurbwatchError as error:
         typer.echo(f"warning: {error}", err=True)
-        return devices, False
+        return known, False
 
 
 def _report(make: Make, written: Written, devices: set[str], *, whole: bool) -> dict[str, object]:

@@ -236,6 +236,26 @@ def test_a_level_of_the_topic_is_the_devices_where_the_form_says_so() -> None:
     }
 
 
+def test_a_device_may_write_where_a_form_knows_it_by_another_id() -> None:
+    forms, _ = foreign_forms(CodecKnobs())
+    aliases = {"jt808:002002604323": "truck", "owntracks:jane": "truck", "traccar:1": "truck", "jt808:1+": "truck"}
+    plan = make_plan(Config(), ("truck",), tls=TLS, folder="", data="", foreign=forms, aliases=aliases)
+    own = {right.topic for right in rights(plan) if right.user == "truck"}
+    assert own == {"jt808/002002604323", "owntracks/jane/+", "owntracks/jane/+/event"}
+    for access in (mosquitto.access(rights(plan)), emqx.access(rights(plan), plan.devices)):
+        assert "jt808/002002604323" in access
+    gone = make_plan(Config(), ("van",), tls=TLS, folder="", data="", foreign=forms, aliases=aliases)
+    assert gone.aliased == ()
+
+
+def test_an_alias_that_is_another_devices_id_is_refused() -> None:
+    forms, _ = foreign_forms(CodecKnobs())
+    with pytest.raises(UsageError, match=r"truck: its alias owntracks:jane"):
+        make_plan(
+            Config(), ("truck", "jane"), tls=TLS, folder="", data="", foreign=forms, aliases={"owntracks:jane": "truck"}
+        )
+
+
 def test_without_foreign_forms_there_is_no_foreign_topic() -> None:
     assert foreign_forms(CodecKnobs(enabled=())) == ((), ())
 
