@@ -24,6 +24,7 @@ from schemas.position import RawMessage
 
 log = structlog.get_logger()
 
+WHOLE_MAX = 16  # dead letters with all of one message: each costs its size; one is enough to replay it for every device
 ALARMS, NO_ALARMS = b'"alarms"', (b"[]", b"nu", b"")  # of our own form
 TOPIC_MAX = 200  # characters; longer ones are nobody's habit, and 16 384 of 65 kB would be a gigabyte
 
@@ -206,17 +207,14 @@ def _take(build: RowBuilder, message: RawMessage, stepped: Stepped, rules: Rules
     kept_out: dict[str, str] = {}  # device -> why nothing of it passes; "" where it does
     for item in stepped.items:
         if isinstance(item, Passed):
-            build.found.ignored[item.reason] = build.found.ignored.get(item.reason, 0) + 1
+            build.ignore(item.reason)
             continue
         shown, rule = resolve(rules, stepped.codec, item.device)
         if isinstance(item, PositionItem):
             beside = next(said)
             if shown not in kept_out:
                 kept_out[shown] = _kept_out(message, rule, gate)
-                if kept_out[shown]:
-                    # Whole, once for each device, so that it can be replayed.
-                    stranger = f"{stepped.codec}:{item.device}" if kept_out[shown] == "unknown_device" else ""
-                    build.refuse(message, shown, RefusedError(kept_out[shown], stranger))
+                _set_aside(build, message, (shown, f"{stepped.codec}:{item.device}"), kept_out)
             if rule is None or kept_out[shown]:
                 continue
             try:
@@ -228,9 +226,19 @@ def _take(build: RowBuilder, message: RawMessage, stepped: Stepped, rules: Rules
         elif isinstance(item, StatusItem) and rule is not None:
             build.found.statuses.append(StatusItem(rule.device_id, item.online))
         elif isinstance(item, StatusItem):
-            build.found.ignored["unknown_device"] = build.found.ignored.get("unknown_device", 0) + 1
+            build.ignore("unknown_device")
         elif isinstance(item, PictureItem):
             build.refuse(message, shown, RefusedError("topic", "a picture where positions are expected"))
+
+
+def _set_aside(build: RowBuilder, message: RawMessage, names: tuple[str, str], kept_out: Mapping[str, str]) -> None:
+    """Keep a message whole for a device that may not send it now, to be replayed. ``names``: its id here, and there."""
+    shown, alias = names
+    reason = kept_out[shown]
+    if reason and len(kept_out) > WHOLE_MAX:
+        build.ignore(reason)
+    elif reason:
+        build.refuse(message, shown, RefusedError(reason, alias if reason == "unknown_device" else ""))
 
 
 def _kept_out(message: RawMessage, rule: DeviceRule | None, gate: Gate) -> str:

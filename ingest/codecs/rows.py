@@ -172,6 +172,10 @@ class RowBuilder:
             DeadLetter(message.received_ns, message.topic, device_id, refused.reason, detail, payload, properties)
         )
 
+    def ignore(self, reason: str) -> None:
+        """Count something that holds nothing for us."""
+        self.found.ignored[reason] = self.found.ignored.get(reason, 0) + 1
+
     def finished(self) -> Decoded:
         """Return what was found, in WGS-84."""
         rows = self.found.rows

@@ -7,13 +7,15 @@ import pytest
 
 from config.codecs import CodecKnobs
 from ingest.codecs.base import Passed, PositionItem, Refusal, StatusItem
-from ingest.forms import Forms
+from ingest.forms import WHOLE_MAX, Forms
 from schemas.flags import NO_FIX, NO_TIME
 from schemas.position import RawMessage
 from tests.ingest.codecs.json_case import (
+    FORMS,
     LAT,
     LON,
     NGSI_LD,
+    NOW_NS,
     OSMAND,
     OWNTRACKS,
     SAMPLES,
@@ -290,3 +292,11 @@ def test_numbers_and_names_beyond_reason_cost_one_dead_letter() -> None:
     assert reasons(DEVICE_TOPIC, digits) == ["type"]
     assert reasons(NGSI_LD.topic, VEHICLE | {"id": "x" * 201}) == ["no_device"]
     assert len(rows(DEVICE_TOPIC, WHERE | {f"tank{n}_l": n for n in range(99)}).extra[0] or {}) == 32
+
+
+def test_a_gateways_message_of_many_strangers_is_not_kept_once_for_each() -> None:
+    body = {f"truck {number}": [{"ts": TS_S * 1000, "values": {"lat": LAT, "lon": LON}}] for number in range(100)}
+    sent = RawMessage(GATEWAY_TOPIC, json.dumps(body).encode(), NOW_NS)
+    found = FORMS.decode([sent], {}, FORMS.foreign.begin(), NOW_NS)
+    assert [letter.reason for letter in found.dead_letters] == ["unknown_device"] * WHOLE_MAX
+    assert found.ignored == {"unknown_device": 100 - WHOLE_MAX}
