@@ -85,6 +85,7 @@ def _check_devices(rows: PackRows, faults: Faults) -> None:
 def _check_aliases(rows: PackRows, faults: Faults) -> None:
     """A foreign id leads to one device: twice, also in one device, is once too often."""
     taken: dict[str, str] = {}
+    ids = {row.camera_id for _, row in rows.cameras.rows} | {row.device_id for _, row in rows.vehicles.rows}
     for file, where, device_id, aliases in (
         *((rows.cameras.file, f"{where}.aliases", row.camera_id, row.aliases) for where, row in rows.cameras.rows),
         *((where, "aliases", row.device_id, row.aliases) for where, row in rows.vehicles.rows),
@@ -93,6 +94,9 @@ def _check_aliases(rows: PackRows, faults: Faults) -> None:
             if alias in taken:
                 faults.add(file, where, alias, f"is an alias of {taken[alias]} already: it leads to one device")
             taken.setdefault(alias, device_id)
+            there = alias.partition(":")[2]
+            if there in ids and there != device_id:
+                faults.add(file, where, alias, f"{there} is the id of another device: at the broker one could be both")
 
 
 def _check_camera(where: str, camera: CameraRow, rows: PackRows, faults: Faults) -> None:

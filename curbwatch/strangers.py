@@ -111,6 +111,7 @@ def accept(
         if native and wish.kind not in {"", one.kind}:
             raise UsageError(f"{one.foreign_id} speaks as a {one.kind}")
         refuse_names((device_id,), reserved)
+        _refuse_twins(conn, device_id, "" if native else one.foreign_id)
         kind = wish.kind or one.kind
         aliases, known = _aliases(conn, device_id, kind, "" if native else one.alias)
         values: dict[str, Any] = {
@@ -132,6 +133,20 @@ def accept(
         conn.execute("delete from device_stranger where (form, foreign_id) = (%s, %s)", (one.form, one.foreign_id))
         letters, _ = tally(conn, Chosen(reason="unknown_device", device=one.device_id))
     return Accepted(device_id, kind, "" if native else one.alias, letters, one.device_id, one.messages)
+
+
+def _refuse_twins(conn: Connection, device_id: str, foreign_id: str) -> None:
+    """Raise UsageError where one device would be called as a form calls another: at the broker one could be both."""
+    query = (
+        "select device_id from device where device_id <> %(own)s and (device_id = %(there)s or exists ("
+        "select from unnest(aliases) as alias where substring(alias from position(':' in alias) + 1) = %(own)s))"
+    )
+    found = conn.execute(query, {"own": device_id, "there": foreign_id}).fetchone()
+    if found is not None:
+        raise UsageError(
+            f"{escaped(foreign_id or device_id)} is device {found[0]} already, here or in another form: give one of the"
+            " two another id"
+        )
 
 
 def forget(conn: Connection, asked: str) -> str:

@@ -148,6 +148,7 @@ VEHICLES = "id,kind,unit,crs\ncar-1,enforcement,u-1,gcj02\n"
     [
         ("a:1 | a:1", "vehicles.csv:2: aliases = a:1: is an alias of car-1 already"),
         ("frigate:x", "vehicles.csv:2: aliases = frigate:x: is an alias of cam-2 already"),
+        ("owntracks:cam-2", "vehicles.csv:2: aliases = owntracks:cam-2: cam-2 is the id of another device"),
         ("plain", "vehicles.csv:2: aliases[0] = plain:"),
         ("Own:x", "vehicles.csv:2: aliases[0] = Own:x:"),
     ],

@@ -180,6 +180,17 @@ def test_a_device_may_be_accepted_before_it_speaks_and_get_a_second_alias(verbs:
     assert "muck-7 is a vehicle" in verbs.refused("device", "accept", "jt808:1", "--kind", "camera", "--as", "muck-7")
 
 
+def test_no_device_is_called_as_a_form_calls_another(verbs: Verbs, spine: Spine) -> None:
+    verbs.told("device", "accept", PHONE, "--kind", "vehicle", "--as", "walker")
+    there = PHONE.partition(":")[2]
+    assert "is device walker already" in verbs.refused("device", "accept", f"native:{there}", "--kind", "vehicle")
+    verbs.told("device", "accept", "native:car", "--kind", "vehicle")
+    assert "is device car already" in verbs.refused(
+        "device", "accept", "jt808:car", "--kind", "vehicle", "--as", "muck-7"
+    )
+    assert set(known(spine.url)) == {"walker", PHONE, "car"}
+
+
 def test_two_operators_at_once_cannot_give_one_alias_to_two_devices(office_url: str) -> None:
     said: list[str] = []
 
