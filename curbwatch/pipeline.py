@@ -16,6 +16,7 @@ import structlog
 from curbwatch import build
 from curbwatch.api.health import Checks, HealthServer
 from curbwatch.devices import LiveRegistry
+from curbwatch.memory import give_back
 from curbwatch.shard import Shard
 from curbwatch.telemetry import Telemetry
 from ingest.cameras import FrameIntake, FrameOutlets, LetterWriter
@@ -31,6 +32,7 @@ from schemas.position import RawMessage
 log = structlog.get_logger()
 
 STUCK_S = 60.0  # a message un-acknowledged for so long eats the window: the connection is dropped (reliability P15)
+GIVE_BACK_S = 30.0  # between two times that freed memory is given back to the system
 TAKE = 8  # frames drawn at once: few, so that the newest-wins slot and not the engine's queue is where frames wait
 
 
@@ -114,6 +116,7 @@ class Pipeline:
         """
         # Beside the watch: a shard may wait long for the database, and neither a signal nor a stuck window may.
         retrying = asyncio.create_task(self._engine.each(Shard.retry), name="retry")
+        trimmed_s = time.monotonic()
         try:
             while not ending.is_set():
                 refusal = self._frame_session.refusal or self._position_session.refusal
@@ -128,6 +131,9 @@ class Pipeline:
                     retrying.result()  # raises what it raised
                     retrying = asyncio.create_task(self._engine.each(Shard.retry), name="retry")
                 self._gauges()
+                if time.monotonic() - trimmed_s > GIVE_BACK_S:
+                    await asyncio.to_thread(give_back)
+                    trimmed_s = time.monotonic()
                 with contextlib.suppress(TimeoutError):
                     await asyncio.wait_for(ending.wait(), 1.0)
         finally:

@@ -1,0 +1,17 @@
+"""Gives freed memory back to the system: glibc keeps it in the threads' arenas, where it looks like a leak."""
+
+import ctypes
+import ctypes.util
+
+
+def give_back() -> bool:
+    """Give back whatever whole pages are free, in a few milliseconds; False where the C library cannot.
+
+    Pictures of 100 to 600 KB come and go among small things that stay; without it a run grew by some 10 MB an hour.
+    """
+    try:
+        trim = ctypes.CDLL(ctypes.util.find_library("c")).malloc_trim
+    except (OSError, AttributeError):
+        return False
+    trim(0)
+    return True
