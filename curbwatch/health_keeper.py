@@ -15,6 +15,7 @@ from schemas.meter import Meter
 
 log = structlog.get_logger()
 
+MARKS_DAYS = 90  # a start of a device that nothing came of for so long is over
 STRANGERS_KEPT = 10_000  # rows of device_stranger; more are counted only
 KINDS = ("camera", "vehicle")
 
@@ -84,10 +85,11 @@ class HealthKeeper:
         self._thread = threading.Thread(target=self._run, name="health-keeper", daemon=True)
 
     def start(self) -> None:
-        """Take over what was counted before, then begin. Raises SinkError where it cannot be read."""
+        """Take over what was counted before, forget old starts' marks, then begin. Raises SinkError where it cannot."""
         query = "select device_id, last_boot, messages, gaps, duplicates, shed, rejected, given_up, boots"
         boots = {}
         with self._database.connection() as conn:
+            conn.execute("delete from device_mark where updated_at < now() - %s * interval '1 day'", (MARKS_DAYS,))
             for device_id, boot, *counts in conn.execute(f"{query} from device_health"):
                 self._base[device_id] = dict(zip(COUNTED, counts, strict=True))
                 if boot is not None:

@@ -384,3 +384,15 @@ def test_the_health_of_a_device_that_left_the_registry_is_kept_no_more(verbs: Ve
         conn.execute("delete from device where device_id = 'car'")
     assert verbs.told("device", "health") == []
     spine.keeper.stop()
+
+
+def test_marks_of_starts_long_over_are_forgotten_at_the_next_start(office_url: str) -> None:
+    with db.connect(office_url, autocommit=True) as conn:
+        conn.execute("delete from device_mark")
+        conn.execute(
+            "insert into device_mark (device_id, boot, mark, updated_at)"
+            " values ('car', 'old', 7, now() - interval '91 days'), ('car', 'new', 7, now() - interval '89 days')"
+        )
+        spine = Spine(office_url)
+        spine.keeper.stop()
+        assert conn.execute("select boot from device_mark").fetchall() == [("new",)]
