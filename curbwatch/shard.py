@@ -13,11 +13,13 @@ from alerts.before import BeforeRing
 from alerts.decide import Decider, FrameTimes
 from alerts.evidence import EvidenceFolder
 from alerts.incidents import IncidentStore
+from curbwatch.closer import look_closer
 from curbwatch.journal import Claim, Decision, DecisionJournal
 from curbwatch.snapshots import SnapshotFolder
 from detectors.base import Detector
 from ingest.decode_process import DecoderProcess
 from ingest.delivery import Delivery, Outcome
+from schemas.crops import Piece
 from schemas.detections import Detections, Phase, SceneState
 from schemas.errors import FrameError, SetupError, SinkError
 from schemas.frame import Frame, FrameBatch
@@ -154,6 +156,7 @@ class Shard:
         started_s = time.perf_counter()
         detections = tools.detector.step(batch)
         tools.meter.observe("detect", (time.perf_counter() - started_s) / len(frames))
+        detections = look_closer(tools.detector, detections, batch, frames, self._cut)
         restarted = self._restarted(detections, frames)
         opened = self._decide(detections, batch, frames)
         for index, delivery in enumerate(deliveries):
@@ -172,6 +175,17 @@ class Shard:
         if restarted:
             again = sorted(restarted)
             self._batch([deliveries[index] for index in again], pixels[again])
+
+    def _cut(self, wanted: Sequence[tuple[Frame, Piece]]) -> Sequence[NDArray[np.uint8] | FrameError]:
+        """Pieces of original pictures; without a decoder there are none, and the class is that of the grid."""
+        started_s = time.perf_counter()
+        try:
+            pieces = self._tools.decoder.cut(wanted)
+        except SetupError as error:
+            log.warning("pieces_not_cut", count=len(wanted), error=str(error))
+            return [FrameError("decoder_crash", str(error)) for _ in wanted]
+        self._tools.meter.observe("cut", (time.perf_counter() - started_s) / len(wanted))
+        return pieces
 
     def _restarted(self, detections: Detections, frames: Sequence[Frame]) -> frozenset[int]:
         """Rows of frames that are late only because their camera started anew with an earlier clock.

@@ -6,6 +6,7 @@ batches that hold at most one frame per camera; a camera's frames come in the or
 
 from typing import Protocol
 
+from schemas.crops import CropBatch
 from schemas.detections import Detections
 from schemas.frame import FrameBatch
 
@@ -15,6 +16,13 @@ class Detector(Protocol):
 
     def step(self, frames: FrameBatch) -> Detections:
         """Advance each camera by its frame and return its current tracks. An empty batch returns no rows."""
+
+    def classify(self, crops: CropBatch) -> Detections:
+        """Look at pieces of original pictures that the last ``step`` wanted, and return the rows that changed by it.
+
+        Their ``frame`` is that of the pieces. No pieces give no rows; a piece may be missing (its picture could not be
+        decoded), and is then wanted again or not, as the detector likes.
+        """
 
     def forget(self, camera_id: str) -> None:
         """Drop one camera's state, as after a change of its zones. Unknown cameras are ignored."""

@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ingest.jpeg import check_size
+from schemas.crops import Piece
 from schemas.errors import FrameError
 
 GRID_MIN_PX = 320  # least width of a grid (vision.md 3: the smallest object is 18 px there)
@@ -68,6 +69,24 @@ def decode_grid(jpeg: bytes, width: int, height: int) -> NDArray[np.uint8]:
     return np.ascontiguousarray(pixels[:rows, :columns])
 
 
+def piece_slices(piece: Piece) -> tuple[slice, slice]:
+    """Rows and columns of a piece in the picture decoded at its reduction: at least one of each."""
+    x, y, w, h = piece.box_px
+    return _reduced(y, h, piece.reduction), _reduced(x, w, piece.reduction)
+
+
+def cut_piece(jpeg: bytes, width: int, height: int, piece: Piece) -> NDArray[np.uint8]:
+    """Decode a ``width`` x ``height`` px picture at the piece's reduction and cut it out: (h, w, 3) uint8 BGR.
+
+    Raises FrameError as ``decode_grid`` does.
+    """
+    pixels = _decode(jpeg, FLAGS[piece.reduction])
+    if pixels.shape[:2] != (-(-height // piece.reduction), -(-width // piece.reduction)):
+        told = f"{pixels.shape[1]}x{pixels.shape[0]} at 1/{piece.reduction} of {width}x{height}"
+        raise FrameError("size_mismatch", told)
+    return np.ascontiguousarray(pixels[piece_slices(piece)])
+
+
 def decode_full(jpeg: bytes) -> NDArray[np.uint8]:
     """Decode to (height, width, 3) uint8 BGR at full size. Raises FrameError ``corrupt``."""
     return _decode(jpeg, FLAGS[1])
@@ -107,6 +126,11 @@ def contact_sheet(pairs: Sequence[tuple[bytes | None, bytes]], width: int = 640)
                 row[: picture.shape[0], index * width : index * width + picture.shape[1]] = picture
         rows.append(row)
     return _encoded(np.concatenate(rows))
+
+
+def _reduced(start_px: int, count_px: int, factor: int) -> slice:
+    first = start_px // factor
+    return slice(first, max(first + 1, -(-(start_px + count_px) // factor)))
 
 
 def _narrowed(picture: NDArray[np.uint8], width: int) -> NDArray[np.uint8]:

@@ -18,10 +18,11 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from ingest.decode import decode_grid, one_thread
+from ingest.decode import cut_piece, decode_grid, one_thread
+from schemas.crops import Piece
 from schemas.errors import FrameError
 
-Decode = Callable[[bytes, int, int], NDArray[np.uint8]]
+Decode = Callable[[bytes, int, int, Piece | None], NDArray[np.uint8]]  # no piece: the detector's grid
 
 # One row per picture, at the beginning of the shared memory. Places count in bytes from its start.
 ROW = np.dtype(
@@ -33,6 +34,8 @@ ROW = np.dtype(
         ("jpeg_at", np.int64),
         ("jpeg_bytes", np.int64),
         ("grid_at", np.int64),
+        ("piece_px", np.int32, 4),
+        ("reduction", np.int32),  # of the piece; 0: the grid is wanted
     ]
 )
 ROWS_MAX = 64
@@ -44,12 +47,17 @@ MEMORY_BYTES = 512_000_000
 
 
 def main() -> None:
-    """Decode to the detector's grid."""
-    serve(decode_grid)
+    """Decode to the detector's grid, or to the piece that is wanted."""
+    serve(decode)
 
 
-def serve(decode: Decode) -> None:
-    """Work through orders until standard input ends; ``decode(jpeg, width, height)`` gives a grid or FrameError."""
+def decode(jpeg: bytes, width: int, height: int, piece: Piece | None) -> NDArray[np.uint8]:
+    """Give what ``decode_grid`` or ``cut_piece`` gives. Raises FrameError as they do."""
+    return decode_grid(jpeg, width, height) if piece is None else cut_piece(jpeg, width, height, piece)
+
+
+def serve(work: Decode) -> None:
+    """Work through orders until standard input ends; ``work`` gives a grid, a piece, or FrameError."""
     file, size_bytes, limit_s = int(sys.argv[1]), int(sys.argv[2]), float(sys.argv[3])
     one_thread()
     memory = mmap.mmap(file, size_bytes)
@@ -62,7 +70,7 @@ def serve(decode: Decode) -> None:
             row["state"] = BEGUN
             # The default action of the alarm ends the process, also in the middle of a decoder that never returns.
             signal.setitimer(signal.ITIMER_REAL, limit_s)
-            _work(decode, whole, row)
+            _work(work, whole, row)
         signal.setitimer(signal.ITIMER_REAL, 0)
         os.write(1, DONE)
 
@@ -99,7 +107,9 @@ def _work(decode: Decode, whole: NDArray[np.uint8], row: np.void) -> None:
     """Decode one picture into its place, or note why not."""
     try:
         jpeg = whole[row["jpeg_at"] : row["jpeg_at"] + row["jpeg_bytes"]].tobytes()
-        grid = decode(jpeg, int(row["width"]), int(row["height"]))
+        factor = int(row["reduction"])
+        x, y, w, h = row["piece_px"].tolist()
+        grid = decode(jpeg, int(row["width"]), int(row["height"]), Piece((x, y, w, h), factor) if factor else None)
         whole[row["grid_at"] : row["grid_at"] + grid.size] = grid.reshape(-1)
         row["state"] = DECODED
     except FrameError as error:

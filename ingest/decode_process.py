@@ -19,9 +19,10 @@ import numpy as np
 import structlog
 from numpy.typing import NDArray
 
-from ingest.decode import grid_shape
+from ingest.decode import grid_shape, piece_slices
 from ingest.decode_blame import Blame
 from ingest.decode_child import BEGUN, DECODED, READY, REFUSED, ROW, ROWS_MAX, TABLE_BYTES, WAITING
+from schemas.crops import Piece
 from schemas.errors import FrameError, SetupError
 from schemas.frame import Frame
 from schemas.meter import Meter
@@ -29,13 +30,14 @@ from schemas.meter import Meter
 log = structlog.get_logger()
 
 Grid = NDArray[np.uint8]
+Wanted = tuple[Frame, Piece | None]
 
 START_S = 20.0  # until it says it is ready; 0.2 s on an idle machine
 GRACE_S = 1.0  # beyond the picture's own limit, whose alarm the child sets itself
 STARTS_MAX = 5  # failed starts in a row until it counts as dead
 BACKOFF_S = 0.5  # before the second failed start, then twice as long each time
 SHARED_BYTES = 16_000_000  # room for some forty 720p pictures with their grids; pages that were never used cost nothing
-GRID_BYTES_MAX = 6_000_000  # 480 px wide and eight times as high
+GRID_BYTES_MAX = 6_000_000  # 480 px wide and eight times as high, or a whole picture of 1280 x 1280 px
 REASONS = frozenset({"corrupt", "size_mismatch", "pixels", "decoder_memory"})
 
 
@@ -130,14 +132,21 @@ class DecoderProcess:
     def decode(self, frames: Sequence[Frame]) -> list[Grid | FrameError]:
         """Return for each frame its grid, as ``decode_grid`` gives it, or why there is none; N may be 0.
 
+        Raises SetupError as ``cut`` does.
+        """
+        return self.cut([(frame, None) for frame in frames])
+
+    def cut(self, wanted: Sequence[Wanted]) -> list[Grid | FrameError]:
+        """Return for each frame its piece, as ``cut_piece`` gives it, or its grid where none is named; N may be 0.
+
         Beside ``decode_grid``'s reasons: ``decoder_crash``, ``decoder_timeout``, ``decoder_memory``, and ``poison`` for
         a camera whose last pictures each ended the decoder. Raises SetupError where no decoder can be started.
         """
         found: list[Grid | FrameError] = []
         idle_deaths = 0
-        while len(found) < len(frames):
+        while len(found) < len(wanted):
             self.start()
-            ended = self._round(frames[len(found) :])
+            ended = self._round(wanted[len(found) :])
             found += ended
             # A child may be killed between two batches; it is no picture's fault, unless it happens each time.
             idle_deaths = 0 if ended else idle_deaths + 1
@@ -154,15 +163,15 @@ class DecoderProcess:
             self._file = -1
             self._whole, self._table = np.zeros(0, np.uint8), np.zeros(0, ROW)
 
-    def _round(self, frames: Sequence[Frame]) -> list[Grid | FrameError]:
+    def _round(self, wanted: Sequence[Wanted]) -> list[Grid | FrameError]:
         """What became of the first pictures: as many as have room, or up to the one that ended the child."""
-        placed = self._place(frames)
+        placed = self._place(wanted)
         sent = [one for one in placed if isinstance(one, _Placed)]
         fault = self._work(len(sent)) if sent else None
         states = self._table["state"][: len(sent)].tolist()
         found: list[Grid | FrameError] = []
         row = 0
-        for frame, one in zip(frames, placed, strict=False):
+        for (frame, _), one in zip(wanted, placed, strict=False):
             if isinstance(one, FrameError):
                 found.append(one)
                 continue
@@ -186,17 +195,17 @@ class DecoderProcess:
         flat = self._whole[placed.grid_at : placed.grid_at + rows * columns * 3]
         return flat.reshape(rows, columns, 3).copy()
 
-    def _place(self, frames: Sequence[Frame]) -> list[_Placed | FrameError]:
+    def _place(self, wanted: Sequence[Wanted]) -> list[_Placed | FrameError]:
         """Lay out as many pictures as have room, at least one."""
         placed: list[_Placed | FrameError] = []
         at, row = TABLE_BYTES, 0
         now_s = time.monotonic()
-        for frame in frames:
+        for frame, piece in wanted:
             if self._blame.waits(frame.camera_id, now_s):
                 placed.append(FrameError("poison", "the last pictures of the camera each ended the decoder"))
                 continue
             try:
-                shape = grid_shape(frame.width, frame.height)
+                shape = grid_shape(frame.width, frame.height) if piece is None else _piece_shape(piece)
             except FrameError as error:
                 placed.append(error)
                 continue
@@ -208,7 +217,8 @@ class DecoderProcess:
             if end > self._size_bytes or row == ROWS_MAX:
                 break
             self._whole[at:grid_at] = np.frombuffer(frame.jpeg, np.uint8)
-            self._table[row] = (WAITING, b"", frame.width, frame.height, at, len(frame.jpeg), grid_at)
+            cut = ((0, 0, 0, 0), 0) if piece is None else (piece.box_px, piece.reduction)
+            self._table[row] = (WAITING, b"", frame.width, frame.height, at, len(frame.jpeg), grid_at, *cut)
             placed.append(_Placed(grid_at, shape))
             at, row = end, row + 1
         return placed
@@ -262,6 +272,11 @@ class DecoderProcess:
         if process.stdout is not None:
             process.stdout.close()
         return signal.Signals(-status).name if status < 0 else f"exit status {status}"
+
+
+def _piece_shape(piece: Piece) -> tuple[int, int]:
+    rows, columns = piece_slices(piece)
+    return rows.stop - rows.start, columns.stop - columns.start
 
 
 def _environment(pixels_max: int) -> dict[str, str]:

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 # Order of the posterior's columns. Everything but the first two is a reason not to alert.
 CLASSES = ("stall", "waste", "vehicle", "bike", "crowd", "other")
+OF_FRAMES = frozenset({"scene", "wanted_frame"})  # columns with a row per frame of the batch
 
 
 class Phase(IntEnum):
@@ -29,6 +30,14 @@ class SceneState(IntEnum):
     LATE = 4  # captured before the frame already seen
 
 
+class Evidence(IntEnum):
+    """What carried a row's class."""
+
+    SHAPE = 0  # features of the grid: size, colours, edges, activity
+    CROP = 1  # our classifier, on the piece of the original picture
+    MODEL = 2  # the operator's own model
+
+
 @dataclass(frozen=True, slots=True)
 class Detections:
     """Struct of arrays over R rows, plus one scene state for each of the batch's N frames.
@@ -42,6 +51,9 @@ class Detections:
         appeared_ns: (R,) int64, estimated capture time at which the object came to stand.
         dwell_s: (R,) float32, captured seconds it has stood, >= 0.
         posterior: (R, 6) float32 over CLASSES, rows sum to 1.
+        evidence: (R,) uint8, an Evidence.
+        wanted: (R,) bool, the detector would see this row's piece of the original picture (schemas/crops.py).
+        wanted_frame: (N,) bool, the same for a whole picture.
     """
 
     scene: NDArray[np.uint8]
@@ -52,6 +64,9 @@ class Detections:
     appeared_ns: NDArray[np.int64]
     dwell_s: NDArray[np.float32]
     posterior: NDArray[np.float32]
+    evidence: NDArray[np.uint8]
+    wanted: NDArray[np.bool_]
+    wanted_frame: NDArray[np.bool_]
 
     @classmethod
     def empty(cls, frames: int = 0) -> Self:
@@ -65,6 +80,9 @@ class Detections:
             appeared_ns=np.zeros(0, np.int64),
             dwell_s=np.zeros(0, np.float32),
             posterior=np.zeros((0, len(CLASSES)), np.float32),
+            evidence=np.zeros(0, np.uint8),
+            wanted=np.zeros(0, np.bool_),
+            wanted_frame=np.zeros(frames, np.bool_),
         )
 
     def __len__(self) -> int:
@@ -73,5 +91,24 @@ class Detections:
 
     def where(self, mask: NDArray[np.bool_]) -> Self:
         """Rows for which the (R,) mask is True; the frames' scene states stay."""
-        rows = {f.name: getattr(self, f.name)[mask] for f in fields(self) if f.name != "scene"}
-        return type(self)(scene=self.scene, **rows)
+        rows = {f.name: getattr(self, f.name)[mask] for f in fields(self) if f.name not in OF_FRAMES}
+        return type(self)(scene=self.scene, wanted_frame=self.wanted_frame, **rows)
+
+    def replaced(self, newer: Self) -> Self:
+        """Put the rows of ``newer`` in the place of those of the same frame and track; new ones follow.
+
+        The frames' scene states stay, and nothing is wanted any more.
+        """
+        places = {key: len(self) + row for row, key in enumerate(_keys(newer))}
+        order = [places.pop(key, row) for row, key in enumerate(_keys(self))] + list(places.values())
+        rows = {
+            f.name: np.concatenate([getattr(self, f.name), getattr(newer, f.name)])[np.asarray(order, np.int64)]
+            for f in fields(self)
+            if f.name not in OF_FRAMES
+        }
+        rows["wanted"] = np.zeros(len(order), np.bool_)
+        return type(self)(scene=self.scene, wanted_frame=np.zeros(len(self.scene), np.bool_), **rows)
+
+
+def _keys(detections: Detections) -> list[tuple[int, int]]:
+    return list(zip(detections.frame.tolist(), detections.track_id.tolist(), strict=True))

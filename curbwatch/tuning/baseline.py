@@ -14,7 +14,7 @@ from config.vision import VisionKnobs
 from curbwatch.tuning.replay import Alert, Sites
 from detectors.vision.grid import zone_mask
 from detectors.vision.proposals import find_blobs
-from schemas.frame import FrameBatch
+from schemas.frame import Frame, FrameBatch
 from schemas.incident import Sighting
 from schemas.place import CameraView
 
@@ -42,7 +42,7 @@ class DualMog2:
         """The baseline asks for no other frames than it gets."""
         return False
 
-    def see(self, batch: FrameBatch) -> list[Alert]:
+    def see(self, batch: FrameBatch, _: Frame | None = None) -> list[Alert]:
         """Alerts that this batch of one frame opens."""
         now_ns, grid = int(batch.captured_ns[0]), batch.pixels[0]
         native = (int(batch.native_px[0, 0]), int(batch.native_px[0, 1]))

@@ -4,21 +4,24 @@ No broker, no database: what the store would open is worked out here by the stor
 says what ``run`` would open.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
 import numpy as np
+from numpy.typing import NDArray
 
 from alerts.decide import Decider, FrameTimes
 from alerts.incidents import box_overlap
 from config.intake import IntakeKnobs
 from config.model import Config
+from curbwatch.closer import look_closer
 from detectors.vision import VisionDetector
-from ingest.decode import decode_grid
+from ingest.decode import cut_piece, decode_grid
 from ingest.jpeg import inspect
 from ingest.slots import FrameSlots
 from schemas.city import City
+from schemas.crops import Piece
 from schemas.detections import Phase
 from schemas.errors import FrameError
 from schemas.frame import Frame, FrameBatch
@@ -47,8 +50,8 @@ class Alert:
 class Watcher(Protocol):
     """Something that looks at one camera's frames and opens alerts."""
 
-    def see(self, batch: FrameBatch) -> list[Alert]:
-        """Alerts that this batch of one frame opens."""
+    def see(self, batch: FrameBatch, frame: Frame) -> list[Alert]:
+        """Alerts that this batch of one frame opens; ``frame`` is the original behind it."""
 
     def maturing(self) -> bool:
         """Whether something is about to become an alert, so that frames are wanted more often."""
@@ -106,9 +109,9 @@ class Road:
         self._maturing = False
         self.passed_over: dict[str, int] = {}
 
-    def see(self, batch: FrameBatch) -> list[Alert]:
+    def see(self, batch: FrameBatch, frame: Frame) -> list[Alert]:
         """Alerts that this batch of one frame opens."""
-        found = self._detector.step(batch)
+        found = look_closer(self._detector, self._detector.step(batch), batch, [frame], cut)
         self._maturing = bool((found.phase == Phase.MATURING).any())
         decisions = self._decider.decide(
             found, FrameTimes(batch.camera_ids, batch.captured_ns, batch.native_px), self._views
@@ -191,7 +194,7 @@ def play(
             continue
         analysed += 1
         for name, watcher in watchers.items():
-            alerts[name].extend(watcher.see(batch))
+            alerts[name].extend(watcher.see(batch, taken[0]))
     gaps = np.diff(np.asarray(times, np.int64)) / 1e9
     return Played(
         {name: tuple(opened) for name, opened in alerts.items()},
@@ -202,6 +205,17 @@ def play(
         undecodable=undecodable,
         gap_s=float(np.median(gaps)) if len(gaps) else 0.0,
     )
+
+
+def cut(wanted: Sequence[tuple[Frame, Piece]]) -> list[NDArray[np.uint8] | FrameError]:
+    """Pieces of original pictures, as the shard's decoder process cuts them."""
+    found: list[NDArray[np.uint8] | FrameError] = []
+    for frame, piece in wanted:
+        try:
+            found.append(cut_piece(frame.jpeg, frame.width, frame.height, piece))
+        except FrameError as error:
+            found.append(error)
+    return found
 
 
 def gate(camera_id: str, captured_ns: int, jpeg: bytes, intake: IntakeKnobs) -> Frame:

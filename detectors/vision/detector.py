@@ -15,6 +15,7 @@ from detectors.vision.grid import Arena
 from detectors.vision.proposals import Box
 from detectors.vision.tracks import QUICK, Track
 from detectors.vision.verify import Verdict
+from schemas.crops import CropBatch
 from schemas.detections import CLASSES, Detections, SceneState
 from schemas.frame import FrameBatch
 from schemas.place import CameraView
@@ -89,6 +90,10 @@ class VisionDetector:
                 scene[index] = SceneState.WARMING
             rows.extend((int(index), track) for track in found)
         return _detections(scene, rows, cameras)
+
+    def classify(self, _: CropBatch) -> Detections:
+        """Nothing is wanted yet, so that nothing changes."""
+        return Detections.empty()
 
     def forget(self, camera_id: str) -> None:
         """Drop one camera's state. Unknown cameras are ignored."""
@@ -280,4 +285,7 @@ def _detections(scene: NDArray[np.uint8], rows: list[tuple[int, Track]], cameras
         appeared_ns=np.asarray([track.appeared_ns for track in found], np.int64),
         dwell_s=np.asarray([(now_ns[index] - track.appeared_ns) / 1e9 for index, track in rows], np.float32),
         posterior=classify.fuse(logs),
+        evidence=np.zeros(len(rows), np.uint8),
+        wanted=np.zeros(len(rows), np.bool_),
+        wanted_frame=np.zeros(len(scene), np.bool_),
     )

@@ -87,6 +87,9 @@ def standing(**changes: Any) -> Detections:  # noqa: ANN401
         appeared_ns=np.array([row["appeared_ns"]], np.int64),
         dwell_s=np.array([row["dwell_s"]], np.float32),
         posterior=posterior,
+        evidence=np.zeros(1, np.uint8),
+        wanted=np.zeros(1, np.bool_),
+        wanted_frame=np.zeros(1, np.bool_),
     )
 
 

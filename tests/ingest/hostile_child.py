@@ -14,12 +14,13 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from ingest.decode import decode_grid
+from ingest.decode_child import decode as decode_as_usual
 from ingest.decode_child import serve
+from schemas.crops import Piece
 from schemas.errors import FrameError
 
 
-def decode(jpeg: bytes, width: int, height: int) -> NDArray[np.uint8]:
+def decode(jpeg: bytes, width: int, height: int, piece: Piece | None) -> NDArray[np.uint8]:
     """Do what the bytes ask for; anything else is decoded."""
     match jpeg:
         case b"crash":
@@ -43,7 +44,7 @@ def decode(jpeg: bytes, width: int, height: int) -> NDArray[np.uint8]:
             raise FrameError("corrupt" if "CURBWATCH_DATABASE_URL" in os.environ else "pixels")
         case b"locks":
             raise FrameError("corrupt" if any(map(_allowed, (_socket, _file, _process))) else "pixels")
-    return decode_grid(jpeg, width, height)
+    return decode_as_usual(jpeg, width, height, piece)
 
 
 def _socket() -> None:
