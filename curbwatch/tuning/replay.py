@@ -22,7 +22,7 @@ from ingest.jpeg import inspect
 from ingest.slots import FrameSlots
 from schemas.city import City
 from schemas.crops import Piece
-from schemas.detections import Phase
+from schemas.detections import Detections, Phase
 from schemas.errors import FrameError
 from schemas.frame import Frame, FrameBatch
 from schemas.incident import Box, Departure, Sighting
@@ -99,19 +99,25 @@ class Sites:
 
 
 class Road:
-    """Detector, decision and merging of one camera, as ``run`` has them; a Watcher."""
+    """Detector, decision and merging of one camera, as ``run`` has them; a Watcher.
 
-    def __init__(self, config: Config, city: City, view: CameraView) -> None:
+    ``detector`` may be looked into; ``found`` is what the newest frame gave.
+    """
+
+    def __init__(self, config: Config, city: City, view: CameraView, cut: Cut | None = None) -> None:
         self._views = {view.camera_id: view}
-        self._detector = VisionDetector(config.vision, self._views)
+        self._cut = cut_pieces if cut is None else cut
+        self.detector = VisionDetector(config.vision, self._views)
         self._decider = Decider(city, config.alerts)
         self._sites = Sites(config.alerts.merge_iou)
         self._maturing = False
+        self.found = Detections.empty()
         self.passed_over: dict[str, int] = {}
 
     def see(self, batch: FrameBatch, frame: Frame) -> list[Alert]:
         """Alerts that this batch of one frame opens."""
-        found = look_closer(self._detector, self._detector.step(batch), batch, [frame], cut)
+        found = look_closer(self.detector, self.detector.step(batch), batch, [frame], self._cut)
+        self.found = found
         self._maturing = bool((found.phase == Phase.MATURING).any())
         decisions = self._decider.decide(
             found, FrameTimes(batch.camera_ids, batch.captured_ns, batch.native_px), self._views
@@ -207,7 +213,7 @@ def play(
     )
 
 
-def cut(wanted: Sequence[tuple[Frame, Piece]]) -> list[NDArray[np.uint8] | FrameError]:
+def cut_pieces(wanted: Sequence[tuple[Frame, Piece]]) -> list[NDArray[np.uint8] | FrameError]:
     """Pieces of original pictures, as the shard's decoder process cuts them."""
     found: list[NDArray[np.uint8] | FrameError] = []
     for frame, piece in wanted:

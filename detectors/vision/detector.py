@@ -9,9 +9,10 @@ from numpy.typing import NDArray
 
 from config.vision import VisionKnobs
 from detectors.vision import camera as single
-from detectors.vision import classify, exposure, grid, memory, snapshot, tracks
+from detectors.vision import classify, exposure, grid, inspection, memory, snapshot, tracks
 from detectors.vision.camera import Camera
 from detectors.vision.grid import Arena
+from detectors.vision.inspection import Inspection, NativeBox
 from detectors.vision.proposals import Box
 from detectors.vision.tracks import QUICK, Track
 from detectors.vision.verify import Verdict
@@ -133,6 +134,11 @@ class VisionDetector:
         """Newest (F,) features of each of a camera's tracks by track id, in the order of ``features.NAMES``."""
         camera = self._cameras.get(camera_id)
         return {} if camera is None else {track.id: track.features for track in camera.tracks}
+
+    def inspect(self, camera_id: str, box_px: NativeBox, pixels: NDArray[np.uint8] | None) -> Inspection | None:
+        """What the memory holds of a place, x, y, w, h native px, after its newest frame; None: unknown camera."""
+        camera = self._cameras.get(camera_id)
+        return None if camera is None else inspection.inspect(camera, box_px, pixels, self._knobs)
 
     def bytes_per_camera(self) -> float:
         """Resident bytes of planes, samples, history and zone masks per camera known; 0 for none."""

@@ -1,0 +1,298 @@
+"""Why something was reported at a place, or nothing: the live code path played again, looked into at each frame."""
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from pathlib import Path
+
+import numpy as np
+
+from alerts.decide import Decider, FrameTimes
+from alerts.incidents import box_overlap
+from config.model import Config
+from curbwatch.tuning.evaluate import Bench, captured_at
+from curbwatch.tuning.recording import Recording, find_recordings
+from curbwatch.tuning.replay import Alert, Road, play
+from detectors.vision import Adoption
+from detectors.vision.inspection import Inspection, Place, TrackFacts
+from schemas.city import City
+from schemas.detections import Detections, Phase, SceneState
+from schemas.errors import UsageError
+from schemas.frame import Frame, FrameBatch
+from schemas.incident import Box
+from schemas.place import CameraView
+from schemas.units import ns_of
+
+NEAR = 0.3  # of the smaller box: a track or an adopted region that has to do with the place
+AFTER_DWELLS = 1.0  # the replay goes on for so many dwells after the moment asked about, to show what became of it
+GIVE_BOX = "give the place: --box x,y,w,h in px of the picture"
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What is to be explained: the N-th alert of a recording, or a moment of it.
+
+    Attributes:
+        recording: as named.
+        number: counts from 1; 0: a moment is asked for.
+        frame: counts from 0; -1: a time is given.
+        at_ns: captured ns; 0: not given.
+    """
+
+    recording: Path
+    number: int = 0
+    frame: int = -1
+    at_ns: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """The place in one analysed frame.
+
+    Attributes:
+        captured_ns: of the frame.
+        scene: what the whole frame told.
+        place: what the memory says there; None before the camera is known.
+        track: the track that lies there, or None.
+        phase: of that track in this frame, GONE in the frame in which it left; None without one.
+        dwell_s: captured seconds it stood.
+        posterior: (6,) of the row; empty without one.
+        evidence: what carried the class, an Evidence; -1 without a row.
+        decision: ``alert``, or why it would be none if its dwell were reached; empty without a row.
+    """
+
+    captured_ns: int
+    scene: SceneState
+    place: Place | None
+    track: TrackFacts | None
+    phase: Phase | None = None
+    dwell_s: float = 0.0
+    posterior: tuple[float, ...] = ()
+    evidence: int = -1
+    decision: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Explained:
+    """Everything that is known of one place at one moment, and around it.
+
+    Attributes:
+        recording: what was played.
+        config, city, view: what it was judged by.
+        box_px: x, y, w, h in native px.
+        asked_ns: the moment asked about; ``at`` is the first analysed frame from then on.
+        at: index into ``samples``.
+        samples: the analysed frames up to some time after the moment.
+        inspection: the memory at the moment; None where no frame was analysed.
+        jpeg, before: the picture of the moment, and the last one before the thing came; None where there is none.
+        alert: what was opened there at the moment, or None.
+        adoptions: regions at the place that entered the background, oldest first.
+    """
+
+    recording: Recording
+    config: Config
+    city: City
+    view: CameraView
+    box_px: Box
+    asked_ns: int
+    at: int
+    samples: tuple[Sample, ...]
+    inspection: Inspection | None
+    jpeg: bytes | None
+    before: bytes | None
+    alert: Alert | None
+    adoptions: tuple[Adoption, ...]
+
+    @property
+    def sample(self) -> Sample | None:
+        """The place at the moment."""
+        return self.samples[self.at] if self.samples else None
+
+
+@dataclass(slots=True)
+class Onlooker:
+    """A Watcher that lets the road see each frame and then looks into the detector at one place."""
+
+    road: Road
+    city: City
+    config: Config
+    view: CameraView
+    box_px: Box
+    asked_ns: int
+    samples: list[Sample] = field(default_factory=list)
+    inspection: Inspection | None = None
+    jpeg: bytes | None = None
+    at: int = -1
+
+    def see(self, batch: FrameBatch, frame: Frame) -> list[Alert]:
+        """What the road opens; the sample is kept."""
+        opened = self.road.see(batch, frame)
+        found = self.road.found
+        seen = self.road.detector.inspect(self.view.camera_id, self.box_px, batch.pixels[0])
+        row = row_at(found, self.box_px)
+        captured_ns = int(batch.captured_ns[0])
+        here = Sample(
+            captured_ns,
+            SceneState(int(found.scene[0])),
+            None if seen is None else seen.place,
+            None if seen is None else seen.track,
+        )
+        if row >= 0:
+            here = replace(
+                here,
+                phase=Phase(int(found.phase[row])),
+                dwell_s=float(found.dwell_s[row]),
+                posterior=tuple(float(share) for share in found.posterior[row]),
+                evidence=int(found.evidence[row]),
+                decision=self._decision(found, row, batch),
+            )
+        if self.at < 0 or self.samples[self.at].captured_ns < self.asked_ns:
+            self.at, self.inspection, self.jpeg = len(self.samples), seen, frame.jpeg
+        self.samples.append(here)
+        return opened
+
+    def maturing(self) -> bool:
+        """As the road says."""
+        return self.road.maturing()
+
+    def _decision(self, found: Detections, row: int, batch: FrameBatch) -> str:
+        """What a decision that remembers nothing says of one row, were its dwell reached."""
+        alone = found.where(np.arange(len(found)) == row)
+        alone = replace(alone, phase=np.full(1, Phase.STANDING, np.uint8))
+        times = FrameTimes(batch.camera_ids, batch.captured_ns, batch.native_px)
+        decider = Decider(self.city, self.config.alerts)
+        decided = decider.decide(alone, times, {self.view.camera_id: self.view})
+        return "alert" if decided.sightings else next(iter(decided.passed_over), "")
+
+
+def parse(text: str) -> Asked | None:
+    """``RECORDING#N``, ``RECORDING@FRAME`` or ``RECORDING@TIME``; None for what is none of them (an incident's id).
+
+    Raises UsageError for a number or time that is none.
+    """
+    folder, mark, rest = text.rpartition("#")
+    if mark and folder:
+        if not rest.isascii() or not rest.isdigit() or int(rest) < 1:
+            raise UsageError(f"{text}: after # stands the number of an alert, from 1")
+        return Asked(Path(folder), number=int(rest))
+    folder, mark, rest = text.rpartition("@")
+    if not (mark and folder):
+        return None
+    if rest.isascii() and rest.isdigit():
+        return Asked(Path(folder), frame=int(rest))
+    try:
+        return Asked(Path(folder), at_ns=ns_of(datetime.fromisoformat(rest)))
+    except ValueError:
+        message = f"{text}: after @ stands a frame's number, or a time as 2026-05-01T08:30:00+08:00"
+        raise UsageError(message) from None
+
+
+def parse_box(text: str) -> Box:
+    """``x,y,w,h`` in native px. Raises UsageError for anything else, and for a box without an area."""
+    try:
+        x, y, w, h = (float(side) for side in text.split(","))
+    except ValueError:
+        raise UsageError(f"--box {text}: {GIVE_BOX}") from None
+    if not (np.isfinite([x, y, w, h]).all() and w > 0 and h > 0):
+        raise UsageError(f"--box {text}: width and height must be above 0; {GIVE_BOX}")
+    return x, y, w, h
+
+
+def one_recording(folder: Path) -> Recording:
+    """The one recording at or below a folder. Raises UsageError for none and for several, which it names."""
+    found = find_recordings(folder)
+    if len(found) == 1:
+        return found[0]
+    if not found:
+        raise UsageError(f"{folder}: no recording.json there or below")
+    named = ", ".join(str(one.folder.relative_to(folder.absolute())) for one in found[:4])
+    raise UsageError(f"{folder}: holds {len(found)} recordings ({named}{', …' if len(found) > 4 else ''}); name one")
+
+
+def alerts_of(recording: Recording, bench: Bench, tick: Callable[[], None] = lambda: None) -> tuple[Alert, ...]:
+    """Every alert that an evaluate run opens over a recording, in the order of their opening."""
+    road = Road(bench.config, bench.city, CameraView(recording.name, recording.zones))
+    frames = recording.frames(bench.time_scale_s)
+    return play(frames, recording.name, {"": road}, bench.config, tick).alerts[""]
+
+
+def numbered(alerts: Sequence[Alert], number: int, name: str) -> Alert:
+    """The N-th alert, from 1. Raises UsageError where there are fewer, saying how many."""
+    if number <= len(alerts):
+        return alerts[number - 1]
+    there = {0: "raises no alert", 1: "raises 1 alert"}.get(len(alerts), f"raises {len(alerts)} alerts")
+    message = f"{name} {there} with this configuration, --time-scale and --dwell; there is no alert {number}"
+    raise UsageError(f"{message}; to ask why not: {name}@FRAME --box x,y,w,h")
+
+
+def moment_of(asked: Asked, recording: Recording, time_scale_s: float | None) -> int:
+    """Captured ns of the moment asked for."""
+    return asked.at_ns or captured_at(recording, asked.frame, time_scale_s)
+
+
+def explain(
+    recording: Recording,
+    bench: Bench,
+    box_px: Box,
+    asked_ns: int,
+    alert: Alert | None = None,
+    tick: Callable[[], None] = lambda: None,
+) -> Explained:
+    """Play a recording until some time after the moment, looking at one place of it; ``alert`` was opened there."""
+    view = CameraView(recording.name, recording.zones)
+    road = Road(bench.config, bench.city, view)
+    watcher = Onlooker(road, bench.city, bench.config, view, box_px, asked_ns)
+    until_ns = asked_ns + round(AFTER_DWELLS * bench.config.vision.dwell_s * 1e9)
+    frames = recording.frames(bench.time_scale_s)
+    play(_until(frames, until_ns), recording.name, {"": watcher}, bench.config, tick)
+    came_ns = _came(watcher.samples[watcher.at], alert) if watcher.samples else 0
+    return Explained(
+        recording=recording,
+        config=bench.config,
+        city=bench.city,
+        view=view,
+        box_px=box_px,
+        asked_ns=asked_ns,
+        at=max(0, watcher.at),
+        samples=tuple(watcher.samples),
+        inspection=watcher.inspection,
+        jpeg=watcher.jpeg,
+        before=_last_before(recording.frames(bench.time_scale_s), came_ns) if came_ns else None,
+        alert=alert,
+        adoptions=tuple(one for one in road.detector.adoptions if box_overlap(one.box_px, box_px) >= NEAR),
+    )
+
+
+def row_at(found: Detections, box_px: Box) -> int:
+    """Row that overlaps a box most, at least ``NEAR`` of the smaller; -1: none."""
+    shares = [box_overlap(_box(row), box_px) for row in found.box_px]
+    best = int(np.argmax(shares)) if shares else -1
+    return best if best >= 0 and shares[best] >= NEAR else -1
+
+
+def _box(row: Iterable[float]) -> Box:
+    x, y, w, h = (float(side) for side in row)
+    return x, y, w, h
+
+
+def _came(sample: Sample, alert: Alert | None) -> int:
+    if alert is not None:
+        return alert.appeared_ns
+    return 0 if sample.track is None else sample.track.appeared_ns
+
+
+def _until(frames: Iterable[tuple[int, bytes]], until_ns: int) -> Iterable[tuple[int, bytes]]:
+    """Frames up to a moment, and the first one after it, so that a slow feed has an answer too."""
+    for captured_ns, jpeg in frames:
+        yield captured_ns, jpeg
+        if captured_ns > until_ns:
+            return
+
+
+def _last_before(frames: Iterable[tuple[int, bytes]], came_ns: int) -> bytes | None:
+    last = None
+    for captured_ns, jpeg in frames:
+        if captured_ns >= came_ns:
+            break
+        last = jpeg
+    return last
