@@ -15,7 +15,7 @@ from alerts.decide import Decider, FrameTimes
 from alerts.incidents import box_overlap
 from config.intake import IntakeKnobs
 from config.model import Config
-from curbwatch.closer import look_closer
+from curbwatch.closer import Cut, look_closer
 from detectors.vision import VisionDetector
 from ingest.decode import cut_piece, decode_grid
 from ingest.jpeg import inspect
@@ -101,12 +101,13 @@ class Sites:
 class Road:
     """Detector, decision and merging of one camera, as ``run`` has them; a Watcher.
 
-    ``detector`` may be looked into; ``found`` is what the newest frame gave.
+    ``detector`` may be looked into; ``found`` is what the newest frame gave. ``cutter`` cuts pieces of the pictures
+    that are seen, where ``cut`` would do it again for each road.
     """
 
-    def __init__(self, config: Config, city: City, view: CameraView, cut: Cut | None = None) -> None:
+    def __init__(self, config: Config, city: City, view: CameraView, cutter: Cut | None = None) -> None:
         self._views = {view.camera_id: view}
-        self._cut = cut_pieces if cut is None else cut
+        self._cut = cutter or cut
         self.detector = VisionDetector(config.vision, self._views)
         self._decider = Decider(city, config.alerts)
         self._sites = Sites(config.alerts.merge_iou)
@@ -171,10 +172,12 @@ def play(
     watchers: dict[str, Watcher],
     config: Config,
     tick: Callable[[], None] = lambda: None,
+    decode: Callable[[Frame], FrameBatch] | None = None,
 ) -> Played:
     """Play (captured_ns, JPEG) frames of one camera to ``watchers``; the first of them decides the analysis period.
 
-    Unusable frames are counted. ``tick`` is called once a frame.
+    Unusable frames are counted. ``tick`` is called once a frame. ``decode`` gives a frame's batch where another than
+    ``batch_of`` is to; a frame is looked at before the next one is asked for.
     """
     first = next(iter(watchers.values()), None)
     vision = config.vision
@@ -194,7 +197,7 @@ def play(
             if slots.put(frame):
                 continue
             taken, _ = slots.take(1, captured_ns)
-            batch = batch_of(taken[0])
+            batch = (decode or batch_of)(taken[0])
         except FrameError:
             undecodable += 1
             continue
@@ -213,7 +216,7 @@ def play(
     )
 
 
-def cut_pieces(wanted: Sequence[tuple[Frame, Piece]]) -> list[NDArray[np.uint8] | FrameError]:
+def cut(wanted: Sequence[tuple[Frame, Piece]]) -> list[NDArray[np.uint8] | FrameError]:
     """Pieces of original pictures, as the shard's decoder process cuts them."""
     found: list[NDArray[np.uint8] | FrameError] = []
     for frame, piece in wanted:
