@@ -22,13 +22,17 @@ OFFSET = 1 << 20  # makes the number of a passer-by positive, also before the st
 
 @dataclass(frozen=True, slots=True)
 class Thing:
-    """One cut-out to draw: its name (see ``draw``), where its foot is on the ground in metres, ``up_m`` above it."""
+    """One cut-out to draw: its name (see ``draw``), where its foot is on the ground in metres, ``up_m`` above it.
+
+    ``lit``: by night its lamps are on.
+    """
 
     name: str
     x_m: float
     z_m: float
     flip: bool = False
     up_m: float = 0.0
+    lit: bool = False
 
 
 def draw(name: str) -> Sprite:
@@ -102,9 +106,9 @@ def _one(kind: str, look: int, dice: float, view: str, at: tuple[float, float, f
         phase = int(gone / STEP_M * people.PHASES) % people.PHASES
         return Thing(f"walk/{look}/{view}/{phase}", x, z, left and view == "side")
     if kind == "ride":
-        return Thing(f"ride/{look}/{'side' if view == 'side' else 'front'}", x, z, left)
+        return Thing(f"ride/{look}/{'side' if view == 'side' else 'front'}", x, z, left, lit=True)
     what = "car" if dice < 0.68 else ("truck" if dice < 0.76 else "bus")
-    return Thing(f"{what}/{look if what == 'car' else look % 3}/{view}", x, z, left)
+    return Thing(f"{what}/{look if what == 'car' else look % 3}/{view}", x, z, left, lit=True)
 
 
 def _around(plan: Plan, number: int, placement: Placement, t: float) -> Iterator[Thing]:

@@ -9,6 +9,7 @@ from curbwatch.simulate.actors import Thing, draw, things
 from curbwatch.simulate.plan import Plan
 from curbwatch.simulate.scene import Scene, build
 from curbwatch.simulate.script import Placement
+from curbwatch.simulate.sky import Sky
 from curbwatch.simulate.sprite import Cut, Image, Shop, lay, u8
 from curbwatch.simulate.weather import Light, Weather, light
 
@@ -34,6 +35,7 @@ class Camera:
     ) -> None:
         self.plan, self.script, self.name = plan, script, name
         self._weather: Weather = weather
+        self._sky = Sky(plan, weather)
         self._shop = Shop(draw) if shop is None else shop
         self._scene: Scene | None = None
         self._noise: Image = np.zeros((0, 0, 3), np.uint8)
@@ -59,11 +61,13 @@ class Camera:
         """Return (H, W, 3) uint8 BGR at ``t``; placements of the script numbered in ``without`` are left out."""
         scene, now = self.scene, light(self._weather, self.plan.seed, t)
         picture = u8(cv2.addWeighted(scene.sunny, now.sun, scene.cloudy, 1 - now.sun, 0.0))
+        self._sky.ground(picture, scene.cloudy, t)
         self._wind(picture, t)
         script = tuple(placed for number, placed in enumerate(self.script) if number not in without)
-        for thing in things(self.plan, script, t):
-            self._put(picture, thing, now)
-        return self._exposed(picture, now, t)
+        drawn = things(self.plan, script, t)
+        for thing in drawn:
+            self._put(picture, thing, now, t)
+        return self._exposed(self._sky.over(picture, drawn, t), now, t)
 
     def _wind(self, picture: Image, t: float) -> None:
         for k, (x, y, width, height) in enumerate(self.scene.leaves):
@@ -71,7 +75,7 @@ class Camera:
             dy = round(1.2 * math.sin(t * 2.7 + k * 2.1))
             picture[y : y + height, x : x + width] = picture[y + dy : y + dy + height, x + dx : x + dx + width].copy()
 
-    def _put(self, picture: Image, thing: Thing, now: Light) -> None:
+    def _put(self, picture: Image, thing: Thing, now: Light, t: float) -> None:
         lens, scene = self.plan.lens, self.scene
         scale = lens.scale(thing.z_m)
         foot = lens.point(thing.x_m, thing.z_m, thing.up_m)
@@ -79,9 +83,8 @@ class Camera:
             return
         row = int(np.clip(foot[1], 0, lens.height - 1))
         column = int(np.clip(foot[0], 0, lens.width - 1))
-        body, dark = self._shop.cut(
-            thing.name, scale, flip=thing.flip, sun=now.sun * float(scene.lit[row, column]) / 255
-        )
+        sun = now.sun * float(scene.lit[row, column]) / 255 * self._sky.sun_at(row, column, t)
+        body, dark = self._shop.cut(thing.name, scale, flip=thing.flip, sun=sun)
         corner = (round(foot[0] - body.foot[0]), round(foot[1] - body.foot[1]))
         ground = lens.point(thing.x_m, thing.z_m)
         below = (round(ground[0] - dark.foot[0]), round(ground[1] - dark.foot[1]))
@@ -110,7 +113,10 @@ class Camera:
         out = u8(cv2.LUT(picture, np.clip(table, 0, 255).astype(np.uint8)[:, None, :]))
         dx, dy = self.plan.rng(12, stamp + (1 << 40)).integers(0, NOISE_PAD, 2)
         noise = self._noise[dy : dy + lens.height, dx : dx + lens.width]
-        cv2.addWeighted(out, 1.0, noise, 1.0, -NOISE_MEAN, dst=out)
+        much = self._sky.noise
+        cv2.addWeighted(out, 1.0, noise, much, -NOISE_MEAN * much, dst=out)
+        if self._sky.grey:
+            out = u8(cv2.cvtColor(cv2.cvtColor(out, cv2.COLOR_BGR2GRAY), cv2.COLOR_GRAY2BGR))
         minutes, seconds = divmod(int(t), 60)
         text = f"{self.name}  {minutes // 60:02d}:{minutes % 60:02d}:{seconds:02d}"
         at, size = (round(16 * self.plan.unit), round(34 * self.plan.unit)), 0.8 * self.plan.unit

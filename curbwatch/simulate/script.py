@@ -1,5 +1,6 @@
 """What happens at a camera: who puts what where, and when. Drawn at random from a seed, or written for the demo."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
 
@@ -31,6 +32,7 @@ NEEDS_M: dict[str, tuple[float, float]] = {
 BEFORE_S = 8.0  # somebody is on the way with it
 AFTER_S = 8.0
 TRIES = 60
+NEAR_ENOUGH = (50.0, 1e6)  # px per metre, at 1280 wide, at which things are put down unless said
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,16 +60,22 @@ class Placement:
 
 
 def find_place(
-    plan: Plan, rng: Rng, kind: Kind, taken: list[tuple[float, float, str]], zone: str = ""
+    plan: Plan,
+    rng: Rng,
+    kind: Kind,
+    taken: list[tuple[float, float, str]],
+    zone: str = "",
+    px_m: tuple[float, float] = NEAR_ENOUGH,
 ) -> tuple[float, float, str] | None:
-    """Return (x_m, z_m, zone) free of ``taken``, wholly in the picture and large enough to see; None: no room.
+    """Return (x_m, z_m, zone) free of ``taken`` and wholly in the picture; None: no room.
 
-    Things stand by the kerb or by the house fronts, so that the way for walkers stays free.
+    Things stand by the kerb or by the house fronts, so that the way for walkers stays free, and where a metre is
+    ``px_m`` (from, to) px of a picture 1280 wide.
     """
     names = [name for name in plan.pavements if not zone or name == zone]
     for _ in range(TRIES if names else 0):
         name = names[rng.integers(len(names))]
-        x, z = _candidate(plan, rng, plan.pavements[name], kind)
+        x, z = _candidate(plan, rng, plan.pavements[name], kind, px_m)
         scale = plan.lens.scale(z)
         px, py = plan.lens.point(x, z)
         unit, reach = plan.unit, 1.5 * scale
@@ -76,17 +84,18 @@ def find_place(
         on_tree = any(abs(tx - x) < 1.5 and abs(tz - z) < 1.4 for tx, tz in plan.trees)
         # two things one behind the other would hide one another
         free = all(abs(px - plan.lens.point(ox, oz)[0]) > 3.0 * scale or abs(z - oz) > 9.0 for ox, oz, _ in taken)
-        if scale >= 50 * unit and inside and not behind_tree and not on_tree and free:
+        if px_m[0] * unit <= scale <= px_m[1] * unit and inside and not behind_tree and not on_tree and free:
             return x, z, name
     return None
 
 
-def _candidate(plan: Plan, rng: Rng, area: Rect, kind: Kind) -> tuple[float, float]:
+def _candidate(plan: Plan, rng: Rng, area: Rect, kind: Kind, px_m: tuple[float, float]) -> tuple[float, float]:
     across = NEEDS_M[kind][1]
     if plan.view == "street":
         x = _edge(rng, area.x0, area.x1, across)
-        far = min(area.z1, plan.lens.focal / (50 * plan.unit))
-        return x, float(rng.uniform(area.z0 * 1.06, far))
+        near, far = (plan.lens.focal / (edge * plan.unit) for edge in px_m[::-1])
+        near, far = max(area.z0 * 1.06, near), min(area.z1, far)
+        return x, float(rng.uniform(min(near, far), far))
     x = float(rng.uniform(area.x0, area.x1)) * 0.9
     z = float(rng.uniform(area.z0 + 0.4, area.z1))
     ways = [lane.start[1] for lane in plan.lanes if lane.kind == "walk"]
@@ -128,15 +137,19 @@ def place(
     label: str = "",
 ) -> Placement | None:
     """Put one thing where nothing else of ``found`` stands at that time; None: no room."""
-    appear, leave = when
-    taken = [
-        (other.x_m, other.z_m, other.zone)
-        for other in found
-        if other.appear_s - 2 * BEFORE_S < leave and appear < other.leave_s + 2 * AFTER_S
-    ]
-    spot = find_place(plan, rng, kind, taken, zone)
+    spot = find_place(plan, rng, kind, spots_at(found, when), zone)
     if spot is None:
         return None
     labels = LABELS[kind]
     label = label or labels[rng.integers(len(labels))]
-    return Placement(kind, label, spot[0], spot[1], appear, leave, int(rng.integers(64)), spot[2])
+    return Placement(kind, label, spot[0], spot[1], *when, int(rng.integers(64)), spot[2])
+
+
+def spots_at(found: Iterable[Placement], when: tuple[float, float]) -> list[tuple[float, float, str]]:
+    """Return where things of ``found`` stand, come or go between two moments: ``taken`` of ``find_place``."""
+    appear, leave = when
+    return [
+        (other.x_m, other.z_m, other.zone)
+        for other in found
+        if other.appear_s - 2 * BEFORE_S < leave and appear < other.leave_s + 2 * AFTER_S
+    ]

@@ -1,6 +1,7 @@
 """What really happened in the simulated city: boxes and times, kept beside the pictures."""
 
 import json
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from functools import lru_cache
 from typing import Any
@@ -115,12 +116,15 @@ def recording(truth: Truth, plan: Plan, *, media: str, period_s: float, seconds:
     """Return one camera's truth as ``recording.json`` of format recording/1, frames counted from 0.
 
     Waste is unattended as soon as it lies there; a stall never is. What appears after the last frame is left out.
+    What was there before the first one is no event but a standing stall or object, gone by a frame or for ever.
     """
     last = int(seconds / period_s) - 1
 
     def frame(t: float) -> int:
         return max(0, int(-(-t // period_s)))
 
+    new = [event for event in truth.events if event.appear_s >= 0 and frame(event.appear_s) <= last]
+    old = [event for event in truth.events if event.appear_s < 0]
     events = [
         {
             "kind": event.kind,
@@ -131,8 +135,7 @@ def recording(truth: Truth, plan: Plan, *, media: str, period_s: float, seconds:
             "last_frame": min(last, frame(event.leave_s) - 1),
             "bbox": list(event.bbox),
         }
-        for event in truth.events
-        if frame(event.appear_s) <= last
+        for event in new
     ]
     distractors = [
         {
@@ -153,4 +156,16 @@ def recording(truth: Truth, plan: Plan, *, media: str, period_s: float, seconds:
         "events": events,
         "zones": zones,
         "distractors": distractors,
+        **_standing(old, frame, last),
     }
+
+
+def _standing(found: Sequence[Happening], frame: Callable[[float], int], last: int) -> dict[str, Any]:
+    """Return ``standing_stalls`` and ``standing_objects``, each where there are some."""
+    rows: dict[str, list[dict[str, Any]]] = {}
+    for event in found:
+        row: dict[str, Any] = {"label": event.label, "bbox": list(event.bbox), "first_frame": 0}
+        if frame(event.leave_s) <= last:
+            row["gone_by_frame"] = frame(event.leave_s)
+        rows.setdefault("standing_stalls" if event.kind == "stall" else "standing_objects", []).append(row)
+    return rows

@@ -11,14 +11,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from curbwatch.simulate.actors import draw
+from curbwatch.simulate.actors import draw, things
 from curbwatch.simulate.clips import clip
 from curbwatch.simulate.plan import Plan, plan_view
 from curbwatch.simulate.render import Camera
-from curbwatch.simulate.script import LABELS, Kind, Placement, place, random_script
+from curbwatch.simulate.script import LABELS, Kind, Placement, find_place, place, random_script
 from curbwatch.simulate.sprite import Image, Shop
 from curbwatch.simulate.truth import happenings, recording, truth_of
-from curbwatch.simulate.weather import WEATHERS, light
+from curbwatch.simulate.weather import WEATHERS, Weather, light
 from curbwatch.tuning.recording import read_recording
 from schemas.errors import UsageError
 
@@ -186,3 +186,59 @@ def test_light_stays_within_what_a_camera_shows(weather: str, seed: int, t: floa
 
 def test_every_kind_has_its_labels() -> None:
     assert set(LABELS) == set(get_args(Kind))
+
+
+HARD = sorted({*get_args(Weather)} - {*WEATHERS})
+
+
+def fresh(weather: Weather) -> Camera:
+    return Camera(plan_view(3, 4, (320, 180)), (), weather, "cam", shop())
+
+
+sky = cache(fresh)
+
+
+@pytest.mark.parametrize("weather", HARD)
+def test_hard_weather_draws_the_same_moment_twice_alike(weather: Weather) -> None:
+    assert sky(weather).jpeg(700.0) == fresh(weather).jpeg(700.0)
+
+
+@pytest.mark.parametrize("weather", HARD)
+def test_hard_weather_looks_unlike_a_dull_day(weather: Weather) -> None:
+    dull, hard = (sky(kind).pixels(900.0).astype(int) for kind in ("dull", weather))
+    assert np.abs(dull - hard).mean() > 3.0
+
+
+def test_an_infrared_picture_has_no_colour_and_a_night_is_dark() -> None:
+    infrared, night, day = (sky(kind).pixels(60.0) for kind in ("infrared", "night", "day"))
+    assert (infrared == infrared[..., :1]).all()
+    assert night.mean() < 0.5 * day.mean()
+
+
+def test_the_edge_of_a_shade_creeps() -> None:
+    camera = sky("shadow")
+    early, soon, late = (camera.pixels(t).astype(int) for t in (0.0, 4.0, 900.0))
+    assert (np.abs(early - soon).max(axis=2) > 60).mean() < 0.02
+    assert (np.abs(early - late).max(axis=2) > 40).mean() > 0.05
+
+
+def test_cars_have_their_lamps_on_at_night_and_parked_ones_have_not() -> None:
+    parked = put(4, "car", "car", -60.0, 9000.0)
+    found = things(plan(4), (parked,), 100.0)
+    assert {thing.lit for thing in found if thing.x_m == parked.x_m} == {False}
+    passing = [thing for t in range(0, 400, 7) for thing in things(plan(4), (), float(t)) if thing.name[:3] == "car"]
+    assert {thing.lit for thing in passing} == {True}
+
+
+def test_what_stood_there_before_the_first_frame_is_no_event() -> None:
+    script = (put(6, "waste", "boxes", -60.0, 100.0), put(6, "stall", "cart", -60.0, 9000.0))
+    facts = recording(truth_of(happenings("c", plan(6), script)), plan(6), media="*.jpg", period_s=2.0, seconds=200.0)
+    assert facts["events"] == []
+    assert facts["standing_objects"][0]["gone_by_frame"] == 50
+    assert "gone_by_frame" not in facts["standing_stalls"][0]
+
+
+def test_things_can_be_asked_for_far_away() -> None:
+    spot = find_place(plan(4), plan(4).rng(98), "waste", [], px_m=(30.0, 45.0))
+    assert spot is not None
+    assert 30.0 * plan(4).unit <= plan(4).lens.scale(spot[1]) <= 45.0 * plan(4).unit
