@@ -25,9 +25,20 @@ class SceneState(IntEnum):
 
     OK = 0
     WARMING = 1  # the background is still being learned
-    CHANGED = 2  # exposure beyond the clip or most samples disagree: camera moved, light switched
-    FROZEN = 3  # byte-identical to the frame before
+    CHANGED = 2  # most samples disagree, for a reason that cannot be told
+    FROZEN = 3  # the frame before again, byte for byte or but for its clock
     LATE = 4  # captured before the frame already seen
+    BLACK = 5
+    WHITE = 6
+    FLAT = 7  # most of it one colour: a decoder's green or grey
+    NOISE = 8  # snow: no pixel knows its neighbour
+    CARD = 9  # test card, "No Video", service picture
+    DARK = 10  # too dark to see what stands there
+    BLURRED = 11  # fine edges are gone: out of focus, rain drops on the dome
+    COVERED = 12  # most of the street's edges are gone, and none came
+    MOVED = 13  # turned a little, or another view
+    PRESET = 14  # a view that its zones are not bound to
+    LIGHT = 15  # the same view in a light that no gain brings back: night, infra-red
 
 
 class Evidence(IntEnum):

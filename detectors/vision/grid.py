@@ -33,6 +33,17 @@ STATE = np.dtype(
     ]
 )
 
+HEALTH = np.dtype(
+    [
+        ("looks", "i8"),  # frames that were looked at
+        ("still_ns", "i8"),  # captured time of the picture in ``anchor``
+        ("still_frames", "i4"),  # frames in a row that show the picture in ``anchor`` again
+        ("unfit", "?"),  # the last frame was not its street: every measure is taken of the next
+        ("lost", "f4"),  # share of the textured blocks without their fine edges, when last measured
+        ("mode", "u1"),  # health.Mode of the background
+    ]
+)
+
 
 class Arena:
     """Stacked state of the cameras with one grid shape; a camera owns a slot.
@@ -42,6 +53,8 @@ class Arena:
         background, candidate, votes: (S, 1.5 H, W) uint8; votes saturate at 255.
         activity: (S, ceil(H / 8 - 3/8), …) float32, 0..1: share of the recent past in which the sampled pixel was busy.
         state: (S,) of STATE.
+        anchor: like activity, uint8: the samples that a frozen camera is measured by.
+        health: (S,) of HEALTH.
         history_s, history_ns: (S, 48): vote clock and capture time of the marks, oldest first.
     """
 
@@ -54,7 +67,9 @@ class Arena:
         self.candidate = np.zeros(planes, np.uint8)
         self.votes = np.zeros(planes, np.uint8)
         self.activity = np.zeros(tiles, np.float32)
+        self.anchor = np.zeros(tiles, np.uint8)
         self.state = np.zeros(capacity, STATE)
+        self.health = np.zeros(capacity, HEALTH)
         self.history_s = np.zeros((capacity, HISTORY), np.float64)
         self.history_ns = np.zeros((capacity, HISTORY), np.int64)
         self._free = list(range(capacity - 1, -1, -1))
@@ -66,6 +81,8 @@ class Arena:
         slot = self._free.pop()
         self.state[slot] = np.zeros((), STATE)
         self.activity[slot] = 0
+        self.anchor[slot] = 0
+        self.health[slot] = np.zeros((), HEALTH)
         return slot
 
     def give(self, slot: int) -> None:
@@ -91,7 +108,7 @@ class Arena:
             stack[slot] = arrays[name][0]
 
     def _stacks(self) -> dict[str, NDArray[np.generic]]:
-        names = ("background", "candidate", "votes", "activity", "state", "history_s", "history_ns")
+        names = ("background", "candidate", "votes", "activity", "anchor", "state", "health", "history_s", "history_ns")
         return {name: getattr(self, name) for name in names}
 
     def _grow(self) -> None:
