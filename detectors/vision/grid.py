@@ -40,7 +40,6 @@ HEALTH = np.dtype(
         ("still_frames", "i4"),  # frames in a row that show the picture in ``anchor`` again
         ("unfit", "?"),  # the last frame was not its street: every measure is taken of the next
         ("lost", "f4"),  # share of the textured blocks without their fine edges, when last measured
-        ("mode", "u1"),  # health.Mode of the background
     ]
 )
 

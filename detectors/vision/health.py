@@ -5,7 +5,6 @@ cheap ones are suspicious (docs/camera-health.md).
 """
 
 from dataclasses import dataclass
-from enum import IntEnum
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,15 +30,6 @@ LOST_BLUR, LOST_CLEAR = 0.12, 0.07  # share of blocks without fine edges: from w
 LOST_COVER, COVER_SHARE = 0.35, 0.35  # and so many samples of another level: covered
 LIGHT_RATIO = 1.7  # gain or its inverse from which a strange picture is believed to be the same in another light
 COLOURS, GREYS = 2.5, 1.0  # mean levels off grey: of a picture in colours, of one by infra-red
-NIGHT_GREY = 85.0  # mean brightness below which a picture in colours is one by lamps
-
-
-class Mode(IntEnum):
-    """What light a picture was taken in: each has a background of its own."""
-
-    DAY = 0
-    NIGHT = 1  # in colours, by lamps
-    INFRARED = 2  # without colours
 
 
 OK = Reading(SceneState.OK)
@@ -143,13 +133,6 @@ def check(arena: Arena, seen: Seen) -> list[Reading]:
             readings[index], health["lost"][slot] = _diagnose(strange)
     health["unfit"][slots] = [reading is not OK for reading in readings]
     return readings
-
-
-def mode_of(brightness: float, off_grey: float) -> Mode:
-    """The light of a picture by its mean brightness (16..235) and its mean distance from grey (levels)."""
-    if off_grey <= GREYS:
-        return Mode.INFRARED
-    return Mode.NIGHT if brightness < NIGHT_GREY else Mode.DAY
 
 
 def _still(arena: Arena, seen: Seen) -> NDArray[np.bool_]:
