@@ -89,9 +89,14 @@ def read_secret(path: Path, key: str = "") -> str:
 
 
 def secret_faults(data: Mapping[str, Mapping[str, Any]], file: str) -> tuple[Fault, ...]:
-    """Return one fault per ``*_file`` key of ``read_config`` whose file cannot be used: asked before a start."""
+    """Return one fault per ``*_file`` key of ``read_config`` whose file cannot be used: asked before a start.
+
+    The files of ``[model]`` are no secrets: who reads them says what is wrong with them.
+    """
     faults = Faults()
     for section, table in data.items():
+        if section == "model":
+            continue
         if table.get("url") and table.get("url_file"):
             faults.add(file, f"{section}.url_file", table["url_file"], "give url or url_file, not both")
         for key, value in table.items():

@@ -9,6 +9,7 @@ from config.base import Knobs
 from config.codecs import CodecKnobs
 from config.engine import EngineKnobs
 from config.intake import LETTERS_MAX_BYTES, BrokerKnobs, IntakeKnobs
+from config.own_model import ModelKnobs
 from config.quality import QualityKnobs
 from config.service import DatabaseKnobs, HttpKnobs, LogKnobs, RedisKnobs, SiteKnobs
 from config.vision import VisionKnobs
@@ -28,6 +29,7 @@ class Config(Knobs):
     quality: QualityKnobs = QualityKnobs()
     engine: EngineKnobs = EngineKnobs()
     vision: VisionKnobs = VisionKnobs()
+    model: ModelKnobs = ModelKnobs()
     alerts: AlertKnobs = AlertKnobs()
     dispatch: DispatchKnobs = DispatchKnobs()
     http: HttpKnobs = HttpKnobs()

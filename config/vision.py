@@ -25,6 +25,8 @@ class VisionKnobs(Knobs):
     warmup_s: float = Field(default=30.0, ge=0)  # captured seconds before the first proposal; scales with the dwell
     relearn_s: float = Field(default=120.0, gt=0)  # captured seconds of another scene after which it is learned anew
     join_m: float = Field(default=1.2, ge=0)  # where calibrated: fragments nearer than this are one object
+    detector: str = Field(default="majority", min_length=1, max_length=100)  # ours, or an entry point's name
+    detector_knobs: dict[str, bool | int | float | str] = Field(default_factory=dict)  # for another detector
 
     @property
     def static_s(self) -> float:

@@ -18,6 +18,7 @@ from alerts.store import AlertDatabase
 from config.model import Config
 from config.pack import Pack, apply_modes, load_pack
 from config.quality import city_box
+from curbwatch.detector_choice import make_detector
 from curbwatch.devices import LiveRegistry, LiveViews
 from curbwatch.endpoints import Endpoints
 from curbwatch.engine.local import LocalEngine
@@ -27,7 +28,6 @@ from curbwatch.parts.paths import home
 from curbwatch.registry import sync_pack
 from curbwatch.shard import Shard, Tools
 from curbwatch.snapshots import SnapshotFolder
-from detectors.vision import VisionDetector
 from ingest.decode import one_thread
 from ingest.decode_process import DecoderLimits, DecoderProcess
 from ingest.forms import Forms, PositionForms
@@ -93,7 +93,7 @@ def make_shards(site: Site, registry: LiveRegistry, incidents: IncidentStore, me
         Shard(
             Tools(
                 decoder=DecoderProcess(limits, meter),
-                detector=VisionDetector(config.vision, views),
+                detector=make_detector(config, views, timed=True),
                 decider=Decider(city, config.alerts),
                 ring=BeforeRing(
                     config.alerts.before_ring,

@@ -40,6 +40,7 @@ IMPORTERS = {
     "aiomqtt": ("curbwatch/device/link.py",),
     "cv2": (
         "ingest/decode.py",
+        "detectors/onnx/*",
         "detectors/vision/*",
         "curbwatch/bench/*",
         "curbwatch/simulate/*",

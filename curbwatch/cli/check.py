@@ -6,12 +6,14 @@ from typing import Annotated, Any
 
 import typer
 
+from config.faults import Faults
 from config.load import load_config, read_config, secret_faults
 from config.model import Config
 from config.pack import Pack, apply_modes, load_pack
 from config.service import SiteKnobs
 from curbwatch.cli.app import app
 from curbwatch.cli.output import write_json
+from curbwatch.detector_choice import examine_detector
 from curbwatch.doctor.here import unusable
 from curbwatch.forms_check import form_faults
 from ingest.topics import TopicScheme
@@ -25,6 +27,8 @@ def check(
 ) -> None:
     """Check a configuration and its city pack; prints every fault and ends with 2 where there is one."""
     settings, pack, faults = examine(config)
+    told, wrong = _detector(read_config(config)[0], str(config or "environment"))
+    faults += wrong
     warnings = _warnings(settings, pack, str(config or "environment"))
     write_json(json_path, _report(pack, faults, warnings))
     for warning in warnings:
@@ -37,6 +41,8 @@ def check(
     if pack is not None and settings is not None:
         counts = ", ".join(f"{count} {noun}" for noun, count in _counts(pack).items())
         typer.echo(f"OK: site {settings.site.site}, city pack {pack.city.name}: {counts}")
+        if told:
+            typer.echo(told)
 
 
 def examine(path: Path | None) -> tuple[Config | None, Pack | None, tuple[Fault, ...]]:
@@ -56,6 +62,13 @@ def examine(path: Path | None) -> tuple[Config | None, Pack | None, tuple[Fault,
         faults += tuple(_placed(str(name), fault, str(path or "environment")) for fault in error.faults)
     faults += form_faults(data.get("codecs", {}), _scheme(data.get("site", {})), str(path or "environment"))
     return None if faults else load_config(path), pack, faults
+
+
+def _detector(data: Mapping[str, Any], file: str) -> tuple[str, tuple[Fault, ...]]:
+    """What there is to tell of the detector, and its faults; nothing where its own knobs are wrong, which is told."""
+    found = Faults()
+    settings = found.validate(Config, {key: data[key] for key in ("vision", "model") if key in data}, file)
+    return ("", ()) if settings is None else examine_detector(settings, file)
 
 
 def _folder_faults(data: Mapping[str, Mapping[str, Any]], file: str) -> tuple[Fault, ...]:

@@ -16,6 +16,7 @@ from alerts.incidents import box_overlap
 from config.intake import IntakeKnobs
 from config.model import Config
 from curbwatch.closer import Cut, look_closer
+from curbwatch.detector_choice import make_detector, whole
 from detectors.vision import VisionDetector
 from ingest.decode import cut_piece, decode_grid
 from ingest.jpeg import inspect
@@ -23,7 +24,7 @@ from ingest.slots import FrameSlots
 from schemas.city import City
 from schemas.crops import Piece
 from schemas.detections import Detections, Phase
-from schemas.errors import FrameError
+from schemas.errors import FrameError, UsageError
 from schemas.frame import Frame, FrameBatch
 from schemas.incident import Box, Departure, Sighting
 from schemas.place import CameraView
@@ -108,16 +109,24 @@ class Road:
     def __init__(self, config: Config, city: City, view: CameraView, cutter: Cut | None = None) -> None:
         self._views = {view.camera_id: view}
         self._cut = cutter or cut
-        self.detector = VisionDetector(config.vision, self._views)
+        self._eyes = make_detector(config, self._views)
         self._decider = Decider(city, config.alerts)
         self._sites = Sites(config.alerts.merge_iou)
         self._maturing = False
         self.found = Detections.empty()
         self.passed_over: dict[str, int] = {}
 
+    @property
+    def detector(self) -> VisionDetector:
+        """Our own detector, to look into. Raises UsageError where the configuration names another one."""
+        own = whole(self._eyes)
+        if not isinstance(own, VisionDetector):
+            raise UsageError("only our own detector can be looked into: set vision.detector to majority")
+        return own
+
     def see(self, batch: FrameBatch, frame: Frame) -> list[Alert]:
         """Alerts that this batch of one frame opens."""
-        found = look_closer(self.detector, self.detector.step(batch), batch, [frame], self._cut)
+        found = look_closer(self._eyes, self._eyes.step(batch), batch, [frame], self._cut)
         self.found = found
         self._maturing = bool((found.phase == Phase.MATURING).any())
         decisions = self._decider.decide(

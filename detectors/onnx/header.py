@@ -1,0 +1,123 @@
+"""What an ONNX file says of itself: its input and the names of its classes, where its exporter wrote them down.
+
+OpenCV reads the graph and drops both. The file is a protobuf message (onnx.proto): fields with a number and a type, one
+after another; the few that are wanted are picked out by number, everything else is skipped.
+"""
+
+import ast
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+GRAPH, METADATA = 7, 14  # of ModelProto
+GRAPH_INITIALIZER, GRAPH_INPUT = 5, 11
+TENSOR_NAME = 8
+VALUE_NAME, VALUE_TYPE = 1, 2
+TYPE_TENSOR, TENSOR_SHAPE, SHAPE_DIM, DIM_VALUE = 1, 2, 1, 1
+NAMES_MAX = 20_000  # classes; the largest public vocabulary has 9 000 and some
+
+Field = tuple[int, int | bytes]
+
+
+@dataclass(frozen=True, slots=True)
+class Header:
+    """What a file says.
+
+    Attributes:
+        shape: of its one input, outermost first, 0 where a side is free; empty where there is not exactly one.
+        names: of its classes by number; empty where the exporter wrote none.
+    """
+
+    shape: tuple[int, ...] = ()
+    names: tuple[str, ...] = ()
+
+    @property
+    def input_px(self) -> tuple[int, int]:
+        """Width and height of the input, (1, 3, height, width); 0 where it does not say."""
+        return (self.shape[3], self.shape[2]) if len(self.shape) == 4 else (0, 0)
+
+
+def read_header(data: bytes) -> Header:
+    """Read what is wanted of a file's bytes. Raises ValueError where they are no ONNX graph."""
+    graph: bytes | None = None
+    names: tuple[str, ...] = ()
+    for number, value in _fields(data):
+        if number == GRAPH and isinstance(value, bytes):
+            graph = value
+        elif number == METADATA and isinstance(value, bytes):
+            entry = dict(_fields(value))
+            if entry.get(1) == b"names":
+                names = _names(_bytes(entry.get(2)))
+    if not graph:
+        raise ValueError("is no ONNX file: it holds no graph")
+    return Header(_input_shape(graph), names)
+
+
+def _input_shape(graph: bytes) -> tuple[int, ...]:
+    inputs: dict[bytes, tuple[int, ...]] = {}
+    constants = set()
+    for number, value in _fields(graph):
+        if number == GRAPH_INPUT and isinstance(value, bytes):
+            entry = dict(_fields(value))
+            inputs[_bytes(entry.get(VALUE_NAME))] = _dims(_bytes(entry.get(VALUE_TYPE)))
+        elif number == GRAPH_INITIALIZER and isinstance(value, bytes):
+            constants.add(_bytes(dict(_fields(value)).get(TENSOR_NAME)))
+    shapes = [shape for name, shape in inputs.items() if name not in constants]  # old files list weights as inputs
+    return shapes[0] if len(shapes) == 1 else ()
+
+
+def _dims(kind: bytes) -> tuple[int, ...]:
+    tensor = dict(_fields(_bytes(dict(_fields(kind)).get(TYPE_TENSOR))))
+    found = []
+    for number, dim in _fields(_bytes(tensor.get(TENSOR_SHAPE))):
+        if number == SHAPE_DIM and isinstance(dim, bytes):
+            side = dict(_fields(dim)).get(DIM_VALUE, 0)
+            found.append(side if isinstance(side, int) else 0)
+    return tuple(found)
+
+
+def _names(text: bytes) -> tuple[str, ...]:
+    """Names by number of what ultralytics writes: ``{0: 'stall', 1: 'waste'}`` or ``['stall', 'waste']``."""
+    try:
+        told = ast.literal_eval(text.decode())
+    except (ValueError, SyntaxError, RecursionError, MemoryError):
+        return ()
+    if isinstance(told, dict) and all(isinstance(key, int) and 0 <= key < NAMES_MAX for key in told):
+        return tuple(str(told.get(number, number)) for number in range(max(told, default=-1) + 1))
+    return tuple(map(str, told)) if isinstance(told, list | tuple) else ()
+
+
+def _bytes(value: int | bytes | None) -> bytes:
+    return value if isinstance(value, bytes) else b""
+
+
+def _fields(data: bytes) -> Iterator[Field]:
+    """(number, value) of each field of a message. Raises ValueError where it is none."""
+    at = 0
+    while at < len(data):
+        key, at = _varint(data, at)
+        number, kind = key >> 3, key & 7
+        if kind == 0:
+            whole, at = _varint(data, at)
+            yield number, whole
+            continue
+        if kind == 2:
+            size, at = _varint(data, at)
+        elif kind in {1, 5}:
+            size = 8 if kind == 1 else 4
+        else:
+            raise ValueError("is no ONNX file")
+        if at + size > len(data) or number == 0:
+            raise ValueError("is no ONNX file, or one that was cut off")
+        yield number, data[at : at + size]
+        at += size
+
+
+def _varint(data: bytes, at: int) -> tuple[int, int]:
+    value = shift = 0
+    while at < len(data) and shift < 64:
+        byte = data[at]
+        value |= (byte & 127) << shift
+        at, shift = at + 1, shift + 7
+        if byte < 128:
+            return value, at
+    raise ValueError("is no ONNX file, or one that was cut off")

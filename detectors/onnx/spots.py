@@ -1,0 +1,186 @@
+"""Things that only the operator's model sees: boxes that it finds again and again in whole pictures become tracks.
+
+A find becomes a spot; a spot that was found in ``seen_min`` of the last ``seen_of`` looks is a track, counted from the
+first of them, and stands once it is older than the dwell. It is gone when it is found in fewer, and for ``gone_s``.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from detectors.onnx.model import Finds
+from detectors.onnx.opinion import EVENTS, FADE, best_scores, opinion, pool
+from schemas.detections import CLASSES, Phase
+
+OVERLAP = 0.3  # of the smaller box: the same thing (vision.md 7)
+SPOT = np.dtype(
+    [
+        ("id", "i8"),
+        ("corners", "f4", 4),
+        ("appeared_ns", "i8"),
+        ("seen_ns", "i8"),
+        ("looks", "u8"),
+        ("phase", "u1"),
+        ("weight", "f8"),
+        ("logs", "f8", len(CLASSES)),
+    ]
+)
+
+
+@dataclass(frozen=True, slots=True)
+class SpotRules:
+    """When a spot is a track: k of n looks, captured seconds until it stands and until it is gone."""
+
+    seen_min: int
+    seen_of: int
+    dwell_s: float
+    gone_s: float
+    known: NDArray[np.bool_]
+    silence: float
+
+
+@dataclass(slots=True)
+class Spot:
+    """One thing by the model's eyes alone.
+
+    Attributes:
+        id: negative, unique within the camera: tracks of other detectors are not.
+        corners: (4,) float32 x1, y1, x2, y2 in native px, of the newest find.
+        appeared_ns, seen_ns: captured times of the first and the newest find.
+        looks: bits of the last looks, the newest lowest: 1 where it was found.
+        phase: MATURING or STANDING; GONE only in the look in which it leaves.
+        weight, logs: fading count and (6,) sum of the log probabilities.
+    """
+
+    id: int
+    corners: NDArray[np.float32]
+    appeared_ns: int
+    seen_ns: int
+    looks: int = 0
+    phase: Phase = Phase.MATURING
+    weight: float = 0.0
+    logs: NDArray[np.float64] = field(default_factory=lambda: np.zeros(len(CLASSES)))
+
+    def add(self, logs: NDArray[np.float64]) -> None:
+        """Count the log probabilities of one find."""
+        self.logs = self.logs * FADE + logs
+        self.weight = self.weight * FADE + 1
+
+    def posterior(self) -> NDArray[np.float32]:
+        """(6,) of all finds."""
+        even = np.full((1, len(CLASSES)), 1 / len(CLASSES), np.float32)
+        return np.asarray(pool(even, (self.logs / max(self.weight, 1e-9))[None], 1.0)[0], np.float32)
+
+    def count(self) -> int:
+        """In how many of the looks that are remembered it was found."""
+        return self.looks.bit_count()
+
+
+def look_at(
+    spots: list[Spot], finds: Finds, covered: NDArray[np.bool_], times_ns: Sequence[int], rules: SpotRules
+) -> None:
+    """Take over the finds of one whole picture, in place; new spots have the id 0.
+
+    Only stalls and waste make spots. ``covered``: (M,) finds where another detector has a track: they keep a spot that
+    is there and make none. ``times_ns`` are those of the looks that are remembered, the newest first: that of this one.
+    """
+    now_ns = times_ns[0]
+    free = list(spots)
+    found: list[Spot] = []
+    for row in np.flatnonzero(finds.classes < EVENTS):
+        spot = max(free, key=lambda one: overlap(one.corners, finds.corners[row]), default=None)
+        if spot is None or overlap(spot.corners, finds.corners[row]) < OVERLAP:
+            # Best first: a second find at one place, of another class, is the same thing.
+            if covered[row] or any(overlap(one.corners, finds.corners[row]) >= OVERLAP for one in found):
+                continue
+            spot = Spot(0, finds.corners[row].copy(), now_ns, now_ns)
+            spots.append(spot)
+        else:
+            _drop(free, spot)
+            spot.corners, spot.seen_ns = finds.corners[row].copy(), now_ns
+        scores = best_scores(finds.classes[row : row + 1], finds.scores[row : row + 1])
+        spot.add(opinion(scores, rules.known, rules.silence))
+        found.append(spot)
+    for spot in spots:
+        steady = spot.count() >= rules.seen_min
+        spot.looks = (spot.looks << 1 | any(spot is one for one in found)) & ((1 << rules.seen_of) - 1)
+        if spot.looks and spot.phase is Phase.MATURING and not steady:
+            # It counts from the first of the finds that make it a track: what flickered before was none.
+            spot.appeared_ns = times_ns[min(spot.looks.bit_length(), len(times_ns)) - 1]
+
+
+def age(spots: list[Spot], held: set[int], now_ns: int, rules: SpotRules) -> list[Spot]:
+    """Move spots on after a look, in place; returns those that left after standing, and drops every left one.
+
+    ``held``: ids of spots where another detector's track stands: they stay as long as it does, because both are one
+    incident.
+    """
+    left: list[Spot] = []
+    for spot in list(spots):
+        if spot.id in held:
+            spot.seen_ns = now_ns
+        elif spot.phase is Phase.MATURING and spot.count() == 0:
+            _drop(spots, spot)
+        elif spot.phase is Phase.STANDING and _missed(spot, now_ns, rules):
+            _drop(spots, spot)
+            spot.phase = Phase.GONE
+            left.append(spot)
+        if (
+            spot.phase is Phase.MATURING
+            and spot.count() >= rules.seen_min
+            and now_ns - spot.appeared_ns >= rules.dwell_s * 1e9
+        ):
+            spot.phase = Phase.STANDING
+    return left
+
+
+def _drop(spots: list[Spot], spot: Spot) -> None:
+    """Remove by identity: two spots may be equal, and arrays have no single truth."""
+    del spots[next(index for index, one in enumerate(spots) if one is spot)]
+
+
+def _missed(spot: Spot, now_ns: int, rules: SpotRules) -> bool:
+    return spot.count() < rules.seen_min and now_ns - spot.seen_ns >= rules.gone_s * 1e9
+
+
+def tracks_of(spots: list[Spot], seen_min: int) -> list[Spot]:
+    """Spots that are tracks: found often enough, or standing since they were."""
+    return [spot for spot in spots if spot.phase is not Phase.MATURING or spot.count() >= seen_min]
+
+
+def overlap(left: NDArray[np.float32], right: NDArray[np.float32]) -> float:
+    """Intersection over the smaller area of two (4,) corners, 0..1."""
+    sides = np.minimum(left[2:], right[2:]) - np.maximum(left[:2], right[:2])
+    common = float(np.prod(np.maximum(sides, 0)))
+    smaller = min(float(np.prod(left[2:] - left[:2])), float(np.prod(right[2:] - right[:2])))
+    return common / max(smaller, 1e-6)
+
+
+def pack(spots: list[Spot]) -> NDArray[np.void]:
+    """Spots as (S,) of SPOT, for a snapshot."""
+    rows = np.zeros(len(spots), SPOT)
+    for row, spot in zip(rows, spots, strict=True):
+        for name in SPOT.names or ():
+            row[name] = getattr(spot, name)
+    return rows
+
+
+def unpack(rows: NDArray[np.generic]) -> list[Spot]:
+    """The reverse of ``pack``. Raises ValueError for rows of another type."""
+    if rows.dtype != SPOT or rows.ndim != 1:
+        raise ValueError("snapshot: spots are of another type")
+    return [
+        Spot(
+            int(row["id"]),
+            row["corners"].copy(),
+            int(row["appeared_ns"]),
+            int(row["seen_ns"]),
+            int(row["looks"]),
+            Phase(int(row["phase"])),
+            float(row["weight"]),
+            row["logs"].copy(),
+        )
+        for row in rows
+    ]
