@@ -1,0 +1,89 @@
+"""``curbwatch compare``: what a second configuration finds, loses and wrongly reports beside a first one."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.box import SIMPLE_HEAD
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.table import Table
+
+from alerts.messages import Lang
+from config.load import load_config
+from config.model import Config
+from curbwatch.cli.app import app
+from curbwatch.cli.evaluate import with_dwell
+from curbwatch.cli.output import write_json
+from curbwatch.tuning.compare import Pair, bench_of, compare, recordings_at, to_dict
+from curbwatch.tuning.compare_report import COLUMNS, by_recording, document, figures, plain_headline, word
+from curbwatch.tuning.report import write_page
+from curbwatch.tuning.sweep import shown
+from ingest.decode import one_thread
+
+DEFAULTS = "defaults"
+FIRST = typer.Argument(metavar="A", help=f"TOML file of the first configuration; {DEFAULTS}: no file.")
+SECOND = typer.Argument(metavar="B", help="TOML file of the second one.")
+PATHS = typer.Argument(metavar="PATH...", help="Folders with recordings (recording/1), searched to their depth.")
+
+
+@app.command("compare")
+def compare_(  # noqa: PLR0913  # one argument per option of the command line
+    first: Annotated[Path, FIRST],
+    second: Annotated[Path, SECOND],
+    paths: Annotated[list[Path], PATHS],
+    *,
+    time_scale: Annotated[
+        float | None, typer.Option(min=0.001, help="Seconds between frames of clips without a time of their own.")
+    ] = None,
+    dwell: Annotated[float | None, typer.Option(min=1.0, help="Instead of both files' vision.dwell_s.")] = None,
+    report: Annotated[Path | None, typer.Option(help="Page with the pictures of every difference.")] = None,
+    json_path: Annotated[Path | None, typer.Option("--json", help="Also write the result to this file.")] = None,
+    lang: Annotated[Lang | None, typer.Option(help="Language of page and tables; without it B's site.lang.")] = None,
+) -> None:
+    """Play recordings through two configurations, each picture decoded once, and show what differs."""
+    one_thread()
+    configs = _config(first, dwell), _config(second, dwell)
+    benches = bench_of(configs[0], time_scale), bench_of(configs[1], time_scale)
+    recordings = recordings_at(paths)
+    tongue = configs[1].site.lang if lang is None else lang
+    pairs: list[Pair] = []
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
+        task = progress.add_task("", total=2 * sum(recording.count() for recording in recordings))
+        for recording in recordings:
+            progress.update(task, description=recording.name)
+            pairs.append(compare(recording, benches, lambda: progress.advance(task)))
+    found = to_dict(pairs, configs, (str(first), str(second)))
+    _show(found, tongue)
+    write_json(json_path, found)
+    if report is not None:
+        write_page(report, document(found, pairs, tongue))
+        typer.echo(f"{report}: {report.stat().st_size / 1000:.0f} kB")
+
+
+def _config(path: Path, dwell_s: float | None) -> Config:
+    config = load_config(None if str(path) == DEFAULTS else path)
+    return config if dwell_s is None else with_dwell(config, dwell_s)
+
+
+def _show(found: dict[str, Any], lang: Lang) -> None:
+    console = Console()
+    for one in found["knobs"]:
+        console.print(f"{one['key']}: {shown(one['a'])} → {shown(one['b'])}", highlight=False)
+    heads = ("", *(word(side, lang) for side in ("first", "second", "change")))
+    console.print(_table(heads, figures(found, lang)))
+    rows = by_recording(found)
+    if rows:
+        console.print(_table((word("recording", lang), *(word(key, lang) for key in COLUMNS)), rows))
+    console.print(plain_headline(found, lang), highlight=False)
+
+
+def _table(heads: Sequence[str], rows: Sequence[Sequence[object]]) -> Table:
+    table = Table(box=SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
+    for number, name in enumerate(heads):
+        table.add_column(name, justify="right" if number else "left", no_wrap=bool(number))
+    for row in rows:
+        table.add_row(*("–" if cell is None else str(cell) for cell in row))
+    return table
