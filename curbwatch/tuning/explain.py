@@ -1,7 +1,7 @@
 """Why something was reported at a place, or nothing: the live code path played again, looked into at each frame."""
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 
@@ -10,6 +10,7 @@ import numpy as np
 from alerts.decide import Decider, FrameTimes
 from alerts.incidents import box_overlap
 from config.model import Config
+from curbwatch.build import RING_REACH
 from curbwatch.tuning.evaluate import Bench, captured_at
 from curbwatch.tuning.recording import Recording, find_recordings
 from curbwatch.tuning.replay import Alert, Road, play
@@ -109,59 +110,49 @@ class Explained:
         return self.samples[self.at] if self.samples else None
 
 
-@dataclass(slots=True)
-class Onlooker:
-    """A Watcher that lets the road see each frame and then looks into the detector at one place."""
+class Onlooker(Road):
+    """A road that looks into its detector at one place after each frame; ``at`` is the sample of the moment."""
 
-    road: Road
-    city: City
-    config: Config
-    view: CameraView
-    box_px: Box
-    asked_ns: int
-    samples: list[Sample] = field(default_factory=list)
-    inspection: Inspection | None = None
-    jpeg: bytes | None = None
-    at: int = -1
+    def __init__(self, bench: Bench, view: CameraView, box_px: Box, asked_ns: int) -> None:
+        super().__init__(bench.config, bench.city, view)
+        self._bench, self._view, self._box_px, self._asked_ns = bench, view, box_px, asked_ns
+        self.samples: list[Sample] = []
+        self.inspection: Inspection | None = None
+        self.jpeg: bytes | None = None
+        self.at = -1
 
     def see(self, batch: FrameBatch, frame: Frame) -> list[Alert]:
         """What the road opens; the sample is kept."""
-        opened = self.road.see(batch, frame)
-        found = self.road.found
-        seen = self.road.detector.inspect(self.view.camera_id, self.box_px, batch.pixels[0])
-        row = row_at(found, self.box_px)
-        captured_ns = int(batch.captured_ns[0])
-        here = Sample(
-            captured_ns,
-            SceneState(int(found.scene[0])),
-            None if seen is None else seen.place,
-            None if seen is None else seen.track,
-        )
-        if row >= 0:
-            here = replace(
-                here,
-                phase=Phase(int(found.phase[row])),
-                dwell_s=float(found.dwell_s[row]),
-                posterior=tuple(float(share) for share in found.posterior[row]),
-                evidence=int(found.evidence[row]),
-                decision=self._decision(found, row, batch),
-            )
-        if self.at < 0 or self.samples[self.at].captured_ns < self.asked_ns:
+        opened = super().see(batch, frame)
+        seen = self.detector.inspect(self._view.camera_id, self._box_px, batch.pixels[0])
+        if self.at < 0 or self.samples[self.at].captured_ns < self._asked_ns:
             self.at, self.inspection, self.jpeg = len(self.samples), seen, frame.jpeg
-        self.samples.append(here)
+        self.samples.append(self._sample(batch, seen))
         return opened
 
-    def maturing(self) -> bool:
-        """As the road says."""
-        return self.road.maturing()
+    def _sample(self, batch: FrameBatch, seen: Inspection | None) -> Sample:
+        found = self.found
+        row = row_at(found, self._box_px)
+        captured_ns, scene = int(batch.captured_ns[0]), SceneState(int(found.scene[0]))
+        here = Sample(captured_ns, scene, None if seen is None else seen.place, None if seen is None else seen.track)
+        if row < 0:
+            return here
+        return replace(
+            here,
+            phase=Phase(int(found.phase[row])),
+            dwell_s=float(found.dwell_s[row]),
+            posterior=tuple(float(share) for share in found.posterior[row]),
+            evidence=int(found.evidence[row]),
+            decision=self._decision(found, row, batch),
+        )
 
     def _decision(self, found: Detections, row: int, batch: FrameBatch) -> str:
         """What a decision that remembers nothing says of one row, were its dwell reached."""
         alone = found.where(np.arange(len(found)) == row)
         alone = replace(alone, phase=np.full(1, Phase.STANDING, np.uint8))
         times = FrameTimes(batch.camera_ids, batch.captured_ns, batch.native_px)
-        decider = Decider(self.city, self.config.alerts)
-        decided = decider.decide(alone, times, {self.view.camera_id: self.view})
+        decider = Decider(self._bench.city, self._bench.config.alerts)
+        decided = decider.decide(alone, times, {self._view.camera_id: self._view})
         return "alert" if decided.sightings else next(iter(decided.passed_over), "")
 
 
@@ -240,12 +231,12 @@ def explain(
 ) -> Explained:
     """Play a recording until some time after the moment, looking at one place of it; ``alert`` was opened there."""
     view = CameraView(recording.name, recording.zones)
-    road = Road(bench.config, bench.city, view)
-    watcher = Onlooker(road, bench.city, bench.config, view, box_px, asked_ns)
+    watcher = Onlooker(bench, view, box_px, asked_ns)
     until_ns = asked_ns + round(AFTER_DWELLS * bench.config.vision.dwell_s * 1e9)
     frames = recording.frames(bench.time_scale_s)
     play(_until(frames, until_ns), recording.name, {"": watcher}, bench.config, tick)
     came_ns = _came(watcher.samples[watcher.at], alert) if watcher.samples else 0
+    spacing_ns = round(RING_REACH * bench.config.vision.dwell_s / bench.config.alerts.before_ring * 1e9)
     return Explained(
         recording=recording,
         config=bench.config,
@@ -257,9 +248,9 @@ def explain(
         samples=tuple(watcher.samples),
         inspection=watcher.inspection,
         jpeg=watcher.jpeg,
-        before=_last_before(recording.frames(bench.time_scale_s), came_ns) if came_ns else None,
+        before=_last_before(recording.frames(bench.time_scale_s), came_ns, spacing_ns) if came_ns else None,
         alert=alert,
-        adoptions=tuple(one for one in road.detector.adoptions if box_overlap(one.box_px, box_px) >= NEAR),
+        adoptions=tuple(one for one in watcher.detector.adoptions if box_overlap(one.box_px, box_px) >= NEAR),
     )
 
 
@@ -289,10 +280,12 @@ def _until(frames: Iterable[tuple[int, bytes]], until_ns: int) -> Iterable[tuple
             return
 
 
-def _last_before(frames: Iterable[tuple[int, bytes]], came_ns: int) -> bytes | None:
-    last = None
+def _last_before(frames: Iterable[tuple[int, bytes]], came_ns: int, spacing_ns: int) -> bytes | None:
+    """The picture that ``run`` keeps beside an opening one: one spacing older, where there is such a one."""
+    last = surely = None
     for captured_ns, jpeg in frames:
         if captured_ns >= came_ns:
             break
         last = jpeg
-    return last
+        surely = jpeg if captured_ns < came_ns - spacing_ns else surely
+    return surely or last

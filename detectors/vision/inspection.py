@@ -59,6 +59,7 @@ class Place:
         votes_s: captured seconds of votes that a quarter of its differing pixels exceed (of all pixels where none
             differs), 0..127.5.
         differs_grey, differs_colour: mean levels between candidate and background inside, brightness and colour.
+        differing_share: share 0..1 of the box whose candidate differs from the background by more than the knobs ask.
         standing_share: share 0..1 of the box that stood long enough and differs.
         area_px: grid px of the largest blob that lies there; 0: none.
         verdict, look: what verification says of that blob, and its measures; None without a blob.
@@ -69,6 +70,7 @@ class Place:
     votes_s: float
     differs_grey: float
     differs_colour: float
+    differing_share: float
     standing_share: float
     area_px: float
     verdict: Verdict | None
@@ -162,6 +164,7 @@ def inspect(
             votes_s=_voted(votes_s, differs, box, knobs),
             differs_grey=_mean(cv2.absdiff(luma(candidate, shape), luma(background, shape)), box),
             differs_colour=_colour(background, candidate, box, shape),
+            differing_share=_mean((differs > min(knobs.differs_grey, 2 * knobs.differs_chroma)), box),
             standing_share=_mean(standing, box) / 255,
             area_px=area,
             verdict=verdict,

@@ -1,0 +1,116 @@
+"""``curbwatch explain EVENT``: why something was reported at a place, or nothing."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated
+from zoneinfo import ZoneInfo
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+
+from alerts.messages import Lang
+from config.load import load_config
+from config.pack import apply_modes, load_pack
+from curbwatch.cli.app import app
+from curbwatch.cli.dispatch import ConfigFile, Language
+from curbwatch.cli.evaluate import with_dwell
+from curbwatch.cli.output import escaped
+from curbwatch.tuning.evaluate import Bench
+from curbwatch.tuning.explain import (
+    GIVE_BOX,
+    Asked,
+    Explained,
+    alerts_of,
+    explain,
+    moment_of,
+    numbered,
+    one_recording,
+    parse,
+    parse_box,
+)
+from curbwatch.tuning.explain_page import explained_page
+from curbwatch.tuning.explain_text import sentences
+from curbwatch.tuning.report import write_page
+from curbwatch.tuning.strip import strip, write_png
+from detectors.vision import classify
+from ingest.decode import one_thread
+from schemas.errors import UsageError
+from schemas.incident import Box
+
+EventText = Annotated[
+    str,
+    typer.Argument(
+        metavar="EVENT",
+        help="RECORDING#N: the N-th alert; RECORDING@FRAME or @TIME with --box; or an incident's id.",
+        show_default=False,
+    ),
+]
+TimeScale = Annotated[float | None, typer.Option(min=0.001, help="Seconds between frames of clips without a time.")]
+Dwell = Annotated[float | None, typer.Option(min=1.0, help="Instead of vision.dwell_s.")]
+BoxText = Annotated[str | None, typer.Option("--box", metavar="X,Y,W,H", help="The place, px of the picture.")]
+
+
+@app.command("explain")
+def explain_event(  # noqa: PLR0913  # one argument per option of the command line
+    event: EventText,
+    *,
+    box: BoxText = None,
+    time_scale: TimeScale = None,
+    dwell: Dwell = None,
+    report: Annotated[Path | None, typer.Option(help="Write a self-contained HTML page to this file.")] = None,
+    strip_path: Annotated[Path | None, typer.Option("--strip", help="Write a PNG strip to this file.")] = None,
+    config: ConfigFile = None,
+    lang: Language = None,
+) -> None:
+    """Say why something was reported, or nothing: pictures, votes, masks, class and every feature's part in it."""
+    one_thread()
+    asked = parse(event)
+    bench, zone, tongue = _setting(config, dwell, time_scale, lang)
+    if asked is None:
+        raise UsageError(f"{event}: RECORDING#N, or RECORDING@FRAME with --box")
+    told = told_of(asked, bench, None if box is None else parse_box(box))
+    classifier = classify.load()
+    for line in sentences(told, classifier, tongue, zone):
+        typer.echo(escaped(line))
+    if strip_path is not None:
+        write_png(strip_path, strip(told))
+    if report is not None:
+        write_page(report, explained_page(told, classifier, tongue, zone))
+
+
+def told_of(asked: Asked, bench: Bench, box: Box | None) -> Explained:
+    """Explain an alert or a moment of a recording. Raises UsageError where there is no such alert, or no place."""
+    recording = one_recording(asked.recording)
+    with progress(recording.name, recording.count()) as tick:
+        if asked.number:
+            alert = numbered(alerts_of(recording, bench, tick), asked.number, str(asked.recording))
+            return explain(recording, bench, box or alert.box_px, alert.opened_ns, alert, tick)
+        if box is None:
+            raise UsageError(f"{asked.recording}@…: {GIVE_BOX}")
+        return explain(recording, bench, box, moment_of(asked, recording, bench.time_scale_s), tick=tick)
+
+
+@contextmanager
+def progress(name: str, total: int) -> Iterator[Callable[[], None]]:
+    """Show on standard error how far a replay has come; yields what is called once a frame."""
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True) as shown:
+        task = shown.add_task(name, total=total)
+
+        def tick() -> None:
+            shown.advance(task)
+
+        yield tick
+
+
+def _setting(
+    path: Path | None, dwell_s: float | None, time_scale_s: float | None, lang: Lang | None
+) -> tuple[Bench, ZoneInfo, Lang]:
+    """What a replay is judged by, the city's time, and the language."""
+    config = load_config(path)
+    if dwell_s is not None:
+        config = with_dwell(config, dwell_s)
+    city = apply_modes(load_pack(Path(config.site.pack)).city, config.alerts.direct_classes)
+    return Bench(config, city, time_scale_s), ZoneInfo(city.timezone), lang or config.site.lang
