@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from config.vision import VisionKnobs
-from curbwatch.tuning.replay import Alert, Sites
+from curbwatch.tuning.replay import Alert, Notes, Sites
 from detectors.vision.grid import zone_mask
 from detectors.vision.proposals import find_blobs
 from schemas.frame import Frame, FrameBatch
@@ -37,6 +37,7 @@ class DualMog2:
         self._last_ns = self._first_ns = 0
         self._sites = Sites(MERGE_IOU)
         self._tracks = 0
+        self.notes = Notes()
 
     def maturing(self) -> bool:
         """The baseline asks for no other frames than it gets."""

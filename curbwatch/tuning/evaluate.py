@@ -1,14 +1,15 @@
 """Detectors over recordings: plays each through the road and the baseline, and scores both."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from config.model import Config
 from curbwatch.tuning.baseline import DualMog2
-from curbwatch.tuning.recording import START_NS, Recording
-from curbwatch.tuning.replay import Played, Road, Watcher, play
-from curbwatch.tuning.score import Result, Truth, faults, match, summary
+from curbwatch.tuning.recording import START_NS, Distractor, Event, Recording
+from curbwatch.tuning.replay import Notes, Played, Road, Watcher, play
+from curbwatch.tuning.score import Result, matches_of, noted, summary
+from curbwatch.tuning.verdicts import Rules, Truth, floats, judged
 from ingest.decode import grid_shape
 from schemas.city import City
 from schemas.place import CameraView
@@ -48,36 +49,55 @@ def score(recording: Recording, played: Played, watcher: str, bench: Bench) -> R
     """Compare what one watcher opened with what the recording says happened."""
     dwell_s = bench.config.vision.dwell_s
     tolerance_s = max(bench.config.vision.propose_s, played.gap_s)
-    truth = truth_of(recording, bench.time_scale_s)
-    alerts = played.alerts[watcher]
-    unwanted, standing = faults(truth, alerts, tolerance_s=tolerance_s)
+    truth, notes = truth_of(recording, bench.time_scale_s), played.notes.get(watcher, Notes())
+    alerts = tuple(
+        replace(
+            one,
+            frame=frame_at(played, one.alert.opened_ns),
+            appeared_frame=frame_at(played, one.alert.appeared_ns),
+            closed_ns=notes.closed_ns.get(one.number),
+        )
+        for one in judged(truth, played.alerts[watcher], Rules(dwell_s, tolerance_s))
+    )
     return Result(
         name=recording.name,
         path=str(recording.folder),
         condition=recording.condition,
         hours=played.seconds / 3600,
-        matches=match(truth, alerts, dwell_s=dwell_s, tolerance_s=tolerance_s),
-        false_alarms=unwanted,
-        standing_found=standing,
+        matches=noted(matches_of(truth, alerts, dwell_s), truth, played, notes, tolerance_s),
+        false_alarms=tuple(one.alert for one in alerts if one.verdict == "false"),
+        standing_found=sum(one.verdict == "standing" for one in alerts),
         played=played,
         counted=recording.name not in UNJUDGED,
+        alerts=alerts,
+        events=recording.events,
+        notes=notes,
     )
+
+
+def frame_at(played: Played, captured_ns: int) -> int:
+    """The first frame captured at that time or later, from 0; the last one where none is; 0 without frames."""
+    later = (index for index, time_ns in enumerate(played.times_ns) if time_ns >= captured_ns)
+    return next(later, max(0, len(played.times_ns) - 1))
 
 
 def truth_of(recording: Recording, time_scale_s: float | None) -> Truth:
     """What happened in a recording, with captured times."""
-    spans = tuple(
-        (
-            captured_at(recording, event.first_frame, time_scale_s),
-            captured_at(recording, event.last_frame, time_scale_s),
-        )
-        for event in recording.events
-    )
+
+    def span(entry: Event | Distractor) -> tuple[int, int]:
+        first, last = (captured_at(recording, frame, time_scale_s) for frame in (entry.first_frame, entry.last_frame))
+        return first, last
+
     return Truth(
         events=recording.events,
-        spans_ns=spans,
-        standing=tuple((float(x), float(y), float(w), float(h)) for x, y, w, h in recording.standing),
+        spans_ns=tuple(span(event) for event in recording.events),
+        standing=tuple(floats(box) for box in recording.standing),
         grid_share=grid_shape(*recording.size)[1] / recording.size[0],
+        standing_until_ns=tuple(
+            None if frame is None else captured_at(recording, frame, time_scale_s) for frame in recording.standing_until
+        ),
+        distractors=recording.distractors,
+        distractor_spans_ns=tuple(span(other) for other in recording.distractors),
     )
 
 

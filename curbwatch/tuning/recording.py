@@ -3,7 +3,7 @@
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,7 @@ from schemas.units import ns_of
 
 Box = tuple[int, int, int, int]  # x, y, w, h in native px
 START_NS = 1_700_000_000_000_000_000  # clips without stamps begin here
+LAST_FRAME = 1 << 40  # a distractor without an end
 VIDEO_QUALITY = 90  # JPEG quality at which frames of a video travel
 
 
@@ -29,6 +30,16 @@ class Event:
     first_frame: int
     last_frame: int
     box: Box
+
+
+@dataclass(frozen=True, slots=True)
+class Distractor:
+    """What must raise no alert; ``box`` is None where the recording draws none."""
+
+    label: str
+    first_frame: int
+    last_frame: int
+    box: Box | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +56,8 @@ class Recording:
         own_time: whether the feed carries stamps or a period of its own, which ``--time-scale`` leaves alone.
         zones: where an operator would watch; empty: the whole picture.
         events, standing: what must be found; boxes of what is there from the first frame on.
+        standing_until: for each of ``standing`` the frame at which it is gone; None where it stays.
+        distractors: what must raise no alert, where the recording says so.
         condition: of light, weather or making, as the recording names it; ``recorded`` where it does not.
     """
 
@@ -59,6 +72,8 @@ class Recording:
     events: tuple[Event, ...]
     standing: tuple[Box, ...]
     condition: str = "recorded"
+    standing_until: tuple[int | None, ...] = ()
+    distractors: tuple[Distractor, ...] = ()
 
     def jpegs(self) -> Iterator[bytes]:
         """Yield each frame as it would travel: pictures as they are, frames of a video as JPEG."""
@@ -118,7 +133,7 @@ def read_recording(folder: Path) -> Recording:
         return _recording(folder.absolute(), facts)
     except KeyError as error:
         raise UsageError(f"{file}: {error.args[0]} is missing") from None
-    except (OSError, ValueError, TypeError) as error:
+    except (OSError, ValueError, TypeError, AttributeError, ArithmeticError, RecursionError) as error:
         raise UsageError(f"{file}: cannot be read: {error}") from None
 
 
@@ -136,9 +151,9 @@ def device_name(folder: Path) -> str:
 
 
 def _recording(folder: Path, facts: dict[str, Any]) -> Recording:
-    stamps = tuple(ns_of(datetime.fromisoformat(stamp)) for stamp in facts.get("stamps") or ())
+    stamps = tuple(ns_of(_aware(stamp)) for stamp in facts.get("stamps") or ())
     width, height = facts["frame_size"]
-    standing = [*facts.get("standing_stalls", ()), *facts.get("standing_objects", ())]
+    standing = [*(facts.get("standing_stalls") or ()), *(facts.get("standing_objects") or ())]
     return Recording(
         name=device_name(folder),
         folder=folder,
@@ -149,12 +164,20 @@ def _recording(folder: Path, facts: dict[str, Any]) -> Recording:
         own_time=bool(stamps or facts.get("period_s")),
         zones=tuple(
             ImageZone(zone["name"], tuple((float(x), float(y)) for x, y in zone["polygon"]))
-            for zone in facts.get("zones", ())
+            for zone in facts.get("zones") or ()
         ),
-        events=tuple(_event(entry) for entry in facts.get("events", ())),
+        events=tuple(_event(entry) for entry in facts.get("events") or ()),
         standing=tuple(_box(entry["bbox"]) for entry in standing),
         condition=str(facts.get("condition") or "recorded"),
+        standing_until=tuple(_frame(entry.get("gone_by_frame")) for entry in standing),
+        distractors=tuple(_distractor(entry) for entry in facts.get("distractors") or ()),
     )
+
+
+def _aware(stamp: str) -> datetime:
+    """A stamp's moment; one without an offset is UTC."""
+    when = datetime.fromisoformat(stamp)
+    return when if when.tzinfo else when.replace(tzinfo=UTC)
 
 
 def _event(entry: dict[str, Any]) -> Event:
@@ -162,7 +185,22 @@ def _event(entry: dict[str, Any]) -> Event:
     first = entry.get("drop_frame")
     if first is None:
         first = entry["appear_frame"]
-    return Event(entry["kind"], entry.get("label", ""), int(first), int(entry["last_frame"]), _box(entry["bbox"]))
+    return Event(entry["kind"], entry.get("label") or "", int(first), int(entry["last_frame"]), _box(entry["bbox"]))
+
+
+def _distractor(entry: dict[str, Any]) -> Distractor:
+    first, last = _frame(entry.get("first_frame")), _frame(entry.get("last_frame"))
+    box = entry.get("bbox")
+    return Distractor(
+        str(entry.get("label") or ""),
+        0 if first is None else first,
+        LAST_FRAME if last is None else last,
+        None if box is None else _box(box),
+    )
+
+
+def _frame(number: float | None) -> int | None:
+    return None if number is None else int(number)
 
 
 def _box(sides: list[float]) -> Box:

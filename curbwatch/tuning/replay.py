@@ -4,7 +4,8 @@ No broker, no database: what the store would open is worked out here by the stor
 says what ``run`` would open.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -23,7 +24,7 @@ from ingest.jpeg import inspect
 from ingest.slots import FrameSlots
 from schemas.city import City
 from schemas.crops import Piece
-from schemas.detections import Detections, Phase
+from schemas.detections import CLASSES, Detections, Phase, SceneState
 from schemas.errors import FrameError, UsageError
 from schemas.frame import Frame, FrameBatch
 from schemas.incident import Box, Departure, Sighting
@@ -48,8 +49,56 @@ class Alert:
     confidence: float
 
 
+@dataclass(slots=True)
+class Stood:
+    """One track that stood for the dwell, alert or not: its newest box, when it was seen, and its newest class."""
+
+    box_px: Box
+    first_ns: int
+    last_ns: int
+    top_class: str
+    confidence: float
+
+
+@dataclass(slots=True)
+class Notes:
+    """What a watcher notes beside its alerts; empty where it knows nothing of the kind.
+
+    Attributes:
+        closed_ns: captured time at which the n-th alert (from 0) was closed, for those that were.
+        stood: tracks by id that reached the dwell.
+        scenes: how many frames had each state but OK, by the state's name in small letters.
+        turns: (captured_ns, state) of each change of the state, also back to ``ok``.
+    """
+
+    closed_ns: dict[int, int] = field(default_factory=dict)
+    stood: dict[int, Stood] = field(default_factory=dict)
+    scenes: Counter[str] = field(default_factory=Counter)
+    turns: list[tuple[int, str]] = field(default_factory=list)
+
+    def see(self, found: Detections, captured_ns: int) -> None:
+        """Note what one frame gave."""
+        for row in np.flatnonzero(found.phase == Phase.STANDING):
+            x, y, w, h = (float(side) for side in found.box_px[row])
+            best = int(found.posterior[row].argmax())
+            known = self.stood.get(int(found.track_id[row]))
+            first_ns = captured_ns if known is None else known.first_ns
+            self.stood[int(found.track_id[row])] = Stood(
+                (x, y, w, h), first_ns, captured_ns, CLASSES[best], float(found.posterior[row, best])
+            )
+        state = SceneState(int(found.scene[0])).name.lower()
+        if state != "ok":
+            self.scenes[state] += 1
+        if state != (self.turns[-1][1] if self.turns else "ok"):
+            self.turns.append((captured_ns, state))
+
+
 class Watcher(Protocol):
     """Something that looks at one camera's frames and opens alerts."""
+
+    @property
+    def notes(self) -> Notes:
+        """What it noted beside its alerts."""
 
     def see(self, batch: FrameBatch, frame: Frame) -> list[Alert]:
         """Alerts that this batch of one frame opens; ``frame`` is the original behind it."""
@@ -67,7 +116,9 @@ class Sites:
 
     merge_iou: float
     _boxes: list[Box] = field(default_factory=list)
-    _open: dict[tuple[str, int], int] = field(default_factory=dict)  # (family, site) -> track that opened it
+    # (family, site) -> track that opened it, and the incident's number from 0
+    _open: dict[tuple[str, int], tuple[int, int]] = field(default_factory=dict)
+    _count: int = 0
     _of_track: dict[tuple[int, str], int] = field(default_factory=dict)  # newest captured time of its incident
 
     def opens(self, sighting: Sighting) -> bool:
@@ -79,16 +130,17 @@ class Sites:
         site = self._site(sighting.box_px)
         if (sighting.family, site) in self._open:
             return False
-        self._open[sighting.family, site] = sighting.track_id
+        self._open[sighting.family, site] = sighting.track_id, self._count
+        self._count += 1
         self._of_track[own] = sighting.captured_ns
         return True
 
-    def depart(self, track_id: int) -> None:
-        """Close the newest incident that this track opened, where it is still open."""
+    def depart(self, track_id: int) -> int | None:
+        """Close the newest incident that this track opened; its number from 0, None where none is open."""
         for key in reversed(self._open):
-            if self._open[key] == track_id:
-                del self._open[key]
-                return
+            if self._open[key][0] == track_id:
+                return self._open.pop(key)[1]
+        return None
 
     def _site(self, box: Box) -> int:
         shares = [(box_overlap(box, known), index) for index, known in enumerate(self._boxes)]
@@ -114,6 +166,7 @@ class Road:
         self._sites = Sites(config.alerts.merge_iou)
         self._maturing = False
         self.found = Detections.empty()
+        self.notes = Notes()
         self.passed_over: dict[str, int] = {}
 
     @property
@@ -128,6 +181,7 @@ class Road:
         """Alerts that this batch of one frame opens."""
         found = look_closer(self._eyes, self._eyes.step(batch), batch, [frame], self._cut)
         self.found = found
+        self.notes.see(found, int(batch.captured_ns[0]))
         self._maturing = bool((found.phase == Phase.MATURING).any())
         decisions = self._decider.decide(
             found, FrameTimes(batch.camera_ids, batch.captured_ns, batch.native_px), self._views
@@ -148,7 +202,9 @@ class Road:
         return self._sites.opens(sighting)
 
     def _leave(self, departure: Departure) -> None:
-        self._sites.depart(departure.track_id)
+        number = self._sites.depart(departure.track_id)
+        if number is not None:
+            self.notes.closed_ns[number] = departure.captured_ns
 
     def _alert(self, sighting: Sighting) -> Alert:
         return Alert(sighting.family, sighting.box_px, sighting.captured_ns, sighting.appeared_ns, sighting.confidence)
@@ -164,6 +220,8 @@ class Played:
         frames, analysed, decimated: how many came, were looked at, were skipped by the analysis period.
         undecodable: how many could not be used.
         gap_s: median captured distance of two frames; 0 for fewer than two.
+        times_ns: captured time of each frame, in playing order.
+        notes: by watcher.
     """
 
     alerts: dict[str, tuple[Alert, ...]]
@@ -173,6 +231,8 @@ class Played:
     decimated: int
     undecodable: int
     gap_s: float
+    times_ns: tuple[int, ...] = ()
+    notes: Mapping[str, Notes] = field(default_factory=dict)
 
 
 def play(
@@ -222,6 +282,8 @@ def play(
         decimated=len(times) - analysed - undecodable,
         undecodable=undecodable,
         gap_s=float(np.median(gaps)) if len(gaps) else 0.0,
+        times_ns=tuple(times),
+        notes={name: watcher.notes for name, watcher in watchers.items()},
     )
 
 

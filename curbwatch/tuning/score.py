@@ -1,7 +1,8 @@
-"""Compares alerts with what happened: found, false, doubled, late (vision.md 7, design 13.17). Pure."""
+"""Scores replays: found, false, doubled, late, of which class (vision.md 7, design 13.17). Pure."""
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import sqrt
 from typing import Any
 
@@ -9,45 +10,44 @@ import numpy as np
 
 from alerts.incidents import box_overlap
 from curbwatch.tuning.recording import Event
-from curbwatch.tuning.replay import Alert, Played
-from schemas.incident import Box
+from curbwatch.tuning.replay import Alert, Notes, Played, Stood
+from curbwatch.tuning.verdicts import SAME, Judged, Rules, Truth, alert_row, floats, judged, seconds
 
-SAME = 0.3  # intersection over the smaller box
 WIDTHS_PX = ((0, 8), (8, 14), (14, 28), (28, 10_000))  # of an event, on the grid
 KINDS = ("stall", "waste")
-
-
-@dataclass(frozen=True, slots=True)
-class Truth:
-    """What happened in one recording.
-
-    Attributes:
-        events: what must be found.
-        spans_ns: (first, last) captured time of each event, in the same order.
-        standing: boxes that were there from the first frame on: neither event nor fault.
-        grid_share: grid px per native px.
-    """
-
-    events: tuple[Event, ...]
-    spans_ns: tuple[tuple[int, int], ...]
-    standing: tuple[Box, ...]
-    grid_share: float
+MISSED, UNSEEN = "missed", "unseen"
 
 
 @dataclass(frozen=True, slots=True)
 class Match:
-    """How one event fared: the alert that found it (None: missed), and how many more there were."""
+    """How one event fared: the alert that found it (None: missed), and how many more there were.
+
+    Attributes:
+        delay_s: captured seconds beyond the dwell until the first alert; 0 where there is none.
+        width_px: of the event, on the grid.
+        closed_s: captured seconds from the event's end to the closing of that alert, negative where it closed before;
+            None where it was never closed or the recording ends with the event.
+        ended: whether the recording goes on after the event.
+        seen_as: newest class of what stood there longest, alert or not; ``unseen`` where nothing stood there.
+        tracks: how many tracks stood there, one after the other or side by side.
+        number: of the event among the recording's.
+    """
 
     event: Event
     alert: Alert | None
     duplicates: int
     delay_s: float
     width_px: float
+    closed_s: float | None = None
+    ended: bool = False
+    seen_as: str = UNSEEN
+    tracks: int = 0
+    number: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """One recording's score by one watcher."""
+    """One recording's score by one watcher; ``alerts`` holds every alert with its verdict."""
 
     name: str
     path: str
@@ -58,82 +58,121 @@ class Result:
     standing_found: int
     played: Played
     counted: bool = True
+    alerts: tuple[Judged, ...] = ()
+    events: tuple[Event, ...] = ()
+    notes: Notes | None = None
 
 
 def match(truth: Truth, alerts: Sequence[Alert], *, dwell_s: float, tolerance_s: float) -> tuple[Match, ...]:
-    """Match alerts to events that last at least the dwell, greedily by overlap; no events give no matches.
+    """Match alerts to events that last at least the dwell; see ``judged``. No events give no matches."""
+    return matches_of(truth, judged(truth, alerts, Rules(dwell_s, tolerance_s)), dwell_s)
 
-    An alert may come until ``tolerance_s`` after the event's end. Delay is captured seconds beyond the dwell.
-    """
-    pairs = []
-    for number, (event, (start_ns, end_ns)) in enumerate(zip(truth.events, truth.spans_ns, strict=True)):
-        for index, alert in enumerate(alerts):
-            share = box_overlap(_floats(event.box), alert.box_px)
-            if share >= SAME and start_ns <= alert.opened_ns <= end_ns + tolerance_s * 1e9:
-                pairs.append((share, -alert.opened_ns, number, index))
-    owner: dict[int, int] = {}
-    for _, _, number, index in sorted(pairs, reverse=True):
-        owner.setdefault(index, number)
-    found = []
-    for number, (event, (start_ns, end_ns)) in enumerate(zip(truth.events, truth.spans_ns, strict=True)):
-        if (end_ns - start_ns) / 1e9 < dwell_s:
+
+def matches_of(truth: Truth, found: Sequence[Judged], dwell_s: float) -> tuple[Match, ...]:
+    """How each event that lasts at least the dwell fared."""
+    fared = []
+    for number, (event, span_ns) in enumerate(zip(truth.events, truth.spans_ns, strict=True)):
+        if seconds(span_ns) < dwell_s:
             continue
-        own = sorted((alerts[index] for index in owner if owner[index] == number), key=lambda alert: alert.opened_ns)
-        delay_s = (own[0].opened_ns - start_ns) / 1e9 - dwell_s if own else 0.0
-        width_px = event.box[2] * truth.grid_share
-        found.append(Match(event, own[0] if own else None, max(0, len(own) - 1), delay_s, width_px))
-    return tuple(found)
+        own = sorted((one for one in found if one.event == number), key=lambda one: one.alert.opened_ns)
+        first = own[0] if own else None
+        delay_s = 0.0 if first is None else (first.alert.opened_ns - span_ns[0]) / 1e9 - dwell_s
+        closed_ns = None if first is None else first.closed_ns
+        fared.append(
+            Match(
+                event,
+                None if first is None else first.alert,
+                max(0, len(own) - 1),
+                delay_s,
+                event.box[2] * truth.grid_share,
+                closed_s=None if closed_ns is None else (closed_ns - span_ns[1]) / 1e9,
+                number=number,
+            )
+        )
+    return tuple(fared)
+
+
+def noted(found: Sequence[Match], truth: Truth, played: Played, notes: Notes, tolerance_s: float) -> tuple[Match, ...]:
+    """Add what the watcher noted to each match: whether the recording goes on, and what stood there."""
+    end_ns = max(played.times_ns, default=0)
+    full = []
+    for one in found:
+        first_ns, last_ns = truth.spans_ns[one.number]
+        there = [
+            stood
+            for stood in notes.stood.values()
+            if stood.first_ns <= last_ns + tolerance_s * 1e9
+            and stood.last_ns >= first_ns
+            and box_overlap(floats(one.event.box), stood.box_px) >= SAME
+        ]
+        longest = max(there, key=_stood_ns, default=None)
+        seen_as = UNSEEN if longest is None else longest.top_class
+        ended = end_ns > last_ns + tolerance_s * 1e9
+        closed_s = one.closed_s if ended else None
+        full.append(replace(one, ended=ended, closed_s=closed_s, seen_as=seen_as, tracks=len(there)))
+    return tuple(full)
 
 
 def faults(truth: Truth, alerts: Sequence[Alert], *, tolerance_s: float) -> tuple[tuple[Alert, ...], int]:
     """Alerts that show no event at its time; those on what stood there from the start are only counted."""
-    unwanted = []
-    standing = 0
-    for alert in alerts:
-        at_event = any(
-            box_overlap(_floats(event.box), alert.box_px) >= SAME
-            and start_ns <= alert.opened_ns <= end_ns + tolerance_s * 1e9
-            for event, (start_ns, end_ns) in zip(truth.events, truth.spans_ns, strict=True)
-        )
-        if at_event:
-            continue
-        if any(box_overlap(box, alert.box_px) >= SAME for box in truth.standing):
-            standing += 1
-        else:
-            unwanted.append(alert)
-    return tuple(unwanted), standing
+    found = judged(truth, alerts, Rules(0.0, tolerance_s))
+    unwanted = tuple(one.alert for one in found if one.verdict == "false")
+    return unwanted, sum(one.verdict == "standing" for one in found)
 
 
 def summary(results: Iterable[Result]) -> dict[str, Any]:
-    """The keys of design 12 over all results; rates are None where there are no hours or no events."""
+    """The keys of design 12 over all results, and more; rates are None where there are no hours or no events."""
     every = list(results)
     counted = [result for result in every if result.counted]
     matches = [found for result in counted for found in result.matches]
-    hits = [found for found in matches if found.alert is not None]
     hours = sum(result.hours for result in counted)
     wrong = sum(len(result.false_alarms) for result in counted)
-    delays = np.asarray([found.delay_s for found in hits], np.float64)
+    figures = rates(matches)
     return {
         "hours": round(hours, 4),
-        "events": len(matches),
-        "found": len(hits),
-        "recall_95": wilson(len(hits), len(matches)),
+        "events": figures["events"],
+        "found": figures["found"],
+        "recall_95": figures["recall_95"],
         "false_alarms": wrong,
         "unwanted_per_hour": round(wrong / hours, 4) if hours > 0 else None,
-        "duplicates": sum(found.duplicates for found in matches),
+        "on_distractors": _on_distractors(counted),
+        "duplicates": figures["duplicates"],
         "standing_found": sum(result.standing_found for result in counted),
-        "delay_s": {
-            "median": round(float(np.median(delays)), 1) if len(delays) else None,
-            "p90": round(float(np.percentile(delays, 90)), 1) if len(delays) else None,
-        },
-        "by_kind": {kind: _kind(kind, matches) for kind in KINDS},
+        "delay_s": figures["delay_s"],
+        "close_s": _closing(matches),
+        "track_switches": sum(max(0, found.tracks - 1) for found in matches),
+        "by_kind": {kind: rates([one for one in matches if one.event.kind == kind]) for kind in KINDS},
         "by_condition": _by_condition(counted),
         "by_width_px": _by_width(matches),
+        "confusion": _confusion(matches),
         "frames": {
             name: sum(getattr(result.played, name) for result in every)
             for name in ("frames", "analysed", "decimated", "undecodable")
         },
         "recordings": [_recording(result) for result in every],
+        "alerts": [row for result in every for row in _alerts(result)],
+        "missed": [row for result in every for row in _missed(result)],
+    }
+
+
+def rates(matches: Sequence[Match]) -> dict[str, Any]:
+    """Events, found, their share's 95 % interval, right class, duplicates and delay; of nothing: zeros and None."""
+    hits = [found for found in matches if found.alert is not None]
+    return {
+        "events": len(matches),
+        "found": len(hits),
+        "recall_95": wilson(len(hits), len(matches)),
+        "right_class": sum(found.alert is not None and found.alert.family == found.event.kind for found in hits),
+        "duplicates": sum(found.duplicates for found in matches),
+        "delay_s": median_p90([found.delay_s for found in hits]),
+    }
+
+
+def median_p90(values: Sequence[float]) -> dict[str, float | None]:
+    """Median and 90th percentile; None of nothing."""
+    return {
+        "median": round(float(np.median(values)), 1) if values else None,
+        "p90": round(float(np.percentile(values, 90)), 1) if values else None,
     }
 
 
@@ -148,34 +187,65 @@ def wilson(found: int, events: int) -> list[float] | None:
     return [round(max(0.0, (centre - reach) / below), 4), round(min(1.0, (centre + reach) / below), 4)]
 
 
-def _kind(kind: str, matches: Sequence[Match]) -> dict[str, int]:
-    own = [found for found in matches if found.event.kind == kind]
-    hits = [found.alert for found in own if found.alert is not None]
-    right = sum(alert.family == kind for alert in hits)
-    return {"events": len(own), "found": len(hits), "right_class": right}
+def _stood_ns(stood: Stood) -> int:
+    return stood.last_ns - stood.first_ns
 
 
-def _by_condition(results: Sequence[Result]) -> dict[str, dict[str, float]]:
-    table: dict[str, dict[str, float]] = {}
-    for result in results:
-        row = table.setdefault(result.condition, {"hours": 0.0, "events": 0, "found": 0, "false_alarms": 0})
-        row["hours"] = round(row["hours"] + result.hours, 4)
-        row["events"] += len(result.matches)
-        row["found"] += sum(found.alert is not None for found in result.matches)
-        row["false_alarms"] += len(result.false_alarms)
+def _closing(matches: Sequence[Match]) -> dict[str, Any]:
+    """How soon an alert closes after its thing has left: of found events that end within their recording."""
+    ended = [found for found in matches if found.ended and found.alert is not None]
+    closed = [found.closed_s for found in ended if found.closed_s is not None]
+    return {
+        "ended": len(ended),
+        "closed": len(closed),
+        "early": sum(after_s < 0 for after_s in closed),
+        **median_p90([after_s for after_s in closed if after_s >= 0]),
+    }
+
+
+def _confusion(matches: Sequence[Match]) -> dict[str, dict[str, dict[str, int]]]:
+    """By kind of event: families of the alerts that found it, and classes of what stood there, alert or not."""
+    families: dict[str, Counter[str]] = {kind: Counter() for kind in KINDS}
+    classes: dict[str, Counter[str]] = {kind: Counter() for kind in KINDS}
+    for found in matches:
+        kind = found.event.kind
+        families.setdefault(kind, Counter())[MISSED if found.alert is None else found.alert.family or "any"] += 1
+        classes.setdefault(kind, Counter())[found.seen_as] += 1
+    return {
+        "alerts": {kind: dict(sorted(row.items())) for kind, row in families.items()},
+        "classes": {kind: dict(sorted(row.items())) for kind, row in classes.items()},
+    }
+
+
+def _on_distractors(results: Sequence[Result]) -> dict[str, int]:
+    labels = Counter(one.distractor for result in results for one in result.alerts if one.distractor)
+    return dict(sorted(labels.items()))
+
+
+def _by_condition(results: Sequence[Result]) -> dict[str, dict[str, Any]]:
+    table = {}
+    for condition in dict.fromkeys(result.condition for result in results):
+        own = [result for result in results if result.condition == condition]
+        hours, wrong = sum(result.hours for result in own), sum(len(result.false_alarms) for result in own)
+        table[condition] = {
+            "hours": round(hours, 4),
+            **rates([found for result in own for found in result.matches]),
+            "false_alarms": wrong,
+            "unwanted_per_hour": round(wrong / hours, 4) if hours > 0 else None,
+        }
     return table
 
 
-def _by_width(matches: Sequence[Match]) -> dict[str, dict[str, int]]:
+def _by_width(matches: Sequence[Match]) -> dict[str, dict[str, Any]]:
     table = {}
     for low, high in WIDTHS_PX:
-        own = [found for found in matches if low <= found.width_px < high]
         name = f"{low}-{high}" if high < WIDTHS_PX[-1][1] else f">{low}"
-        table[name] = {"events": len(own), "found": sum(found.alert is not None for found in own)}
+        table[name] = rates([found for found in matches if low <= found.width_px < high])
     return table
 
 
 def _recording(result: Result) -> dict[str, Any]:
+    notes = result.notes or Notes()
     return {
         "name": result.name,
         "path": result.path,
@@ -185,24 +255,36 @@ def _recording(result: Result) -> dict[str, Any]:
         "events": len(result.matches),
         "found": sum(found.alert is not None for found in result.matches),
         "false_alarms": len(result.false_alarms),
+        "on_distractors": sum(bool(one.distractor) for one in result.alerts),
         "duplicates": sum(found.duplicates for found in result.matches),
         "standing_found": result.standing_found,
         "frames": result.played.frames,
         "undecodable": result.played.undecodable,
-        "alerts": [
-            {
-                "family": alert.family,
-                "bbox": [round(side) for side in alert.box_px],
-                "opened_ns": alert.opened_ns,
-                "confidence": round(alert.confidence, 3),
-            }
-            for alert in sorted(
-                [*result.false_alarms, *(found.alert for found in result.matches if found.alert is not None)],
-                key=lambda alert: alert.opened_ns,
-            )
-        ],
+        "frames_not_ok": dict(sorted(notes.scenes.items())),
+        "health_events": dict(sorted(Counter(state for _, state in notes.turns if state != "ok").items())),
     }
 
 
-def _floats(box: tuple[int, int, int, int]) -> Box:
-    return float(box[0]), float(box[1]), float(box[2]), float(box[3])
+def _alerts(result: Result) -> list[dict[str, Any]]:
+    """Every alert of a recording, by opening."""
+    return [
+        alert_row(result.name, one, None if one.event is None else result.events[one.event])
+        for one in sorted(result.alerts, key=lambda one: (one.alert.opened_ns, one.number))
+    ]
+
+
+def _missed(result: Result) -> list[dict[str, Any]]:
+    return [
+        {
+            "recording": result.name,
+            "kind": found.event.kind,
+            "label": found.event.label,
+            "box_px": list(found.event.box),
+            "first_frame": found.event.first_frame,
+            "last_frame": found.event.last_frame,
+            "width_px": round(found.width_px, 1),
+            "seen_as": found.seen_as,
+        }
+        for found in result.matches
+        if found.alert is None
+    ]
