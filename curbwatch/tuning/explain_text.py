@@ -154,6 +154,8 @@ def _of_place(told: Explained, lang: Lang) -> Iterator[str]:
         yield say("judged", lang, what=word(VERDICT_WORDS, place.verdict.name, lang))
     elif place.verdict is not None:
         yield say("unlooked", lang)
+    elif place.frame_share >= DIFFERS > place.differing_share:
+        yield say("arriving", lang)
     elif place.standing_share > 0:
         yield say("thin", lang)
     elif place.differing_share >= DIFFERS:

@@ -127,6 +127,10 @@ SENTENCES: dict[str, Pair] = {
         "有变化,但只得到 {votes:.0f} 秒的票(需 {asked:.0f} 秒;须在一半以上时间可见)。",
         "Something differs, but has {votes:.0f} s of votes of {asked:.0f}; it must be seen more than half of the time.",
     ),
+    "arriving": (
+        "这一帧里有东西,但停留不够久,尚未取代原来的画面。",
+        "Something is in this frame, but not long enough yet to replace what stood here before.",
+    ),
     "small": (
         "停留的部分只有 {area:.0f} 像素(需 {asked:.0f})。",
         "What stands covers {area:.0f} grid px; {asked:.0f} are asked.",

@@ -60,6 +60,7 @@ class Place:
             differs), 0..127.5.
         differs_grey, differs_colour: mean levels between candidate and background inside, brightness and colour.
         differing_share: share 0..1 of the box whose candidate differs from the background by more than the knobs ask.
+        frame_share: the same of the newest frame; 0 where none was given.
         standing_share: share 0..1 of the box that stood long enough and differs.
         area_px: grid px of the largest blob that lies there; 0: none.
         verdict, look: what verification says of that blob, and its measures; None without a blob.
@@ -71,6 +72,7 @@ class Place:
     differs_grey: float
     differs_colour: float
     differing_share: float
+    frame_share: float
     standing_share: float
     area_px: float
     verdict: Verdict | None
@@ -128,34 +130,25 @@ def inspect(
     background, candidate, votes = camera.planes()
     shape = camera.arena.shape
     box = _on_grid(box_px, camera)
-    work = memory.Scratch(shape)
-    standing = _standing(camera, knobs, work)
-    blob = _blob(standing, box)
-    verdict, seen, verified, area = None, None, np.zeros(shape, np.uint8), 0.0
-    if blob is not None:
-        static = int(knobs.static_s / knobs.quantum_s / 2)
-        faint = Levels(knobs.differs_grey / 2, knobs.differs_chroma / 2, static)
-        blob = grow(camera.planes(), blob, faint, shape)
-        crop = cut(camera.planes(), candidate, blob, shape)
-        seen, area = look(crop), blob.area
-        verdict = judge(seen, ncc_light=knobs.ncc_light, ghost_margin=knobs.ghost_margin)
-        verified[crop.y : crop.y + crop.mask.shape[0], crop.x : crop.x + crop.mask.shape[1]] = crop.mask
     frame = None if pixels is None else _plane(camera, pixels)
     tracks = tuple(_facts(camera, track, frame, knobs) for track in camera.tracks)
-    differs = _differs(background, candidate, shape)
-    votes_s = luma(votes, shape).astype(np.float32) * np.float32(knobs.quantum_s)
     shares = [overlap(track.box, box) for track in camera.tracks]
     best = int(np.argmax(shares)) if shares else -1
+    state = camera.arena.state[camera.slot]
+    standing = _standing(camera, knobs)
+    differs = _differs(background, candidate, shape)
+    votes_s = luma(votes, shape).astype(np.float32) * np.float32(knobs.quantum_s)
+    judged = _judged(camera, standing, box, knobs)
     return Inspection(
-        captured_ns=int(camera.arena.state["last_ns"][camera.slot]),
-        trained=bool(camera.arena.state["trained"][camera.slot]),
+        captured_ns=int(state["last_ns"]),
+        trained=bool(state["trained"]),
         native_px=camera.native_px,
         background=_bgr(background),
         candidate=_bgr(candidate),
         votes_s=votes_s,
         differs=differs,
         standing=standing,
-        verified=verified,
+        verified=judged.mask,
         zone=None if camera.zone is None else camera.zone.copy(),
         activity=camera.arena.activity[camera.slot].copy(),
         tracks=tracks,
@@ -164,11 +157,12 @@ def inspect(
             votes_s=_voted(votes_s, differs, box, knobs),
             differs_grey=_mean(cv2.absdiff(luma(candidate, shape), luma(background, shape)), box),
             differs_colour=_colour(background, candidate, box, shape),
-            differing_share=_mean((differs > min(knobs.differs_grey, 2 * knobs.differs_chroma)), box),
+            differing_share=_share(background, candidate, box, shape, knobs),
+            frame_share=0.0 if frame is None else _share(background, frame, box, shape, knobs),
             standing_share=_mean(standing, box) / 255,
-            area_px=area,
-            verdict=verdict,
-            look=seen,
+            area_px=judged.area_px,
+            verdict=judged.verdict,
+            look=judged.look,
             activity=_ring(camera, box),
             row_activity=_row(camera, box),
             zone_share=_in_zone(camera.zone, box),
@@ -236,8 +230,34 @@ def _native(box: Box, camera: Camera) -> NativeBox:
     return box[0] * across, box[1] * down, box[2] * across, box[3] * down
 
 
-def _standing(camera: Camera, knobs: VisionKnobs, work: memory.Scratch) -> NDArray[np.uint8]:
+@dataclass(frozen=True, slots=True)
+class _Judged:
+    """What verification says of the largest blob at a place; ``mask`` is (H, W) uint8."""
+
+    verdict: Verdict | None
+    look: Look | None
+    area_px: float
+    mask: NDArray[np.uint8]
+
+
+def _judged(camera: Camera, standing: NDArray[np.uint8], box: Box, knobs: VisionKnobs) -> _Judged:
+    shape = camera.arena.shape
+    mask = np.zeros(shape, np.uint8)
+    blob = _blob(standing, box)
+    if blob is None:
+        return _Judged(None, None, 0.0, mask)
+    faint = Levels(knobs.differs_grey / 2, knobs.differs_chroma / 2, int(knobs.static_s / knobs.quantum_s / 2))
+    blob = grow(camera.planes(), blob, faint, shape)
+    crop = cut(camera.planes(), camera.planes()[1], blob, shape)
+    high, wide = crop.mask.shape
+    mask[crop.y : crop.y + high, crop.x : crop.x + wide] = crop.mask
+    seen = look(crop)
+    return _Judged(judge(seen, ncc_light=knobs.ncc_light, ghost_margin=knobs.ghost_margin), seen, blob.area, mask)
+
+
+def _standing(camera: Camera, knobs: VisionKnobs) -> NDArray[np.uint8]:
     background, candidate, votes = camera.planes()
+    work = memory.Scratch(camera.arena.shape)
     cv2.absdiff(candidate, background, dst=work.differs)
     static = max(1, int(knobs.static_s / knobs.quantum_s) - 2)
     mask = memory.standing_mask(votes, static, knobs.differs_grey, knobs.differs_chroma, work)
@@ -289,6 +309,10 @@ def _differs(background: Plane, candidate: Plane, shape: tuple[int, int]) -> NDA
     colour = cv2.max(halves[0], halves[1])
     wide = cv2.resize(cv2.add(colour, colour), (shape[1], shape[0]), interpolation=cv2.INTER_NEAREST)
     return np.asarray(cv2.max(grey, wide), np.uint8)
+
+
+def _share(background: Plane, other: Plane, box: Box, shape: tuple[int, int], knobs: VisionKnobs) -> float:
+    return _mean(_differs(background, other, shape) > min(knobs.differs_grey, 2 * knobs.differs_chroma), box)
 
 
 def _part(plane: NDArray[np.generic], box: Box) -> NDArray[np.generic]:
