@@ -8,6 +8,7 @@ from typing import Protocol
 
 from schemas.crops import CropBatch
 from schemas.detections import Detections
+from schemas.feedback import Adoption, Feedback
 from schemas.frame import FrameBatch
 
 
@@ -26,6 +27,15 @@ class Detector(Protocol):
 
     def forget(self, camera_id: str) -> None:
         """Drop one camera's state, as after a change of its zones. Unknown cameras are ignored."""
+
+    def apply(self, order: Feedback) -> None:
+        """Carry out a person's order about one camera, between two steps. An order already applied does nothing.
+
+        Raises UsageError, with nothing changed, where it cannot be done.
+        """
+
+    def drain(self) -> list[Adoption]:
+        """What entered a background since the last call, oldest first; empty where nothing ever does."""
 
     def snapshot(self, camera_id: str) -> bytes:
         """State of one camera; empty bytes for an unknown one."""

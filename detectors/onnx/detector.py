@@ -20,6 +20,7 @@ from detectors.onnx.spots import OVERLAP, Spot, SpotRules, age, look_at, overlap
 from detectors.onnx.views import Seen, View, decode, encode
 from schemas.crops import WHOLE, CropBatch
 from schemas.detections import CLASSES, Detections, Evidence, Phase, SceneState
+from schemas.feedback import Adoption, Feedback
 from schemas.frame import FrameBatch
 
 
@@ -89,6 +90,14 @@ class OwnModelDetector:
         """Drop one camera's state. Unknown cameras are ignored."""
         self._seen.pop(camera_id, None)
         self.inner.forget(camera_id)
+
+    def apply(self, order: Feedback) -> None:
+        """Hand a person's order on: it is about the background. Raises UsageError."""
+        self.inner.apply(order)
+
+    def drain(self) -> list[Adoption]:
+        """What entered a background since the last call."""
+        return self.inner.drain()
 
     def snapshot(self, camera_id: str) -> bytes:
         """State of one camera; empty bytes for one that the inner detector does not know."""

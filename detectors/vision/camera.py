@@ -1,6 +1,5 @@
 """One camera inside an arena: begin, learn, age; the passes that look for standing objects."""
 
-from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import cv2
@@ -9,12 +8,14 @@ from numpy.typing import NDArray
 
 from config.vision import VisionKnobs
 from detectors.vision import exposure, memory
-from detectors.vision.assembly import join
+from detectors.vision.assembly import join, overlap
+from detectors.vision.bank import Bank
 from detectors.vision.classify import Classifier, look_logs
 from detectors.vision.features import measure
+from detectors.vision.feedback_ledger import Ledger, Region, Why
 from detectors.vision.grid import Arena, Plane, chroma, luma
 from detectors.vision.proposals import Blob, Box, Crop, Levels, cut, find_blobs, grow
-from detectors.vision.tracks import DOUBTS, Track, assign, captured, mark, presence
+from detectors.vision.tracks import DOUBTS, Track, assign, captured, mark, pack, presence
 from detectors.vision.verify import Verdict, foreign, judge, look
 from schemas.detections import Phase
 from schemas.place import Calibration
@@ -24,16 +25,15 @@ LARGE_PX = 300.0  # grid px of a region of other light in which a thing may be h
 FOOT_SHARE = 0.25  # lower part of the box that is its foot
 SURE = 0.8  # of the votes a background may keep: what a place where people pass surely had, so that no dwell is early
 
-Adopt = Callable[[Verdict, Box], None]
+HOLE_SHARE = 0.5  # of a fixture's box: a hole of that size is the whole fixture's
 
 
 @dataclass(frozen=True, slots=True)
 class Judge:
-    """What a look is judged by, and who is told of what entered the background."""
+    """What a look is judged by."""
 
     knobs: VisionKnobs
     classifier: Classifier
-    adopt: Adopt
 
 
 @dataclass(slots=True)
@@ -46,6 +46,10 @@ class Camera:
         zone: (H, W) mask or None for the whole picture.
         calibration: None where uncalibrated.
         tracks: standing objects, oldest first.
+        dormant: tracks of a view that is not to be seen, until it is again.
+        leaving: tracks that ended between two frames, to be reported with the next.
+        ledger: what entered the background, and the fixtures.
+        bank: what the empty street looks like in each light.
     """
 
     arena: Arena
@@ -54,6 +58,14 @@ class Camera:
     zone: Plane | None = None
     calibration: Calibration | None = None
     tracks: list[Track] = field(default_factory=list)
+    dormant: list[Track] = field(default_factory=list)
+    leaving: list[Track] = field(default_factory=list)
+    ledger: Ledger = field(default_factory=Ledger)
+    bank: Bank = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Begin with an empty bank."""
+        self.bank = Bank(self.arena.shape)
 
     def planes(self) -> tuple[Plane, Plane, Plane]:
         """Background, candidate and votes: views."""
@@ -162,7 +174,7 @@ def watch(camera: Camera, frame: Plane, dt_s: float, knobs: VisionKnobs) -> list
 
 
 def settle(camera: Camera, frame: Plane, knobs: VisionKnobs, work: memory.Scratch) -> None:
-    """Let both models follow slow light, and cap the votes of what looks like the background.
+    """Let the models follow slow light, background and candidate in turn.
 
     Where something stands the background keeps still: it would take over the faint parts of the thing bit by bit.
     """
@@ -218,9 +230,16 @@ def _consider(camera: Camera, frame: Plane, seed: Blob, reach: float, judge_by: 
         return []
     crop = cut(camera.planes(), frame, blob, camera.arena.shape)
     seen = look(crop)
-    verdict = judge(seen, ncc_light=knobs.ncc_light, ghost_margin=knobs.ghost_margin)
-    if verdict is not Verdict.OBJECT:
-        return _doubt(camera, track, crop, blob, verdict, judge_by.adopt)
+    fixture = camera.ledger.fixture_of(blob.box)
+    # Where a fixture stood a hole is likely: its outline need not be any clearer in the background.
+    margin = knobs.ghost_margin if fixture is None else 0.0
+    verdict = judge(seen, ncc_light=knobs.ncc_light, ghost_margin=margin)
+    if verdict is not Verdict.OBJECT and not (track is not None and track.vouched):
+        if fixture is not None and verdict is Verdict.GHOST and overlap(blob.box, fixture.box) >= HOLE_SHARE:
+            camera.ledger.fixtures.remove(fixture)
+        return _doubt(camera, track, crop, blob, verdict, knobs)
+    if fixture is not None and track is None:
+        return []
     if track is None:
         track = Track(int(state["next_id"]), blob.box, blob.area, _appeared(camera, crop, knobs), now_ns)
         state["next_id"] += 1
@@ -247,7 +266,9 @@ def _owner(camera: Camera, blob: Blob, reach: float) -> Track | None:
     return first
 
 
-def _doubt(camera: Camera, track: Track | None, crop: Crop, blob: Blob, verdict: Verdict, adopt: Adopt) -> list[Track]:
+def _doubt(
+    camera: Camera, track: Track | None, crop: Crop, blob: Blob, verdict: Verdict, knobs: VisionKnobs
+) -> list[Track]:
     if track is not None:
         track.doubts += 1
         track.look_ns = int(camera.arena.state[camera.slot]["last_ns"])
@@ -255,8 +276,10 @@ def _doubt(camera: Camera, track: Track | None, crop: Crop, blob: Blob, verdict:
             return []
         camera.tracks.remove(track)
     lit = verdict is not Verdict.GHOST and blob.area >= LARGE_PX
-    _adopt_region(camera, crop, foreign(crop) if lit else None)
-    adopt(verdict, blob.box)
+    now_ns = int(camera.arena.state[camera.slot]["last_ns"])
+    known = track or Track(0, blob.box, blob.area, _appeared(camera, crop, knobs), now_ns)
+    why = Why(verdict.name.lower(), now_ns, blob.box, pack([known]))
+    _adopt_region(camera, crop, foreign(crop) if lit else None, why)
     if track is None or track.phase is not Phase.STANDING:
         return []
     track.phase = Phase.GONE
@@ -279,22 +302,16 @@ def _appeared(camera: Camera, crop: Crop, knobs: VisionKnobs) -> int:
     return captured(int(state["last_ns"]), float(state["clock_s"]), age_s, marks_s, marks_ns)
 
 
-def _adopt_region(camera: Camera, crop: Crop, spared: Plane | None) -> None:
-    """Structure enters the background only here: the candidate's pixels of a judged region, two px around it too.
+def _adopt_region(camera: Camera, crop: Crop, spared: Plane | None, why: Why) -> None:
+    """Take the candidate's pixels of a judged region, two px around it too, into the background.
 
     ``spared``: (h, w) mask of what stays out of it; None: nothing.
     """
     background, candidate, _ = camera.planes()
-    shape = camera.arena.shape
     mask = np.asarray(cv2.dilate(crop.mask, np.ones((5, 5), np.uint8)), np.uint8)
     if spared is not None:
         mask = np.asarray(cv2.subtract(mask, spared), np.uint8)
-    height, width = mask.shape
-    part = slice(crop.y, crop.y + height), slice(crop.x, crop.x + width)
-    np.copyto(luma(background, shape)[part], luma(candidate, shape)[part], where=mask > 0)
-    half = slice(crop.y // 2, (crop.y + height) // 2), slice(crop.x // 2, (crop.x + width) // 2)
-    for old, new in zip(chroma(background, shape), chroma(candidate, shape), strict=True):
-        np.copyto(old[half], new[half], where=mask[::2, ::2] > 0)
+    camera.ledger.adopt(background, candidate, Region(crop.x, crop.y, mask), why, camera.arena.shape)
 
 
 def _forget_region(candidate: Plane, background: Plane, votes: Plane, box: Box, shape: tuple[int, int]) -> None:

@@ -2,45 +2,29 @@
 
 from collections import deque
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from config.vision import VisionKnobs
+from detectors.vision import bank_views, classify, exposure, feedback, grid, inspection, memory, snapshot
 from detectors.vision import camera as single
-from detectors.vision import classify, exposure, grid, inspection, memory, snapshot, tracks
 from detectors.vision.camera import Camera
+from detectors.vision.feedback_ledger import Why
 from detectors.vision.grid import Arena
 from detectors.vision.inspection import Inspection, NativeBox
 from detectors.vision.proposals import Box
+from detectors.vision.snapshot_state import bring_back, grid_of, remembered
 from detectors.vision.tracks import QUICK, Track
-from detectors.vision.verify import Verdict
 from schemas.crops import CropBatch
 from schemas.detections import CLASSES, Detections, SceneState
+from schemas.errors import UsageError
+from schemas.feedback import Adoption, Feedback
 from schemas.frame import FrameBatch
 from schemas.place import CameraView
 
 ADOPTIONS = 256  # kept for whoever reads them
-SIDE_MAX = 4096  # of a grid, px: a snapshot that says more is not ours
 ACTIVITY_S = 120.0  # time constant of the activity (vision.md 4)
-
-
-@dataclass(frozen=True, slots=True)
-class Adoption:
-    """A region that became background, and why.
-
-    Attributes:
-        camera_id: where.
-        captured_ns: when, by the frame's clock.
-        reason: ``light``, ``shade``, ``ghost``, or ``relearned`` for the whole picture.
-        box_px: x, y, w, h in native px.
-    """
-
-    camera_id: str
-    captured_ns: int
-    reason: str
-    box_px: tuple[float, float, float, float]
 
 
 class VisionDetector:
@@ -83,12 +67,14 @@ class VisionDetector:
         for k, index in enumerate(live):
             camera, camera_id = cameras[index], frames.camera_ids[index]
             if not begun[k] or seen.changed[k]:
-                scene[index] = self._unfit(camera, planes[k], camera_id)
+                scene[index] = self._unfit(camera, planes[k])
+                self._tell(camera, camera_id)
                 continue
             exposure.normalise(planes[k], float(seen.gain[k]), seen.shift[k], shape)
-            found = self._advance(camera, planes[k], float(elapsed_s[index]), camera_id)
+            found = self._advance(camera, planes[k], float(elapsed_s[index]))
             if not arena.state["trained"][camera.slot]:
                 scene[index] = SceneState.WARMING
+            self._tell(camera, camera_id)
             rows.extend((int(index), track) for track in found)
         return _detections(scene, rows, cameras)
 
@@ -105,30 +91,35 @@ class VisionDetector:
     def snapshot(self, camera_id: str) -> bytes:
         """State of one camera; empty bytes for an unknown one."""
         camera = self._cameras.get(camera_id)
-        if camera is None:
-            return b""
-        shape = np.asarray([*camera.arena.shape, *camera.native_px], np.int64)
-        return snapshot.encode({**camera.arena.read(camera.slot), "shape": shape, "tracks": tracks.pack(camera.tracks)})
+        return b"" if camera is None else snapshot.encode(remembered(camera))
 
     def restore(self, camera_id: str, state: bytes) -> None:
         """Take over a snapshot: later steps give identical results. Raises ValueError if it is not one of ours."""
         arrays = snapshot.decode(state)
-        sizes, rows = arrays.get("shape"), arrays.get("tracks")
-        if sizes is None or rows is None or sizes.shape != (4,) or not np.issubdtype(sizes.dtype, np.integer):
-            raise ValueError("snapshot: shape or tracks are missing")
-        height, width, native_w, native_h = (int(side) for side in sizes)
-        if not (0 < height <= SIDE_MAX and 0 < width <= SIDE_MAX and min(native_w, native_h) > 0):
-            raise ValueError(f"snapshot: a grid of {width}x{height} px")
-        standing = tracks.unpack(np.asarray(rows))
-        arena = self._arena((height, width))
-        slot = arena.take()
+        shape, native_px = grid_of(arrays)
+        arena = self._arena(shape)
+        camera = Camera(arena, arena.take(), native_px)
         try:
-            arena.write(slot, arrays)
+            bring_back(camera, arrays)
         except ValueError:
-            arena.give(slot)
+            arena.give(camera.slot)
             raise
         self.forget(camera_id)
-        self._cameras[camera_id] = self._place(camera_id, Camera(arena, slot, (native_w, native_h), tracks=standing))
+        self._cameras[camera_id] = self._place(camera_id, camera)
+
+    def apply(self, order: Feedback) -> None:
+        """Carry out a person's order. Raises UsageError where it cannot be done, or the camera is not known."""
+        camera = self._cameras.get(order.camera_id)
+        if camera is None:
+            raise UsageError(f"camera {order.camera_id}: nothing is known of it yet")
+        feedback.apply(camera, order, self._knobs)
+        self._tell(camera, order.camera_id)
+
+    def drain(self) -> list[Adoption]:
+        """What entered a background since the last call, oldest first, of all cameras; 256 at most."""
+        news = list(self.adoptions)
+        self.adoptions.clear()
+        return news
 
     def features(self, camera_id: str) -> dict[int, NDArray[np.float32]]:
         """Newest (F,) features of each of a camera's tracks by track id, in the order of ``features.NAMES``."""
@@ -141,9 +132,11 @@ class VisionDetector:
         return None if camera is None else inspection.inspect(camera, box_px, pixels, self._knobs)
 
     def bytes_per_camera(self) -> float:
-        """Resident bytes of planes, samples, history and zone masks per camera known; 0 for none."""
+        """Resident bytes of planes, samples, history, zone masks, references and kept pixels per camera; 0 for none."""
         cameras = self._cameras.values()
-        sizes = [c.arena.bytes_per_slot() + (0 if c.zone is None else c.zone.nbytes) for c in cameras]
+        zones = [0 if camera.zone is None else camera.zone.nbytes for camera in cameras]
+        kept = [camera.bank.nbytes + camera.ledger.nbytes for camera in cameras]
+        sizes = [c.arena.bytes_per_slot() + zone + more for c, zone, more in zip(cameras, zones, kept, strict=True)]
         return float(np.mean(sizes)) if sizes else 0.0
 
     def _planes(self, shape: tuple[int, int], count: int) -> NDArray[np.uint8]:
@@ -153,9 +146,13 @@ class VisionDetector:
             kept = self._pictures[shape] = np.empty((count, shape[0] * 3 // 2, shape[1]), np.uint8)
         return kept[:count]
 
-    def _unfit(self, camera: Camera, plane: NDArray[np.uint8], camera_id: str) -> SceneState:
+    def _unfit(self, camera: Camera, plane: NDArray[np.uint8]) -> SceneState:
         """Handle a camera's first frame, and one that is not its street: wait, and when it stays so, learn it anew."""
         state = camera.arena.state[camera.slot]
+        known = camera.bank.match(plane) if state["begun"] else None
+        if known is not None:
+            bank_views.take_over(camera, plane, known, self._knobs)
+            return SceneState.WARMING
         if not state["begun"] or not state["trained"]:
             single.begin(camera, plane)
             return SceneState.WARMING
@@ -166,35 +163,47 @@ class VisionDetector:
         lasted_s = (now_ns - int(state["changed_ns"])) / 1e9
         if lasted_s < self._knobs.relearn_s or state["changed_frames"] < self._knobs.sightings_min:
             return SceneState.CHANGED
+        bank_views.put_to_sleep(camera)
         single.begin(camera, plane)
-        self.adoptions.append(
-            Adoption(camera_id, now_ns, "relearned", (0.0, 0.0, float(camera.native_px[0]), float(camera.native_px[1])))
-        )
+        rows, columns = camera.arena.shape
+        camera.ledger.note(Why("relearned", now_ns, (0, 0, columns, rows)))
         return SceneState.WARMING
 
-    def _advance(self, camera: Camera, plane: NDArray[np.uint8], dt_s: float, camera_id: str) -> list[Track]:
+    def _advance(self, camera: Camera, plane: NDArray[np.uint8], dt_s: float) -> list[Track]:
         """Vote, and where the background is known look after the tracks; returns those to report."""
         state = camera.arena.state[camera.slot]
         state["changed_frames"] = 0
         work = self._scratch[camera.arena.shape]
         voted = single.vote(camera, plane, dt_s, self._knobs, work)
+        learning = not state["trained"]
         if not single.learn(camera, self._knobs):
             return []
-        left: list[Track] = []
+        if learning:
+            bank_views.recall(camera, self._knobs)
+        left, camera.leaving = camera.leaving, []
         if voted:
-            left = single.watch(camera, plane, dt_s, self._knobs)
+            left += single.watch(camera, plane, dt_s, self._knobs)
             settle = _elapsed(camera, "slow_ns", self._knobs.propose_s)
             if settle or self._wanted(camera):
-
-                def adopt(reason: Verdict, box: Box) -> None:
-                    where = _native(box, camera)
-                    self.adoptions.append(Adoption(camera_id, int(state["last_ns"]), reason.name.lower(), where))
-
-                judge = single.Judge(self._knobs, self._classifier, adopt)
+                judge = single.Judge(self._knobs, self._classifier)
                 if settle:
                     single.settle(camera, plane, self._knobs, work)
+                    feedback.end_fixtures(camera, self._knobs)
+                    left += feedback.adopt_others(camera, self._knobs)
+                    bank_views.keep(camera, self._knobs)
                 left += single.propose(camera, plane, judge, work)
         return camera.tracks + left
+
+    def _tell(self, camera: Camera, camera_id: str) -> None:
+        """Take over what a camera's ledger has new."""
+        kept = {one.adoption_id for one in camera.ledger.kept} if camera.ledger.news else set()
+        for one in camera.ledger.news:
+            where = _native(one.why.box, camera)
+            undoable = one.adoption_id in kept
+            self.adoptions.append(
+                Adoption(camera_id, one.why.captured_ns, one.why.reason, where, one.adoption_id, undoable)
+            )
+        camera.ledger.news.clear()
 
     def _wanted(self, camera: Camera) -> bool:
         """Whether something new waits for its first looks, which come sooner than the next pass."""

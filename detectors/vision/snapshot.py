@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 MAGIC = b"CWVISION"
-VERSION = 1
+VERSION = 2
 HEAD = len(MAGIC) + 2 + 4  # magic, version, CRC-32 of what follows
 LEVEL = 1  # zlib: planes of a quiet street shrink to a third already
 MOST_BYTES = 1 << 26  # unpacked; a grid of 480 x 480 px with all its tracks needs 1 MB

@@ -40,6 +40,7 @@ TRACK = np.dtype(
         ("doubts", "i4"),
         ("phase", "u1"),
         ("named", "i4"),
+        ("vouched", "?"),
         ("weight", "f8"),
         ("logs", "f8", len(CLASSES)),
         ("features", "f4", len(NAMES)),
@@ -62,6 +63,7 @@ class Track:
         looks, doubts: how often looked at; how many of the last looks in a row said it is none.
         phase: MATURING or STANDING; GONE only in the step in which it leaves.
         named: class, stall or waste, that it was first surely called while standing; -1: none yet.
+        vouched: a person said that it is a thing: no look doubts it.
         weight, logs: fading count and (6,) sum of the log probabilities.
         features: (F,) of the newest look.
     """
@@ -78,6 +80,7 @@ class Track:
     doubts: int = 0
     phase: Phase = Phase.MATURING
     named: int = -1
+    vouched: bool = False
     weight: float = 0.0
     logs: NDArray[np.float64] = field(default_factory=lambda: np.zeros(len(CLASSES)))
     features: NDArray[np.float32] = field(default_factory=lambda: np.zeros(len(NAMES), np.float32))
@@ -103,6 +106,10 @@ class Track:
             posterior = fuse(self.mean_logs()[None])[0]
             if posterior[:EVENTS].max() >= SURE:
                 self.named = int(posterior[:EVENTS].argmax())
+
+    def hand_logs(self) -> NDArray[np.float64]:
+        """(6,) mean log probability of the looks by hand features alone."""
+        return np.asarray(self.logs / max(self.weight, 1e-9))
 
     def mean_logs(self) -> NDArray[np.float64]:
         """(6,) mean log probability of the looks.

@@ -6,6 +6,8 @@ import numpy as np
 
 from schemas.crops import CropBatch
 from schemas.detections import CLASSES, Detections, Phase, SceneState
+from schemas.errors import UsageError
+from schemas.feedback import Adoption, Feedback
 from schemas.frame import FrameBatch
 
 S = 1_000_000_000
@@ -20,6 +22,9 @@ class ScriptedDetector:
     restored: list[str] = field(default_factory=list)
     newest_s: dict[str, int] = field(default_factory=dict)
     forgotten: list[str] = field(default_factory=list)
+    orders: list[int] = field(default_factory=list)
+    refuses: set[int] = field(default_factory=set)
+    adopted: list[Adoption] = field(default_factory=list)
 
     def step(self, frames: FrameBatch) -> Detections:
         self.seen.append((frames.camera_ids, [int(ns) // S for ns in frames.captured_ns]))
@@ -54,6 +59,15 @@ class ScriptedDetector:
     def forget(self, camera_id: str) -> None:
         self.forgotten.append(camera_id)
         self.newest_s.pop(camera_id, None)
+
+    def apply(self, order: Feedback) -> None:
+        self.orders.append(order.order_id)
+        if order.order_id in self.refuses:
+            raise UsageError("no such adoption")
+
+    def drain(self) -> list[Adoption]:
+        news, self.adopted = self.adopted, []
+        return news
 
     def snapshot(self, camera_id: str) -> bytes:
         return b"state of " + camera_id.encode()

@@ -14,6 +14,7 @@ from ingest.decode_process import DecoderProcess
 from schemas.crops import CropBatch, Piece
 from schemas.detections import CLASSES, Detections, Evidence
 from schemas.errors import FrameError
+from schemas.feedback import Adoption, Feedback
 from schemas.frame import Frame, FrameBatch
 from tests.alerts.makers import standing
 from tests.ingest.jpegs import jpeg
@@ -37,6 +38,12 @@ class Looker:
 
     def forget(self, camera_id: str) -> None:
         raise AssertionError(camera_id)
+
+    def apply(self, order: Feedback) -> None:
+        raise AssertionError(order)
+
+    def drain(self) -> list[Adoption]:
+        return []
 
     def snapshot(self, camera_id: str) -> bytes:
         raise AssertionError(camera_id)

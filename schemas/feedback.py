@@ -1,0 +1,71 @@
+"""What entered a camera's background, and what an operator orders about it."""
+
+from dataclasses import dataclass
+
+NativeBox = tuple[float, float, float, float]  # x, y, w, h in native px
+
+# Why a region became background; the place in this list is how a snapshot writes it.
+REASONS = ("light", "shade", "ghost", "other", "operator_ignore", "relearned", "fixture", "recalled")
+
+
+@dataclass(frozen=True, slots=True)
+class Adoption:
+    """A region that became background, and why.
+
+    Attributes:
+        camera_id: where.
+        captured_ns: when, by the frame's clock.
+        reason: one of REASONS: ``light``, ``shade``, ``ghost`` (what was background has left), ``other`` (long surely
+            neither stall nor waste), ``operator_ignore``, ``fixture``; for the whole picture ``relearned``, and
+            ``recalled`` where a reference of the bank was taken over.
+        box_px: x, y, w, h in native px.
+        adoption_id: unique within the camera; 0 where nobody may refer to it.
+        undoable: whether the replaced pixels were kept; the oldest of them are given up when room is needed.
+    """
+
+    camera_id: str
+    captured_ns: int
+    reason: str
+    box_px: NativeBox
+    adoption_id: int = 0
+    undoable: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Undo:
+    """That was real: put the replaced pixels of an adoption back, and doubt no more that a thing stands there."""
+
+    adoption_id: int
+
+
+@dataclass(frozen=True, slots=True)
+class Ignore:
+    """This is nothing: what stands in the box, or the track if it still does, becomes background."""
+
+    box_px: NativeBox
+    track_id: int = -1
+
+
+@dataclass(frozen=True, slots=True)
+class Fixture:
+    """This object is legitimate: never reported while it stands, up to ``until_ns`` captured time (None: for ever)."""
+
+    box_px: NativeBox
+    until_ns: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Feedback:
+    """One order of a person to one camera's detector.
+
+    Attributes:
+        order_id: ascending within the camera, above 0; an order that is not above the last one applied does nothing.
+        camera_id: whose.
+        person: who says so.
+        what: what to do.
+    """
+
+    order_id: int
+    camera_id: str
+    person: str
+    what: Undo | Ignore | Fixture
