@@ -16,13 +16,12 @@ from config.model import Config
 from curbwatch.cli.app import app
 from curbwatch.cli.evaluate import with_dwell
 from curbwatch.cli.output import write_json
-from curbwatch.tuning.compare import Pair, bench_of, compare, recordings_at, to_dict
+from curbwatch.tuning.compare import DEFAULTS, Pair, bench_of, compare, recordings_at, to_dict
 from curbwatch.tuning.compare_report import COLUMNS, by_recording, document, figures, plain_headline, word
 from curbwatch.tuning.report import write_page
 from curbwatch.tuning.sweep import shown
 from ingest.decode import one_thread
 
-DEFAULTS = "defaults"
 FIRST = typer.Argument(metavar="A", help=f"TOML file of the first configuration; {DEFAULTS}: no file.")
 SECOND = typer.Argument(metavar="B", help="TOML file of the second one.")
 PATHS = typer.Argument(metavar="PATH...", help="Folders with recordings (recording/1), searched to their depth.")
@@ -59,13 +58,19 @@ def compare_(  # noqa: PLR0913  # one argument per option of the command line
     _show(found, tongue)
     write_json(json_path, found)
     if report is not None:
-        write_page(report, document(found, pairs, tongue))
+        write_page(report, document(found, pairs, tongue, _options(time_scale, dwell)))
         typer.echo(f"{report}: {report.stat().st_size / 1000:.0f} kB")
 
 
 def _config(path: Path, dwell_s: float | None) -> Config:
     config = load_config(None if str(path) == DEFAULTS else path)
     return config if dwell_s is None else with_dwell(config, dwell_s)
+
+
+def _options(time_scale_s: float | None, dwell_s: float | None) -> str:
+    """The replay's options as they were given, for the next command."""
+    given = (("--time-scale", time_scale_s), ("--dwell", dwell_s))
+    return " ".join(f"{flag} {value:g}" for flag, value in given if value is not None)
 
 
 def _show(found: dict[str, Any], lang: Lang) -> None:

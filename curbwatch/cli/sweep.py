@@ -20,7 +20,7 @@ from curbwatch.tuning.sweep_report import (
     RESULT_HEADS,
     best_first,
     check_plot,
-    results,
+    row,
     to_dict,
     value_of,
     word,
@@ -113,11 +113,11 @@ def _show(outcomes: tuple[Outcome, ...], base: Point, axes: tuple[Axis, ...], la
     table = Table(box=SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
     for name in RESULT_HEADS:
         table.add_column(word(name, lang), justify="right", no_wrap=True)
-    table.add_column(word("knobs", lang))
+    for axis in axes:
+        table.add_column(axis.name.replace("_", " "), justify="right")  # so that it wraps
     ordered = best_first(outcomes)
     for number, one in ordered[:SHOWN]:
-        cells = ("–" if cell is None else str(cell) for cell in (number, *results(one)))
-        table.add_row(*cells, one.point.label)
+        table.add_row(*("–" if cell is None else str(cell) for cell in row(number, one, axes, base)))
     console.print(table)
     if len(ordered) > SHOWN:
         console.print(f"and {len(ordered) - SHOWN} more, in --plot and --json")

@@ -1,7 +1,7 @@
 """Two configurations over the same recordings: what the second finds, loses and wrongly reports beside the first."""
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -19,6 +19,7 @@ from schemas.incident import Box
 
 What = Literal["gained", "lost", "renamed", "false_new", "false_gone"]
 WHATS: tuple[What, ...] = ("lost", "false_new", "gained", "false_gone", "renamed")
+DEFAULTS = "defaults"  # stands for a file that sets nothing
 COUNTED = ("events", "found", "false_alarms", "duplicates", "standing_found")
 
 
@@ -29,18 +30,23 @@ class Difference:
     Attributes:
         what: ``gained``, ``lost`` or ``renamed`` (found by both, as another family) of an event; ``false_new`` or
             ``false_gone`` of a false alarm.
-        recording: its name.
+        recording, path: its name and folder.
         event: None for a false alarm.
         before, after: the first configuration's alert and the second's; None where there is none.
         pictures: the last frame from before the thing came and the one that opened the alert; a missing one is None.
+        frame: number of the opening frame, from 0; -1 where it is not known.
+        after_s: captured seconds of the opening frame since the recording's first one.
     """
 
     what: What
     recording: str
+    path: str
     event: Event | None
     before: Alert | None
     after: Alert | None
     pictures: tuple[bytes | None, bytes | None] = (None, None)
+    frame: int = -1
+    after_s: float = 0.0
 
     @property
     def alert(self) -> Alert:
@@ -94,7 +100,7 @@ def differences(first: Result, second: Result, *, reach_s: float) -> tuple[Diffe
     within ``reach_s`` of each other; each has one partner at most, the nearest in time first. An event that one
     configuration does not count, because it is shorter than its dwell, is no difference.
     """
-    name = first.name
+    here = first.name, first.path
     mine = {found.event: found.alert for found in first.matches}
     found: list[Difference] = []
     for match in second.matches:
@@ -102,14 +108,14 @@ def differences(first: Result, second: Result, *, reach_s: float) -> tuple[Diffe
             continue
         before, after = mine[match.event], match.alert
         if before is None and after is not None:
-            found.append(Difference("gained", name, match.event, None, after))
+            found.append(Difference("gained", *here, match.event, None, after))
         elif before is not None and after is None:
-            found.append(Difference("lost", name, match.event, before, None))
+            found.append(Difference("lost", *here, match.event, before, None))
         elif before is not None and after is not None and before.family != after.family:
-            found.append(Difference("renamed", name, match.event, before, after))
+            found.append(Difference("renamed", *here, match.event, before, after))
     gone, new = unpaired(first.false_alarms, second.false_alarms, reach_s=reach_s)
-    found += [Difference("false_gone", name, None, alert, None) for alert in gone]
-    found += [Difference("false_new", name, None, None, alert) for alert in new]
+    found += [Difference("false_gone", *here, None, alert, None) for alert in gone]
+    found += [Difference("false_new", *here, None, None, alert) for alert in new]
     return tuple(sorted(found, key=lambda one: (WHATS.index(one.what), one.alert.opened_ns)))
 
 
@@ -133,18 +139,17 @@ def with_pictures(found: Sequence[Difference], pictures: DecodedOnce) -> tuple[D
     """The same differences with their pictures; reads the recording once more where there are any."""
     if not found:
         return ()
-    before: list[bytes | None] = [None] * len(found)
-    opening: list[bytes | None] = [None] * len(found)
-    for captured_ns, jpeg in pictures.frames():
-        for number, one in enumerate(found):
+    shown = list(found)
+    first_ns: int | None = None
+    for number, (captured_ns, jpeg) in enumerate(pictures.frames()):
+        first_ns = captured_ns if first_ns is None else first_ns
+        for k, one in enumerate(shown):
             if captured_ns < one.alert.appeared_ns:
-                before[number] = jpeg
-            if captured_ns == one.alert.opened_ns:
-                opening[number] = jpeg
-    return tuple(
-        Difference(one.what, one.recording, one.event, one.before, one.after, shown)
-        for one, shown in zip(found, zip(before, opening, strict=True), strict=True)
-    )
+                shown[k] = replace(one, pictures=(jpeg, None))
+            elif captured_ns == one.alert.opened_ns:
+                after_s = (captured_ns - first_ns) / 1e9
+                shown[k] = replace(one, pictures=(one.pictures[0], jpeg), frame=number, after_s=after_s)
+    return tuple(shown)
 
 
 def box_of(one: Difference) -> Box:
@@ -198,6 +203,7 @@ def _entry(one: Difference) -> dict[str, Any]:
         }
     return {
         "recording": one.recording,
+        "frame": one.frame,
         "event": event,
         "a": _alert(one.before),
         "b": _alert(one.after),

@@ -1,15 +1,16 @@
 """A comparison as a page and as tables in the terminal."""
 
 from collections.abc import Iterator, Sequence
+from html import escape
+from shlex import quote
 from typing import Any
 
-from alerts.messages import Lang
-from curbwatch.tuning.compare import WHATS, Difference, Pair, What, box_of
+from alerts.messages import Lang, duration
+from curbwatch.tuning.compare import DEFAULTS, WHATS, Difference, Pair, What, box_of
 from curbwatch.tuning.replay import Alert
 from curbwatch.tuning.report import Html, figure, heading, page, paragraph, row, span, table, thumbnail
 from curbwatch.tuning.score import KINDS
 from curbwatch.tuning.sweep import shown
-from schemas.units import utc
 
 PICTURES_MAX = 60  # differences of one kind with pictures: a page of thousands opens nowhere
 WORDS = {
@@ -43,6 +44,7 @@ WORDS = {
     "false_gone": ("消失的误报", "False alarms gone"),
     "stall": ("摊点", "stall"),
     "waste": ("垃圾", "waste"),
+    "moment": ("第 {frame} 帧,开始后{after}", "frame {frame}, {after} after the first"),
     "more": ("另有 {} 项无图,见 --json。", "{} more without pictures: see --json."),
     "moved": ("变动最大者在前,无变化者从略。", "Those that changed most first; unchanged ones are left out."),
 }
@@ -52,10 +54,10 @@ COLUMNS = ("events", "found", "false_alarms", "duplicates", "standing_found")
 BETTER = {"found": 1, "false_alarms": -1, "duplicates": -1}  # which way is good; other counts are neither
 
 
-def document(found: dict[str, Any], pairs: Sequence[Pair], lang: Lang) -> str:
-    """The page: knobs, figures, recordings, then each difference with the picture before and the opening one.
+def document(found: dict[str, Any], pairs: Sequence[Pair], lang: Lang, options: str = "") -> str:
+    """The page: knobs, figures, each difference with the picture before and the opening one, recordings.
 
-    ``found`` as ``compare.to_dict`` gives it.
+    ``found`` as ``compare.to_dict`` gives it; ``options`` of the command line belong to the replay, as ``--dwell 20``.
     """
     files = (found["a"]["file"], found["b"]["file"])
     names = [f"{word(side, lang)} {file}" for side, file in zip(("first", "second"), files, strict=True)]
@@ -69,7 +71,7 @@ def document(found: dict[str, Any], pairs: Sequence[Pair], lang: Lang) -> str:
         table(["", *(word(side, lang) for side in ("first", "second", "change"))], figures(found, lang, markup=True)),
     ]
     for what in WHATS:
-        body += _section(what, [one for one in every if one.what == what], lang)
+        body += _section([one for one in every if one.what == what], lang, (*files, options))
     body += [heading(word("recordings", lang)), paragraph(word("moved", lang), "soft")]
     body.append(
         table([word("recording", lang), *(word(key, lang) for key in COLUMNS)], by_recording(found, markup=True))
@@ -134,22 +136,24 @@ def _knobs(found: dict[str, Any], lang: Lang) -> Html:
     return table([word(name, lang) for name in ("knob", "first", "second")], rows)
 
 
-def _section(what: What, own: Sequence[Difference], lang: Lang) -> Iterator[object]:
+def _section(own: Sequence[Difference], lang: Lang, called: tuple[str, str, str]) -> Iterator[object]:
+    """Every difference of one kind; ``called``: both files, and the options of the replay."""
     if not own:
         return
-    yield heading(f"{word(what, lang)} ({len(own)})")
+    yield heading(f"{word(own[0].what, lang)} ({len(own)})")
     for one in own[:PICTURES_MAX]:
-        yield _shown(one, lang)
+        yield _shown(one, lang, _command(one, *called))
     if len(own) > PICTURES_MAX:
         yield paragraph(word("more", lang).format(len(own) - PICTURES_MAX), "soft")
 
 
-def _shown(one: Difference, lang: Lang) -> Html:
+def _shown(one: Difference, lang: Lang, command: str) -> Html:
     pictures = [
         figure(thumbnail(jpeg, box_of(one), alt=f"{one.recording} {word(name, lang)}"), word(name, lang))
         for jpeg, name in zip(one.pictures, ("before", "opening"), strict=True)
     ]
-    said = [paragraph(one.recording, "mark"), paragraph(str(utc(one.alert.opened_ns))[:19] + " UTC", "soft")]
+    moment = word("moment", lang).format(frame=one.frame, after=duration(one.after_s, lang))
+    said = [paragraph(one.recording, "mark"), paragraph(moment, "soft")]
     if one.event is not None:
         event = one.event
         said.append(
@@ -157,7 +161,16 @@ def _shown(one: Difference, lang: Lang) -> Html:
         )
     for side, alert in (("first", one.before), ("second", one.after)):
         said.append(paragraph(f"{word(side, lang)}: {_alert(alert, lang)}"))
+    said.append(Html(f"<p><code>{escape(command)}</code></p>"))
     return row([*pictures, Html(f"<div>{''.join(said)}</div>")])
+
+
+def _command(one: Difference, first: str, second: str, options: str) -> str:
+    """What tells more of it: the alert's own configuration, explained at its place and moment."""
+    file = second if one.after is not None else first
+    words = [f"{one.path}@{one.frame}", "--box", ",".join(str(round(side)) for side in one.alert.box_px)]
+    words += [] if file == DEFAULTS else ["--config", file]
+    return " ".join(["curbwatch explain", *map(quote, words), options]).rstrip()
 
 
 def _alert(alert: Alert | None, lang: Lang) -> str:
@@ -171,7 +184,7 @@ def _kind(kind: str, lang: Lang) -> str:
 
 
 def _counts(name: str, first: int, second: int, good: int, *, markup: bool) -> tuple[object, ...]:
-    change = f"{second - first:+d}"
+    change = f"{second - first:+d}" if second != first else "0"
     return name, first, second, _coloured(change, (second - first) * good) if markup else change
 
 

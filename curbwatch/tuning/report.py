@@ -3,6 +3,7 @@
 Each piece returns ``Html``; any other text put into a piece is escaped: a name from a recording changes nothing.
 """
 
+import re
 from base64 import b64encode
 from collections.abc import Iterable, Sequence
 from html import escape
@@ -23,6 +24,7 @@ THUMBNAIL_PX = 232  # width of a thumbnail; 4 : 3
 AROUND = 3.0  # a thumbnail shows this many times the box
 LEAST_PX = 120  # native px that a thumbnail shows at least: less says nothing of the place
 OUTLINE_BGR, EDGE_BGR = (60, 70, 245), (20, 20, 20)
+COLOURED = re.compile(r"<span[^<>]*>([^<>]*)</span>")
 
 STYLE = """
 :root{color-scheme:light dark;--ink:#1b1f24;--soft:#5b6470;--line:#d7dce2;--ground:#fff;--band:#f4f6f8;--good:#1a7f4b;
@@ -37,6 +39,7 @@ p{margin:.4rem 0;max-width:60rem}.soft,caption{color:var(--soft)}
 .wide{overflow-x:auto}table{border-collapse:collapse;margin:.5rem 0 1rem}caption{text-align:left;padding-bottom:.3rem}
 th,td{padding:.3rem .7rem;border-bottom:1px solid var(--line);text-align:left;vertical-align:top}
 th{font-weight:600;border-bottom:2px solid var(--line)}tbody tr:nth-child(even){background:var(--band)}
+code{font-size:.85rem;overflow-wrap:anywhere}
 th.n,td.n{text-align:right;font-variant-numeric:tabular-nums;white-space:nowrap}
 .good{color:var(--good)}.bad{color:var(--bad)}.mark{color:var(--mark)}
 img{display:block;max-width:100%;height:auto;border-radius:3px}
@@ -194,8 +197,8 @@ def _class(kind: str) -> str:
 
 
 def _is_number(part: object) -> bool:
-    """Whether a cell stands to the right: a number, a dash, or a text that begins like a number."""
+    """Whether a cell stands to the right: a number, a dash, or words, coloured or not, that begin like a number."""
     if part is None or isinstance(part, int | float):
         return True
-    text = str(part)
-    return not isinstance(part, Html) and (text in {NONE, ""} or text[0].isdigit() or text[:2] in {"+0", "-0"})
+    text = COLOURED.sub(r"\1", part) if isinstance(part, Html) else str(part)
+    return text in {NONE, ""} or text[0].isdigit() or (text[0] in "+-" and text[1:2].isdigit())

@@ -9,7 +9,7 @@ from alerts.messages import Lang
 from curbwatch.tuning.sweep_run import Outcome
 
 WIDE, HIGH = 860, 480
-LEFT, RIGHT, TOP, BOTTOM = 78, 24, 20, 58
+LEFT, RIGHT, TOP, BOTTOM = 78, 24, 44, 58
 TICKS = 6  # about so many on each axis
 NAMED_MAX = 12  # configurations named at one dot
 RADIUS, RADIUS_FRONT = 5, 7
@@ -170,7 +170,7 @@ def _title(own: Sequence[tuple[int, Outcome]], here: int) -> str:
 
 
 def _legend(here: int) -> Iterator[str]:
-    x, y = WIDE - RIGHT - 330, HIGH - 10
+    x, y = LEFT + 8, TOP - 16
     yield f'<circle class="dot front" cx="{x}" cy="{y - 4}" r="{RADIUS_FRONT}"/>'
     yield f'<text x="{x + 12}" y="{y}">{_word("front", here)}</text>'
     x += 120

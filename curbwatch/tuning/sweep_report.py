@@ -117,9 +117,8 @@ def results(one: Outcome) -> tuple[object, ...]:
 
 
 def heads(axes: Sequence[Axis], lang: Lang) -> tuple[str, ...]:
-    """Heads of the table: what they gave, then the knobs with their units."""
-    named = tuple(axis.key + (f" [{axis.unit}]" if axis.unit else "") for axis in axes)
-    return *(word(name, lang) for name in RESULT_HEADS), *named
+    """Heads of the table: what they gave, then the knobs, whose sections and units stand in a table of their own."""
+    return *(word(name, lang) for name in RESULT_HEADS), *(axis.name for axis in axes)
 
 
 def value_of(point: Point, axis: Axis) -> object:

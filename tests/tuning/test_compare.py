@@ -1,4 +1,5 @@
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -118,7 +119,9 @@ def test_a_difference_comes_with_the_picture_before_and_the_opening_one(tmp_path
         what: int(what == "false_gone") for what in WHATS
     }
     assert found["recordings"][0]["delta"]["false_alarms"] == -1
-    page = document(found, [pair], "en")
+    page = document(found, [pair], "en", "--dwell 30")
+    command = rf"curbwatch explain {tmp_path / 'clip'}@{one.frame} --box [\d,]+ --config a\.toml --dwell 30</code>"
+    assert re.search(command, page)
     assert page.count("data:image/jpeg;base64,") == 2
     assert "b&lt;.toml" in page
     assert "False alarms gone: 1" in page
