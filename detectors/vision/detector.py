@@ -7,7 +7,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from config.vision import VisionKnobs
-from detectors.vision import bank_views, classify, exposure, feedback, grid, inspection, memory, snapshot
+from detectors.vision import (
+    bank_views,
+    classify,
+    crops,
+    crops_wanted,
+    exposure,
+    feedback,
+    grid,
+    inspection,
+    memory,
+    snapshot,
+)
 from detectors.vision import camera as single
 from detectors.vision.camera import Camera
 from detectors.vision.feedback_ledger import Why
@@ -38,6 +49,7 @@ class VisionDetector:
         self._knobs = knobs
         self._views = views
         self._classifier = classify.load()
+        self._net = crops.load() if knobs.crop_model == "own" else None
         self._arenas: dict[tuple[int, int], Arena] = {}
         self._scratch: dict[tuple[int, int], memory.Scratch] = {}
         self._pictures: dict[tuple[int, int], NDArray[np.uint8]] = {}
@@ -76,11 +88,24 @@ class VisionDetector:
                 scene[index] = SceneState.WARMING
             self._tell(camera, camera_id)
             rows.extend((int(index), track) for track in found)
-        return _detections(scene, rows, cameras)
+        knobs = None if self._net is None else self._knobs
+        return _detections(scene, rows, dict(enumerate(cameras)), knobs)
 
-    def classify(self, _: CropBatch) -> Detections:
-        """Nothing is wanted yet, so that nothing changes."""
-        return Detections.empty()
+    def classify(self, pieces: CropBatch) -> Detections:
+        """Look at pieces of tracks, if the crop classifier is there; returns the rows of those tracks."""
+        count = int(pieces.frame.max(initial=-1)) + 1
+        if self._net is None or not len(pieces):
+            return Detections.empty(count)
+        rows: list[tuple[int, Track]] = []
+        cameras: dict[int, Camera] = {}
+        for k, logs in enumerate(self._net.logs(pieces)):
+            camera = self._cameras.get(pieces.camera_ids[k])
+            track = None if camera is None else next((t for t in camera.tracks if t.id == pieces.track_id[k]), None)
+            if camera is not None and track is not None:
+                crops_wanted.add(track, logs, int(pieces.captured_ns[k]))
+                rows.append((int(pieces.frame[k]), track))
+                cameras[int(pieces.frame[k])] = camera
+        return _detections(np.zeros(count, np.uint8), rows, cameras, None)
 
     def forget(self, camera_id: str) -> None:
         """Drop one camera's state. Unknown cameras are ignored."""
@@ -287,8 +312,12 @@ def _native(box: Box, camera: Camera) -> tuple[float, float, float, float]:
     return box[0] * across, box[1] * down, box[2] * across, box[3] * down
 
 
-def _detections(scene: NDArray[np.uint8], rows: list[tuple[int, Track]], cameras: list[Camera]) -> Detections:
-    now_ns = [int(camera.arena.state["last_ns"][camera.slot]) for camera in cameras]
+def _detections(
+    scene: NDArray[np.uint8], rows: list[tuple[int, Track]], cameras: Mapping[int, Camera], knobs: VisionKnobs | None
+) -> Detections:
+    """Rows of tracks, each with its frame's number; ``knobs``: say which pieces are wanted, None: none are."""
+    now_ns = {index: int(camera.arena.state["last_ns"][camera.slot]) for index, camera in cameras.items()}
+    wanted = [knobs is not None and crops_wanted.wanted(track, now_ns[index], knobs) for index, track in rows]
     found = [track for _, track in rows]
     logs = np.asarray([track.mean_logs() for track in found], np.float64).reshape(-1, len(CLASSES))
     return Detections(
@@ -300,7 +329,7 @@ def _detections(scene: NDArray[np.uint8], rows: list[tuple[int, Track]], cameras
         appeared_ns=np.asarray([track.appeared_ns for track in found], np.int64),
         dwell_s=np.asarray([(now_ns[index] - track.appeared_ns) / 1e9 for index, track in rows], np.float32),
         posterior=classify.fuse(logs),
-        evidence=np.zeros(len(rows), np.uint8),
-        wanted=np.zeros(len(rows), np.bool_),
+        evidence=np.asarray([crops_wanted.evidence(track) for track in found], np.uint8),
+        wanted=np.asarray(wanted, np.bool_),
         wanted_frame=np.zeros(len(scene), np.bool_),
     )

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from detectors.vision.assembly import neighbours, overlap
-from detectors.vision.classify import fuse
+from detectors.vision.classify import POOL, fuse
 from detectors.vision.features import NAMES
 from detectors.vision.grid import HISTORY, Plane, chroma, luma
 from detectors.vision.proposals import Blob, Box
@@ -43,6 +43,9 @@ TRACK = np.dtype(
         ("vouched", "?"),
         ("weight", "f8"),
         ("logs", "f8", len(CLASSES)),
+        ("crops", "i4"),
+        ("crop_ns", "i8"),
+        ("crop_logs", "f8", len(CLASSES)),
         ("features", "f4", len(NAMES)),
     ]
 )
@@ -65,6 +68,7 @@ class Track:
         named: class, stall or waste, that it was first surely called while standing; -1: none yet.
         vouched: a person said that it is a thing: no look doubts it.
         weight, logs: fading count and (6,) sum of the log probabilities.
+        crops, crop_ns, crop_logs: pieces of the original looked at, when last, (6,) sum of their log probabilities.
         features: (F,) of the newest look.
     """
 
@@ -83,6 +87,9 @@ class Track:
     vouched: bool = False
     weight: float = 0.0
     logs: NDArray[np.float64] = field(default_factory=lambda: np.zeros(len(CLASSES)))
+    crops: int = 0
+    crop_ns: int = 0
+    crop_logs: NDArray[np.float64] = field(default_factory=lambda: np.zeros(len(CLASSES)))
     features: NDArray[np.float32] = field(default_factory=lambda: np.zeros(len(NAMES), np.float32))
 
     def due(self, now_ns: int, spacing_s: float) -> bool:
@@ -117,7 +124,9 @@ class Track:
         What was once called waste is not called a stall later, nor the other way about: one thing would become two
         incidents. Where a later look prefers the other, the two exchange their values.
         """
-        means = self.logs / max(self.weight, 1e-9)
+        means = self.hand_logs()
+        if self.crops:
+            means = POOL.logs(means, self.crop_logs / self.crops)
         if self.named >= 0 and means[1 - self.named] > means[self.named]:
             means[:EVENTS] = means[EVENTS - 1 :: -1]
         return means
@@ -141,6 +150,7 @@ def assign(tracks: list[Track], blob: Blob, reach_px: float) -> list[Track]:
     """Tracks that a blob belongs to, oldest first: those it overlaps, else one it is a late part of."""
     hit = [track for track in tracks if overlap(track.box, blob.box) >= OVERLAP]
     if hit:
+                self.crops, self.crop_logs = 0, np.zeros(len(CLASSES))
         return hit
     near = [track for track in tracks if neighbours(track.box, blob.box, reach_px)]
     return [track for track in near if blob.area < FRAGMENT * track.area][:1]
@@ -189,10 +199,12 @@ def unpack(rows: NDArray[np.void]) -> list[Track]:
     tracks = []
     for row in rows:
         plain = {
-            name: row[name].item() for name in TRACK.names or () if name not in {"box", "logs", "phase", "features"}
+            name: row[name].item()
+            for name in TRACK.names or ()
+            if name not in {"box", "logs", "crop_logs", "phase", "features"}
         }
         box = (int(row["box"][0]), int(row["box"][1]), int(row["box"][2]), int(row["box"][3]))
-        arrays = {name: row[name].copy() for name in ("logs", "features")}
+        arrays = {name: row[name].copy() for name in ("logs", "crop_logs", "features")}
         tracks.append(Track(box=box, phase=Phase(int(row["phase"])), **arrays, **plain))
     return tracks
 

@@ -1,12 +1,13 @@
 import io
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from curbwatch.tuning.train import fit
-from curbwatch.tuning.train.collect import Looks, stack
-from curbwatch.tuning.train.cutouts import drawings, veils
+from curbwatch.tuning.train.collect import WINDOW_PX, Looks, stack
+from curbwatch.tuning.train.cutouts import drawings, plain_things, veils
 from curbwatch.tuning.train.cutouts import fit as scaled
 from detectors.vision.features import NAMES
 from schemas.detections import CLASSES
@@ -21,7 +22,15 @@ def looks(count: int = 300) -> Looks:
     features = rng.normal(0, 0.5, (count, len(NAMES))).astype(np.float32)
     features[np.arange(count), labels] += 4
     features[:, NAMES.index("log_width")] = np.log(40)
-    return Looks(features, labels.astype(np.int64), (np.arange(count) // 5).astype(np.int64), np.full(count, "made"))
+    return Looks(
+        features,
+        labels.astype(np.int64),
+        (np.arange(count) // 5).astype(np.int64),
+        np.full(count, "made"),
+        np.full(count, 40, np.float32),
+        np.where(np.arange(count) % 5 == 1, np.arange(count) // 5, -1),
+        np.zeros(((count + 4) // 5, WINDOW_PX, WINDOW_PX, 3), np.uint8),
+    )
 
 
 def test_nothing_to_learn_from_is_said() -> None:
@@ -34,10 +43,12 @@ def test_nothing_to_learn_from_is_said() -> None:
 def test_tracks_of_several_runs_stay_apart() -> None:
     joined = stack([looks(10), stack([]), looks(10)])
     assert len(np.unique(joined.groups)) == 4
+    assert joined.window[joined.window >= 0].tolist() == [0, 1, 2, 3]
+    assert len(joined.windows) == 4
 
 
 def test_what_can_be_told_apart_is_learned() -> None:
-    table = fit.confusion(fit.train(looks(), SMALL), looks())
+    table = fit.confusion(fit.judged(fit.train(looks(), SMALL), looks()))
     assert np.trace(table) == table.sum() == 60
 
 
@@ -53,7 +64,7 @@ def test_the_same_looks_give_the_same_file(tmp_path: Path) -> None:
 
 def test_a_long_track_weighs_no_more_than_a_few_looks_and_narrow_stalls_nothing() -> None:
     few = looks(60)
-    long = Looks(few.features, few.labels * 0 + 1, few.groups * 0, few.sources)
+    long = replace(few, labels=few.labels * 0 + 1, groups=few.groups * 0)
     alone = stack([long, looks(60)])
     weights = fit.weigh(alone)
     assert weights[:60].sum() < 0.5 * weights.sum()
@@ -63,7 +74,7 @@ def test_a_long_track_weighs_no_more_than_a_few_looks_and_narrow_stalls_nothing(
 
 def test_cut_outs_are_scaled_and_feathered() -> None:
     rng = np.random.default_rng(1)
-    for cut in (*drawings(rng, 9), *veils(rng, 3)):
+    for cut in (*drawings(rng, 9), *veils(rng, 3), *plain_things(rng, 10)):
         assert cut.label in CLASSES
         picture, alpha = scaled(cut, 30, rng)
         assert picture.shape[:2] == alpha.shape

@@ -2,6 +2,7 @@
 
 import argparse
 import sys
+from dataclasses import fields, replace
 from pathlib import Path
 
 import numpy as np
@@ -16,12 +17,12 @@ from ingest.decode import one_thread
 from schemas.detections import CLASSES
 from schemas.errors import CurbwatchError
 
-SPLITS = ("kept", "held")
-ARRAYS = ("features", "labels", "groups", "sources")
+HALVES = ("first", "second")
+ARRAYS = tuple(f.name for f in fields(Looks))
 
 
 def main() -> int:
-    """Collect, fit on the kept split, print held-out figures, fit on everything, write. Returns the exit code."""
+    """Collect, fit to each half, judge it by the other, fit to everything, write. Returns the exit code."""
     parser = argparse.ArgumentParser(prog="python -m curbwatch.tuning.train", description=__doc__)
     parser.add_argument("--data", type=Path, required=True, help="folder of the development data (shared/data)")
     parser.add_argument("--out", type=Path, default=Path(detectors.vision.__file__).with_name(WEIGHTS))
@@ -29,47 +30,52 @@ def main() -> int:
     parser.add_argument("--without", default="", help="leave out sources whose name holds this: a place never seen")
     given = parser.parse_args()
     try:
-        kept, held = _collect(given.data, given.looks)
+        halves = collect_halves(given.data, given.looks)
     except CurbwatchError as error:
         sys.stderr.write(f"train: {error}\n")
         return error.exit_code
     if given.without:
-        kept, held = (_but(looks, given.without) for looks in (kept, held))
-    sys.stdout.write(f"{len(kept)} looks to learn from, {len(held)} held out\n")
-    tried = fit.train(kept, fit.Plan())
-    sys.stdout.write("held-out tracks, rows true, columns found:\n" + _table(fit.confusion(tried, held)))
-    sys.stdout.write(_alerts(fit.judged(tried, held)))
-    size = fit.write(fit.train(stack([kept, held]), fit.Plan()), given.out)
+        halves = (_but(halves[0], given.without), _but(halves[1], given.without))
+    sys.stdout.write(
+        f"{len(halves[0])} and {len(halves[1])} looks; each half judged by what was learned from the other\n"
+    )
+    tracks = []
+    for mine, other in (halves, halves[::-1]):
+        tracks += fit.judged(fit.train(mine, fit.Plan()), other)
+    sys.stdout.write("tracks, rows true, columns found:\n" + _table(fit.confusion(tracks)))
+    sys.stdout.write(_alerts(tracks))
+    size = fit.write(fit.train(stack(halves), fit.Plan()), given.out)
     sys.stdout.write(f"{given.out}: {size} bytes\n")
     return 0
 
 
 def _but(looks: Looks, name: str) -> Looks:
     rows = np.char.find(looks.sources, name) < 0
-    return Looks(looks.features[rows], looks.labels[rows], looks.groups[rows], looks.sources[rows])
+    return replace(looks, **{f.name: getattr(looks, f.name)[rows] for f in fields(Looks) if f.name != "windows"})
 
 
-def _collect(data: Path, file: Path | None) -> tuple[Looks, Looks]:
+def collect_halves(data: Path, file: Path | None) -> tuple[Looks, Looks]:
+    """Looks of both halves, from ``file`` where it is, else collected and kept there. Raises UsageError."""
     if file is not None and file.exists():
         with np.load(file) as arrays:
-            kept, held = (Looks(*(arrays[f"{split}_{name}"] for name in ARRAYS)) for split in SPLITS)
-        return kept, held
-    splits = []
-    for held_out in (False, True):
+            first, second = (Looks(*(arrays[f"{half}_{name}"] for name in ARRAYS)) for half in HALVES)
+        return first, second
+    halves = []
+    for index, half in enumerate(HALVES):
         parts = []
-        for name, run in sources(data, Amounts(), held=held_out):
+        for name, run in sources(data, Amounts(), second=bool(index)):
             parts.append(run())
-            sys.stdout.write(f"{name}: {len(parts[-1])}\n")
+            sys.stdout.write(f"{half} {name}: {len(parts[-1])}\n")
             sys.stdout.flush()
-        splits.append(stack(parts))
+        halves.append(stack(parts))
     if file is not None:
         every = {
-            f"{name}_{array}": getattr(looks, array)
-            for name, looks in zip(SPLITS, splits, strict=True)
+            f"{half}_{array}": getattr(looks, array)
+            for half, looks in zip(HALVES, halves, strict=True)
             for array in ARRAYS
         }
-        np.savez_compressed(file, allow_pickle=False, **every)
-    return splits[0], splits[1]
+        np.savez(file, allow_pickle=False, **every)
+    return halves[0], halves[1]
 
 
 def _table(counts: NDArray[np.int64]) -> str:

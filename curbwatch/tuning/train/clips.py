@@ -28,6 +28,7 @@ class Clip:
         size: native width and height, px.
         view: its zones, under its name.
         standing: boxes of objects that are there from the first frame on.
+        own_time: whether it carries stamps or a period of its own.
     """
 
     name: str
@@ -36,6 +37,7 @@ class Clip:
     size: tuple[int, int]
     view: CameraView
     standing: tuple[Box, ...]
+    own_time: bool = False
 
 
 def read_clip(path: Path, *, time_scale_s: float | None, most: int = 100_000) -> Clip:
@@ -52,11 +54,12 @@ def read_clip(path: Path, *, time_scale_s: float | None, most: int = 100_000) ->
         recording.size,
         CameraView(recording.name, recording.zones),
         recording.standing,
+        recording.own_time,
     )
 
 
-def batches(clip: Clip, pasted: "Sequence[Paste]" = ()) -> Iterator[FrameBatch]:
-    """One batch per decodable frame, with the pastes in their frames."""
+def batches(clip: Clip, pasted: "Sequence[Paste]" = ()) -> Iterator[tuple[FrameBatch, bytes]]:
+    """One batch per decodable frame with the JPEG behind it, with the pastes in their frames."""
     for index, (jpeg, time_ns) in enumerate(zip(clip.jpegs, clip.times_ns, strict=True)):
         try:
             sent = jpeg
@@ -66,7 +69,7 @@ def batches(clip: Clip, pasted: "Sequence[Paste]" = ()) -> Iterator[FrameBatch]:
             batch = batch_of(Frame(clip.name, time_ns, time_ns, sent, *clip.size))
         except FrameError:
             continue
-        yield batch
+        yield batch, sent
 
 
 @dataclass(frozen=True, slots=True)

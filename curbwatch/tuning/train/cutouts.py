@@ -5,7 +5,7 @@ the web, so used privately); crops of carts and tents from the web (no licence s
 project's own. The weights made from them hold numbers only, and no picture can be got back from them.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,13 +15,14 @@ from numpy.typing import NDArray
 
 from curbwatch.simulate.goods import STALLS, stall
 from curbwatch.simulate.people import rider, sitter, stander
-from curbwatch.simulate.sprite import Sprite, opaque_box, scaled
+from curbwatch.simulate.sprite import Canvas, Colour, Sprite, opaque_box, scaled, shade, vary
 from curbwatch.simulate.traffic import car, truck
 from curbwatch.simulate.waste import WASTES, waste
 from curbwatch.tuning.train.clips import Clip
 from ingest.decode import decode_full
 
 Rng = np.random.Generator
+Choose = Callable[[Sequence[Path]], list[Path]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,10 +42,13 @@ class CutOut:
     width_px: tuple[int, int]
 
 
-def street_waste(folder: Path) -> list[CutOut]:
-    """Boxes of a split of the street-waste pictures: exposed waste is waste, a bin that does not overflow is other."""
+def street_waste(folder: Path, choose: Choose = list) -> list[CutOut]:
+    """Boxes of a split of the street-waste pictures: exposed waste is waste, a bin that does not overflow is other.
+
+    ``choose`` takes some of the label files.
+    """
     found = []
-    for file in sorted((folder / "labels").glob("*.txt")):
+    for file in choose(sorted((folder / "labels").glob("*.txt"))):
         picture = cv2.imread(str(folder / "images" / f"{file.stem}.jpg"))
         if picture is None:
             continue
@@ -90,10 +94,91 @@ def drawings(rng: Rng, count: int) -> Iterator[CutOut]:
         yield CutOut(np.clip(colour, 0, 255).astype(np.uint8), alpha.astype(np.float32), label, size)
 
 
-def patches(folder: Path, rng: Rng, count: int) -> list[CutOut]:
+def plain_things(rng: Rng, count: int) -> Iterator[CutOut]:
+    """``count`` drawings of bags, cases, cartons and sacks that somebody put down: waste, in any colour."""
+    for index in range(count):
+        canvas = Canvas(1.6, 1.4, ppm=90)
+        wide, high = float(rng.uniform(0.3, 1.0)), float(rng.uniform(0.25, 0.9))
+        colour = _any_colour(rng)
+        (_carton, _case, _soft, _soft, _sack)[index % 5](canvas, rng, (wide, high), colour)
+        sprite = canvas.finish(rng, grain=float(rng.uniform(0.03, 0.12)), light=float(rng.uniform(0.05, 0.25)))
+        cut = scaled(sprite, sprite.ppm, flip=bool(rng.integers(2)))
+        alpha = 1 - cut.through[..., 0].astype(np.float32) / 255
+        x0, y0, x1, y1 = opaque_box(np.asarray(alpha * 255, np.uint8), 8)
+        alpha = alpha[y0:y1, x0:x1]
+        picture = cut.colour[y0:y1, x0:x1].astype(np.float32) / np.maximum(alpha[..., None], 1e-3)
+        yield CutOut(np.clip(picture, 0, 255).astype(np.uint8), alpha.astype(np.float32), "waste", (7, 32))
+
+
+def _any_colour(rng: Rng) -> Colour:
+    """Mostly dark or dull, as bags are; now and then bright."""
+    value = float(rng.choice([rng.uniform(15, 70), rng.uniform(60, 150), rng.uniform(150, 240)], p=[0.5, 0.3, 0.2]))
+    away = float(rng.choice([6.0, 25.0, 60.0], p=[0.4, 0.35, 0.25]))
+    blue, green, red = (int(np.clip(value + rng.normal(0, away), 5, 250)) for _ in range(3))
+    return blue, green, red
+
+
+def _carton(canvas: Canvas, rng: Rng, size: tuple[float, float], colour: Colour) -> None:
+    wide, high = size
+    brown = (int(rng.uniform(70, 130)), int(rng.uniform(110, 170)), int(rng.uniform(150, 210)))
+    body = brown if rng.random() < 0.6 else colour
+    canvas.rectangle(-wide / 2, 0, wide, high, body)
+    slant = float(rng.uniform(0.05, 0.3)) * wide
+    deep = float(rng.uniform(0.1, 0.35)) * high
+    top = ((-wide / 2, high), (-wide / 2 + slant, high + deep), (wide / 2 + slant, high + deep), (wide / 2, high))
+    canvas.polygon(top, shade(body, float(rng.uniform(1.05, 1.3))))
+    side = ((wide / 2, 0.0), (wide / 2 + slant, deep), (wide / 2 + slant, high + deep), (wide / 2, high))
+    canvas.polygon(side, shade(body, float(rng.uniform(0.55, 0.85))))
+    if rng.random() < 0.6:
+        canvas.rectangle(-wide / 2, high * 0.45, wide, high * 0.08, shade(body, float(rng.uniform(0.8, 1.25))))
+
+
+def _case(canvas: Canvas, rng: Rng, size: tuple[float, float], colour: Colour) -> None:
+    wide, high = size[0] * 0.7, size[1]
+    canvas.rectangle(-wide / 2, 0.04, wide, high, colour)
+    for k in range(int(rng.integers(0, 4))):
+        canvas.rectangle(-wide / 2 + wide * (k + 1) / 5, 0.06, wide * 0.04, high * 0.9, shade(colour, 0.75))
+    canvas.ellipse((-wide * 0.4, 0.03), (0.04, 0.04), (25, 25, 25))
+    canvas.ellipse((wide * 0.4, 0.03), (0.04, 0.04), (25, 25, 25))
+    if rng.random() < 0.6:
+        grip = float(rng.uniform(0.05, 0.35))
+        canvas.line((-wide * 0.2, high), (-wide * 0.2, high + grip), 0.025, (60, 60, 60))
+        canvas.line((wide * 0.2, high), (wide * 0.2, high + grip), 0.025, (60, 60, 60))
+        canvas.line((-wide * 0.2, high + grip), (wide * 0.2, high + grip), 0.035, (50, 50, 50))
+
+
+def _soft(canvas: Canvas, rng: Rng, size: tuple[float, float], colour: Colour) -> None:
+    """A rucksack, a shopping bag, a bag of cloth: a lump with a lighter or darker part and straps."""
+    wide, high = size
+    points = []
+    for k in range(16):
+        angle = 2 * np.pi * k / 16
+        lump = 1 + float(rng.normal(0, 0.06))
+        across = np.sign(np.cos(angle)) * abs(np.cos(angle)) ** 0.6 * wide / 2 * lump
+        up = high / 2 + np.sign(np.sin(angle)) * abs(np.sin(angle)) ** 0.6 * high / 2 * lump
+        points.append((float(across), float(max(0.0, up))))
+    canvas.polygon(points, colour)
+    part = shade(colour, float(rng.choice([0.7, 1.3])))
+    canvas.ellipse((float(rng.uniform(-0.1, 0.1)) * wide, high * 0.35), (wide * 0.28, high * 0.22), part)
+    if rng.random() < 0.6:
+        canvas.line((-wide * 0.2, high * 0.9), (0.0, high * 1.2), 0.03, shade(colour, 0.7))
+        canvas.line((0.0, high * 1.2), (wide * 0.2, high * 0.9), 0.03, shade(colour, 0.7))
+
+
+def _sack(canvas: Canvas, rng: Rng, size: tuple[float, float], colour: Colour) -> None:
+    """One sack, or two or three that lean on each other."""
+    wide, high = size
+    for _ in range(int(rng.integers(1, 4))):
+        x, body = float(rng.normal(0, wide * 0.3)), vary(rng, colour, 15)
+        canvas.ellipse((x, high * 0.4), (wide * 0.35, high * 0.4), body, float(rng.uniform(-25, 25)))
+        canvas.polygon(((x - 0.05, high * 0.75), (x - 0.1, high), (x + 0.1, high), (x + 0.05, high * 0.75)), body)
+        canvas.ellipse((x - wide * 0.1, high * 0.5), (wide * 0.1, high * 0.1), shade(body, 1.25))
+
+
+def patches(folder: Path, rng: Rng, count: int, choose: Choose = list) -> list[CutOut]:
     """``count`` pieces of streets that show no waste and no bin: whatever else may come to stand somewhere."""
     found: list[CutOut] = []
-    files = sorted((folder / "labels").glob("*.txt"))
+    files = choose(sorted((folder / "labels").glob("*.txt")))
     for index in rng.permutation(len(files)):
         if len(found) >= count:
             break

@@ -1,5 +1,6 @@
 """Fits the ensemble of small networks to labelled looks: plain numpy, Adam, fixed seeds, so it can be repeated."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -63,10 +64,10 @@ def weigh(looks: Looks) -> Floats:
     return np.asarray(weights / weights.mean(), np.float32)
 
 
-def confusion(classifier: Classifier, looks: Looks) -> NDArray[np.int64]:
-    """(6, 6) counts of tracks: rows true, columns found by the mean log probability of all looks of a track."""
+def confusion(tracks: Sequence[tuple[int, Floats]]) -> NDArray[np.int64]:
+    """(6, 6) counts of judged tracks: rows true, columns the most probable class."""
     table = np.zeros((len(CLASSES), len(CLASSES)), np.int64)
-    for label, posterior in judged(classifier, looks):
+    for label, posterior in tracks:
         table[label, int(posterior.argmax())] += 1
     return table
 

@@ -25,16 +25,22 @@ from curbwatch.tuning.train.cutouts import (
     drawings,
     movers,
     patches,
+    plain_things,
     street_waste,
     veils,
     web_stalls,
 )
+from curbwatch.tuning.train.left import left_things
 from schemas.detections import CLASSES
 from schemas.place import CameraView
 
 Item = TypeVar("Item")
 CLIP_SCALE_S = 4.0  # clips count this far apart: the analysis period
+DWELLS_S = (20.0, 60.0, 90.0)  # at which what an event-free feed raises is collected
 SKIPPED = ("seq-nyc-2017-956",)  # a dead camera
+# Cameras of the first half; those of seq-nyc-2017 go by turns, all others belong to the second. One camera is one half.
+FIRST_HALF = ("seq-cdnet-highway", "seq-ucsd-ped2", "seq-slow-construction-lv")
+PHOTOGRAPHS = Path("waste-street-cn") / "train"
 STILL_SIZE = (640, 360)
 STILL_FRAMES = 36
 STILL_SCALE_S = 4.0
@@ -65,9 +71,9 @@ class Amounts:
         cuts: cut-outs pasted into one piece.
     """
 
-    per_clip: int = 16
-    stills: int = 800
-    cities: int = 80
+    per_clip: int = 32
+    stills: int = 400
+    cities: int = 24
     cuts: int = 8
 
 
@@ -89,30 +95,39 @@ class Pool:
         return [self.kinds[k][int(rng.integers(len(self.kinds[k])))] for k in chosen]
 
 
-def sources(data: Path, amounts: Amounts, *, held: bool) -> Iterator[Source]:
-    """Yield (name, run) of each source of a split; ``held``: the fifth of cut-outs, cameras and seeds kept apart.
+def in_first_half(camera: str, index: int) -> bool:
+    """Which half a camera belongs to; ``index`` is its place in the order of names."""
+    return index % 2 == 0 if camera.startswith("seq-nyc-2017") else camera.startswith(FIRST_HALF)
 
-    Raises UsageError where a recording of the data cannot be read.
+
+def sources(data: Path, amounts: Amounts, *, second: bool) -> Iterator[Source]:
+    """Yield (name, run) of each source of one half: its own cameras, cut-outs, photographs and seeds.
+
+    What is learned from one half has seen no camera and no cut-out of the other. Raises UsageError where a recording
+    of the data cannot be read.
     """
-    rng = np.random.default_rng(77 if held else 7)
-    clips = [
-        read_clip(recording.folder, time_scale_s=CLIP_SCALE_S, most=1000)
-        for recording in find_recordings(data)
-        if recording.name not in SKIPPED
-    ]
-    pool = _pool(data, clips, held=held)
-    share = 0.25 if held else 1.0
-    for index, clip in enumerate(clips):
-        if held == (index % 5 == 2):
-            yield clip.name, partial(event_free, clip, "other")
-        for _ in range(max(1, round(amounts.per_clip * share * _weight(clip)))):
+    rng = np.random.default_rng(77 if second else 7)
+    recordings = [recording for recording in find_recordings(data) if recording.name not in SKIPPED]
+    mine = [one.folder for index, one in enumerate(recordings) if in_first_half(one.name, index) != second]
+    clips = [read_clip(folder, time_scale_s=CLIP_SCALE_S, most=1000) for folder in mine]
+    for clip in clips:
+        for dwell_s in DWELLS_S:
+            yield clip.name, partial(event_free, clip, "other", dwell_s)
+    for folder, clip in zip(mine, clips, strict=True):
+        if not clip.own_time:
+            slow = read_clip(folder, time_scale_s=1.0, most=1000)
+            for dwell_s in DWELLS_S:
+                yield clip.name, partial(event_free, slow, "other", dwell_s)
+    pool = _pool(data, clips, second=second)
+    for clip in clips:
+        for _ in range(max(1, round(amounts.per_clip * _weight(clip)))):
             yield f"on {clip.name}", partial(composite, clip, pool.draw(rng, amounts.cuts), _child(rng))
-    pictures = _split(sorted((data / "waste-street-cn" / "train" / "images").glob("*.jpg")), held=held)
-    for _ in range(round(amounts.stills * share) if pictures else 0):
+    pictures = split(sorted((data / PHOTOGRAPHS / "images").glob("*.jpg")), second=second)
+    for _ in range(amounts.stills // 2 if pictures else 0):
         picture = pictures[int(rng.integers(len(pictures)))]
         yield "on photographs", partial(_on_photograph, picture, pool.draw(rng, amounts.cuts), _child(rng))
-    for seed in range(round(amounts.cities * share)):
-        yield "city", partial(city, (9000 if held else 5000) + seed)
+    for seed in range(amounts.cities // 2):
+        yield "city", partial(city, (9000 if second else 5000) + seed)
 
 
 def _on_photograph(file: Path, cuts: Sequence[CutOut], rng: Rng) -> Looks:
@@ -164,25 +179,28 @@ def still(file: Path, rng: Rng) -> Clip:
     return Clip(file.stem, tuple(jpegs), times, STILL_SIZE, CameraView(file.stem), ())
 
 
-def _pool(data: Path, clips: Sequence[Clip], *, held: bool) -> Pool:
-    rng = np.random.default_rng(11)
+def _pool(data: Path, clips: Sequence[Clip], *, second: bool) -> Pool:
+    rng = np.random.default_rng(12 if second else 11)
     moving = [cut for clip in clips if clip.name in MOVERS for cut in movers(clip, MOVERS[clip.name], rng, 60)]
-    photographs = data / "waste-street-cn" / "train"
-    boxes = street_waste(photographs)
+    photographs = data / PHOTOGRAPHS
+    boxes = street_waste(photographs, lambda files: split(files, second=second))
     kinds: tuple[tuple[Sequence[CutOut], float], ...] = (
-        ([cut for cut in boxes if cut.label == "waste"], 0.3),
+        ([cut for cut in boxes if cut.label == "waste"], 0.24),
+        ([*plain_things(rng, 150), *left_things(rng, 150)], 0.16),
         ([cut for cut in boxes if cut.label == "other"], 0.06),
-        (web_stalls(data / "stall-crops-web"), 0.12),
-        (list(drawings(rng, 700)), 0.22),
-        (moving, 0.14),
-        (patches(photographs, rng, 500), 0.1),
-        (list(veils(rng, 200)), 0.06),
+        (split(web_stalls(data / "stall-crops-web"), second=second), 0.13),
+        (list(drawings(rng, 350)), 0.2),
+        (moving, 0.13),
+        # Few: much of a street is like a thing, and what is unfamiliar must not be ``other`` for that alone.
+        (patches(photographs, rng, 250, lambda files: split(files, second=second)), 0.02),
+        (list(veils(rng, 100)), 0.06),
     )
-    return Pool(tuple(_split(cuts, held=held) for cuts, _ in kinds), tuple(share for _, share in kinds))
+    return Pool(tuple(cuts for cuts, _ in kinds), tuple(share for _, share in kinds))
 
 
-def _split(items: Sequence[Item], *, held: bool) -> list[Item]:
-    return [item for index, item in enumerate(items) if held == (index % 5 == 2)]
+def split(items: Sequence[Item], *, second: bool) -> list[Item]:
+    """Every other run of four items: photographs of one place follow each other by name."""
+    return [item for index, item in enumerate(items) if (index // 4 % 2 == 1) == second]
 
 
 def _ns(t_s: float) -> int:
