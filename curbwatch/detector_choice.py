@@ -20,7 +20,7 @@ log = structlog.get_logger()
 
 GROUP = "curbwatch.detectors"  # entry points: name = "package.module:factory", factory(knobs, views) -> Detector
 OURS = "majority"
-METHODS = ("step", "classify", "forget", "snapshot", "restore")
+METHODS = ("step", "classify", "forget", "apply", "drain", "snapshot", "restore")
 PLACE = "configuration"  # where a fault stands for those who do not know the file
 
 

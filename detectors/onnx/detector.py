@@ -16,12 +16,15 @@ from config.vision import VisionKnobs
 from detectors.base import Detector
 from detectors.onnx import opinion
 from detectors.onnx.model import Finder, Finds
-from detectors.onnx.spots import OVERLAP, Spot, SpotRules, age, look_at, overlap, tracks_of
+from detectors.onnx.spots import OVERLAP, Spot, SpotRules, age, look_at, mute, overlap, silenced, tracks_of
 from detectors.onnx.views import Seen, View, decode, encode
 from schemas.crops import WHOLE, CropBatch
 from schemas.detections import CLASSES, Detections, Evidence, Phase, SceneState
-from schemas.feedback import Adoption, Feedback
+from schemas.errors import UsageError
+from schemas.feedback import Adoption, Feedback, Fixture, Ignore, Undo
 from schemas.frame import FrameBatch
+
+EVER_NS = 1 << 62  # captured time beyond all captured times
 
 
 class OwnModelDetector:
@@ -59,7 +62,7 @@ class OwnModelDetector:
                 wanted[row] |= self._due(found, int(row), seen, now_ns)
             if self._knobs.every_s and now_ns - seen.whole_ns >= self._knobs.every_s * 1e9:
                 wanted_frame[index], seen.whole_ns = True, now_ns
-            left = self._leave(found, rows[found.phase[rows] == Phase.GONE], seen)
+            left = silenced(seen.spots) + self._leave(found, rows[found.phase[rows] == Phase.GONE], seen)
             own += [(int(index), now_ns, spot) for spot in [*tracks_of(seen.spots, self._knobs.seen_min), *left]]
         told = self._pooled(found, frames.camera_ids)
         return _with(told, own, wanted, wanted_frame)
@@ -92,11 +95,23 @@ class OwnModelDetector:
         self.inner.forget(camera_id)
 
     def apply(self, order: Feedback) -> None:
-        """Hand a person's order on: it is about the background. Raises UsageError."""
-        self.inner.apply(order)
+        """Carry out an order on both: what only the model sees is not told of any more while it stands there.
+
+        Raises UsageError, with nothing changed, where neither has anything there.
+        """
+        seen = self._seen.setdefault(order.camera_id, Seen())
+        meant = [] if order.order_id <= seen.last_order else _meant(seen.spots, order)
+        try:
+            self.inner.apply(order)
+        except UsageError:
+            if not meant:
+                raise
+        until_ns = order.what.until_ns if isinstance(order.what, Fixture) else None
+        mute(meant, EVER_NS if until_ns is None else until_ns)
+        seen.last_order = max(seen.last_order, order.order_id)
 
     def drain(self) -> list[Adoption]:
-        """What entered a background since the last call."""
+        """What entered the inner detector's background since the last call, oldest first."""
         return self.inner.drain()
 
     def snapshot(self, camera_id: str) -> bytes:
@@ -225,6 +240,15 @@ def _with(
         wanted=_joined(wanted, [False] * count),
         wanted_frame=wanted_frame,
     )
+
+
+def _meant(spots: Sequence[Spot], order: Feedback) -> list[Spot]:
+    """Spots that an order is about; taking back an adoption is about none."""
+    if isinstance(order.what, Undo):
+        return []
+    corners = _corners(np.asarray(order.what.box_px, np.float32))
+    track_id = order.what.track_id if isinstance(order.what, Ignore) else WHOLE
+    return [spot for spot in spots if spot.id == track_id or overlap(spot.corners, corners) >= OVERLAP]
 
 
 def _joined(column: NDArray[Any], values: Sequence[float]) -> NDArray[Any]:

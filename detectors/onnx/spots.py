@@ -5,7 +5,7 @@ first of them, and stands once it is older than the dwell. It is gone when it is
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,6 +22,7 @@ SPOT = np.dtype(
         ("appeared_ns", "i8"),
         ("seen_ns", "i8"),
         ("looks", "u8"),
+        ("until_ns", "i8"),
         ("phase", "u1"),
         ("weight", "f8"),
         ("logs", "f8", len(CLASSES)),
@@ -52,6 +53,7 @@ class Spot:
         looks: bits of the last looks, the newest lowest: 1 where it was found.
         phase: MATURING or STANDING; GONE only in the look in which it leaves.
         weight, logs: fading count and (6,) sum of the log probabilities.
+        until_ns: captured time up to which a person will not hear of it; 0: no such order.
     """
 
     id: int
@@ -62,6 +64,7 @@ class Spot:
     phase: Phase = Phase.MATURING
     weight: float = 0.0
     logs: NDArray[np.float64] = field(default_factory=lambda: np.zeros(len(CLASSES)))
+    until_ns: int = 0
 
     def add(self, logs: NDArray[np.float64]) -> None:
         """Count the log probabilities of one find."""
@@ -119,6 +122,8 @@ def age(spots: list[Spot], held: set[int], now_ns: int, rules: SpotRules) -> lis
     """
     left: list[Spot] = []
     for spot in list(spots):
+        if 0 < spot.until_ns <= now_ns:
+            spot.appeared_ns, spot.until_ns = spot.until_ns, 0
         if spot.id in held:
             spot.seen_ns = now_ns
         elif spot.phase is Phase.MATURING and spot.count() == 0:
@@ -127,13 +132,29 @@ def age(spots: list[Spot], held: set[int], now_ns: int, rules: SpotRules) -> lis
             _drop(spots, spot)
             spot.phase = Phase.GONE
             left.append(spot)
-        if (
-            spot.phase is Phase.MATURING
-            and spot.count() >= rules.seen_min
-            and now_ns - spot.appeared_ns >= rules.dwell_s * 1e9
-        ):
+        if spot.phase is Phase.MATURING and _ripe(spot, now_ns, rules):
             spot.phase = Phase.STANDING
     return left
+
+
+def mute(spots: list[Spot], until_ns: int) -> None:
+    """Let spots not be told of up to a captured time, or until they leave; in place."""
+    for spot in spots:
+        spot.until_ns = until_ns
+
+
+def silenced(spots: list[Spot]) -> list[Spot]:
+    """Spots that stood when they were muted, as gone: told once; they themselves go on unheard."""
+    found = [spot for spot in spots if spot.until_ns and spot.phase is Phase.STANDING]
+    told = [replace(spot, phase=Phase.GONE) for spot in found]
+    for spot in found:
+        spot.phase = Phase.MATURING
+    return told
+
+
+def _ripe(spot: Spot, now_ns: int, rules: SpotRules) -> bool:
+    old = now_ns - spot.appeared_ns >= rules.dwell_s * 1e9
+    return old and spot.count() >= rules.seen_min and not spot.until_ns
 
 
 def _drop(spots: list[Spot], spot: Spot) -> None:
@@ -146,8 +167,9 @@ def _missed(spot: Spot, now_ns: int, rules: SpotRules) -> bool:
 
 
 def tracks_of(spots: list[Spot], seen_min: int) -> list[Spot]:
-    """Spots that are tracks: found often enough, or standing since they were."""
-    return [spot for spot in spots if spot.phase is not Phase.MATURING or spot.count() >= seen_min]
+    """Spots that are tracks: found often enough, or standing since they were; not those that nobody will hear of."""
+    heard = [spot for spot in spots if not spot.until_ns]
+    return [spot for spot in heard if spot.phase is not Phase.MATURING or spot.count() >= seen_min]
 
 
 def overlap(left: NDArray[np.float32], right: NDArray[np.float32]) -> float:
@@ -181,6 +203,7 @@ def unpack(rows: NDArray[np.generic]) -> list[Spot]:
             Phase(int(row["phase"])),
             float(row["weight"]),
             row["logs"].copy(),
+            int(row["until_ns"]),
         )
         for row in rows
     ]

@@ -60,6 +60,7 @@ class Seen:
         spots: what only the model sees.
         whole_ns: captured time of the last whole picture that was asked for; 0: none.
         next_id: number of the newest spot; the next one has a lower one.
+        last_order: number of the newest order that was carried out.
         look_times: captured ns of the last whole pictures that the model saw, the newest first.
     """
 
@@ -68,6 +69,7 @@ class Seen:
     whole_ns: int = 0
     next_id: int = 0
     look_times: list[int] = field(default_factory=list)
+    last_order: int = 0
 
 
 def encode(seen: Seen, inner: bytes) -> bytes:
@@ -77,7 +79,7 @@ def encode(seen: Seen, inner: bytes) -> bytes:
         row["track_id"] = track_id
         for name in ("looks", "look_ns", "named", "weight", "logs"):
             row[name] = getattr(view, name)
-    marks = np.asarray([seen.whole_ns, seen.next_id, *seen.look_times], np.int64)
+    marks = np.asarray([seen.whole_ns, seen.next_id, seen.last_order, *seen.look_times], np.int64)
     own = snapshot.encode({"views": rows, "spots": pack(seen.spots), "marks": marks})
     return MAGIC + len(own).to_bytes(4, "big") + own + inner
 
@@ -91,7 +93,7 @@ def decode(state: bytes) -> tuple[Seen, bytes]:
     rows, marks = arrays.get("views"), arrays.get("marks")
     if rows is None or rows.dtype != VIEW or rows.ndim != 1:
         raise ValueError("snapshot: views are of another type")
-    if marks is None or marks.ndim != 1 or len(marks) < 2 or marks.dtype != np.int64:
+    if marks is None or marks.ndim != 1 or len(marks) < 3 or marks.dtype != np.int64:
         raise ValueError("snapshot: marks are of another type")
     views = {
         int(row["track_id"]): View(
@@ -100,4 +102,4 @@ def decode(state: bytes) -> tuple[Seen, bytes]:
         for row in rows
     }
     spots = unpack(arrays["spots"]) if "spots" in arrays else []
-    return Seen(views, spots, int(marks[0]), int(marks[1]), marks[2:].tolist()), state[HEAD + size :]
+    return Seen(views, spots, int(marks[0]), int(marks[1]), marks[3:].tolist(), int(marks[2])), state[HEAD + size :]

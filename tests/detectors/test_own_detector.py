@@ -1,0 +1,345 @@
+"""An operator's model beside our detector: it corrects classes, finds what we do not see, costs what it may."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from detectors.onnx.detector import OwnModelDetector
+from detectors.onnx.views import MAGIC
+from schemas.detections import Detections, Evidence, Phase, SceneState
+from schemas.errors import UsageError
+from schemas.feedback import Feedback, Fixture, Ignore, Undo
+from tests.detectors.scripted_own import (
+    STALL,
+    UNSURE,
+    WASTE,
+    Inner,
+    Model,
+    Row,
+    beside,
+    frames,
+    look,
+    named,
+)
+from tests.detectors.street import as_bytes
+
+BOX = (100.0, 100.0, 80.0, 60.0)
+PIECE = ((40.0, 40.0, 80.0, 60.0), 0.9, WASTE)  # where the box lies in its own piece
+THERE: Row = (7, Phase.STANDING, BOX)
+
+
+def standing(*seconds: int, row: Row = THERE) -> dict[int, list[Row]]:
+    return {second: [row] for second in seconds}
+
+
+def test_no_frames_and_no_pieces_give_no_rows() -> None:
+    detector = beside(Inner(), Model())
+    batch = frames()
+    assert (len(detector.step(batch)), len(look(detector, batch))) == (0, 0)
+
+
+def test_a_street_on_which_nothing_stands_costs_no_look() -> None:
+    model = Model()
+    assert len(look(beside(Inner(), model), frames(1, 1))) == 0
+    assert model.looks == 0
+
+
+def test_a_thing_of_which_we_are_unsure_gets_its_class_from_the_model_and_says_so() -> None:
+    found = look(beside(Inner(standing(1)), Model([PIECE])), frames(1))
+    assert named(found) == [(7, "STANDING", "waste")]
+    assert found.evidence.tolist() == [Evidence.MODEL]
+    assert found.posterior.sum(axis=1) == pytest.approx(1)
+
+
+def test_the_class_stays_with_the_thing_when_it_is_not_looked_at() -> None:
+    detector = beside(Inner(standing(1, 2)), Model([PIECE]))
+    look(detector, frames(1))
+    assert named(detector.step(frames(2))) == [(7, "STANDING", "waste")]
+
+
+def test_a_find_beside_the_thing_says_nothing_of_it() -> None:
+    found = look(beside(Inner(standing(1)), Model([((0.0, 0.0, 20.0, 20.0), 0.9, WASTE)])), frames(1))
+    assert np.allclose(found.posterior[0], UNSURE, atol=1e-5)
+    assert found.evidence.tolist() == [Evidence.SHAPE]
+
+
+def test_looks_are_spaced_and_counted() -> None:
+    model = Model([PIECE])
+    detector = beside(Inner(standing(*range(1, 200))), model, look_s=20.0, looks_max=3)
+    looks = []
+    for second in range(1, 200):
+        look(detector, frames(second))
+        looks.append(model.looks)
+    assert (looks[0], looks[18], looks[20], looks[40], looks[-1]) == (1, 1, 2, 3, 3)
+
+
+def test_what_is_surely_neither_stall_nor_waste_is_not_shown_to_it() -> None:
+    model = Model([PIECE])
+    look(beside(Inner(standing(1), posterior=(0.01, 0.01, 0.9, 0.02, 0.03, 0.03)), model, likely_min=0.05), frames(1))
+    assert model.looks == 0
+
+
+def test_what_has_left_is_not_shown_to_it() -> None:
+    model = Model([PIECE])
+    look(beside(Inner(standing(1, row=(7, Phase.GONE, BOX))), model), frames(1))
+    assert model.looks == 0
+
+
+def test_a_picture_that_was_lost_is_asked_for_again() -> None:
+    model = Model([PIECE])
+    detector = beside(Inner(standing(1, 2)), model)
+    look(detector, frames(1), lost=True)
+    assert model.looks == 0
+    assert named(look(detector, frames(2))) == [(7, "STANDING", "waste")]
+
+
+def test_each_is_shown_only_the_pieces_that_it_wanted() -> None:
+    inner = Inner({1: [THERE, (8, Phase.MATURING, BOX)], 2: [THERE]}, asks=frozenset({8}))
+    model = Model([PIECE])
+    detector = beside(inner, model)
+    look(detector, frames(1))
+    assert (inner.shown, model.looks) == ([8], 2)
+    look(detector, frames(2))
+    assert (inner.shown, model.looks) == ([8], 2)
+
+
+def test_what_was_once_called_waste_stays_waste_whatever_the_model_says_later() -> None:
+    model = Model([PIECE])
+    detector = beside(Inner(standing(*range(1, 90))), model, look_s=1.0)
+    look(detector, frames(1))
+    model.said = [(PIECE[0], 0.95, STALL)]
+    for second in range(2, 90):
+        found = look(detector, frames(second))
+    assert named(found)[0][2] != "stall"
+
+
+def test_cameras_of_one_batch_do_not_hear_of_one_another() -> None:
+    inner = Inner({1: [THERE], 2: [(7, Phase.STANDING, (0.0, 0.0, 30.0, 30.0))]})
+    detector = beside(inner, Model([PIECE]))
+    together = look(detector, frames(1, 2))
+    assert [row[2] for row in named(together)] == ["waste", "other"]
+    alone = beside(inner, Model([PIECE]))
+    assert as_bytes(look(alone, frames(1))) == as_bytes(together.where(together.frame == 0))[1:]
+
+
+WHOLE = ((300.0, 200.0, 60.0, 40.0), 0.8, STALL)
+OWN = {"on_tracks": False, "every_s": 10.0, "seen_min": 3, "seen_of": 5}
+
+
+def play(
+    model: Model, until_s: int, inner: Inner | None = None, from_s: int = 10, dwell_s: float = 30.0
+) -> list[tuple[int, Detections]]:
+    detector = beside(inner or Inner(), model, dwell_s=dwell_s, **OWN)
+    return [(second, look(detector, frames(second))) for second in range(from_s, until_s, 5)]
+
+
+def test_a_thing_that_only_the_model_sees_is_a_track_after_three_looks_and_stands_after_the_dwell() -> None:
+    told = {second: named(found) for second, found in play(Model([WHOLE]), 60)}
+    assert told[25] == []
+    assert [phase for _, phase, _ in told[30]] == ["MATURING"]
+    assert [(phase, name) for _, phase, name in told[40]] == [("STANDING", "stall")]
+    assert len({row[0] for rows in told.values() for row in rows}) == 1
+    assert all(row[0] < -1 for rows in told.values() for row in rows)
+
+
+def test_its_row_says_where_and_since_when_and_that_the_model_saw_it() -> None:
+    found = play(Model([WHOLE]), 45)[-1][1]
+    assert found.box_px.tolist() == [[300, 200, 60, 40]]
+    assert found.appeared_ns.tolist() == [10_000_000_000]
+    assert found.dwell_s.tolist() == [30]
+    assert found.evidence.tolist() == [Evidence.MODEL]
+    assert found.wanted.tolist() == [False]
+
+
+def test_the_model_sees_whole_pictures_at_its_period_and_no_others() -> None:
+    model = Model([WHOLE])
+    play(model, 60)
+    assert model.looks == 5
+
+
+def test_a_class_that_is_no_event_makes_no_track() -> None:
+    assert all(len(found) == 0 for _, found in play(Model([(WHOLE[0], 0.9, 4)]), 90))
+
+
+def test_a_find_that_flickers_is_none() -> None:
+    model = Model()
+    detector = beside(Inner(), model, dwell_s=30.0, **OWN)
+    for step in range(40):
+        model.said = [WHOLE] if step % 4 == 0 else []
+        assert len(look(detector, frames(10 + 10 * step))) == 0
+
+
+def test_what_flickered_for_long_counts_from_when_it_came_to_stay() -> None:
+    model = Model()
+    detector = beside(Inner(), model, dwell_s=30.0, **OWN)
+    rows = {}
+    for step in range(30):
+        model.said = [WHOLE] if step % 4 == 0 or step >= 24 else []
+        rows[10 + 10 * step] = look(detector, frames(10 + 10 * step))
+    first = next(second for second, found in rows.items() if len(found))
+    assert first == 270
+    assert rows[first].appeared_ns.tolist() == [250_000_000_000]
+
+
+def test_a_thing_that_leaves_is_reported_gone_once() -> None:
+    model = Model([WHOLE])
+    detector = beside(Inner(), model, dwell_s=30.0, **OWN)
+    phases = []
+    for second in range(10, 200, 10):
+        model.said = [WHOLE] if second < 60 else []
+        phases += [row[1] for row in named(look(detector, frames(second)))]
+    assert phases.count("GONE") == 1
+    assert phases[-1] == "GONE"
+
+
+def test_where_we_have_a_track_ourselves_the_model_makes_no_second_one() -> None:
+    inner = Inner({second: [(7, Phase.STANDING, WHOLE[0])] for second in range(5, 90, 5)})
+    told = [named(found) for _, found in play(Model([WHOLE]), 90, inner)]
+    assert {row[0] for rows in told for row in rows} == {7}
+    assert told[-1] == [(7, "STANDING", "stall")]
+
+
+def test_a_track_of_ours_that_comes_later_and_leaves_takes_the_models_with_it() -> None:
+    """Both are one incident: the one must not keep open, or open anew, what the other closed."""
+    rows = {second: [(7, Phase.STANDING, WHOLE[0])] for second in range(50, 80, 5)}
+    inner = Inner({**rows, 80: [(7, Phase.GONE, WHOLE[0])]})
+    told = {second: named(found) for second, found in play(Model([WHOLE]), 100, inner)}
+    assert [row[1] for row in told[50]] == ["STANDING", "STANDING"]
+    assert [row[1] for row in told[80]] == ["GONE", "GONE"]
+    assert told[85] == told[95] == []
+
+
+def test_a_track_of_the_models_stays_while_ours_stands_there() -> None:
+    rows = {second: [(7, Phase.STANDING, WHOLE[0])] for second in range(50, 400, 5)}
+    model = Model([WHOLE])
+    detector = beside(Inner(rows), model, dwell_s=30.0, **OWN)
+    for second in range(10, 400, 5):
+        model.said = [WHOLE] if second < 60 else []
+        told = named(look(detector, frames(second)))
+    assert [row[1] for row in told] == ["STANDING", "STANDING"]
+
+
+def test_no_whole_picture_is_wanted_of_a_scene_that_cannot_be_judged() -> None:
+    model = Model([WHOLE])
+    play(model, 60, Inner(scene=SceneState.CHANGED))
+    assert model.looks == 0
+
+
+def order(number: int, what: Ignore | Fixture | Undo) -> Feedback:
+    return Feedback(number, "cam-0", "li", what)
+
+
+def stood(inner: Inner, model: Model) -> OwnModelDetector:
+    """A detector in which the model's own thing stands since 10 s; the newest frame is of 50 s."""
+    detector = beside(inner, model, dwell_s=30.0, **OWN)
+    for second in range(10, 55, 5):
+        found = look(detector, frames(second))
+    assert [row[1] for row in named(found)] == ["STANDING"]
+    return detector
+
+
+@pytest.mark.parametrize("refuses", [False, True])
+def test_an_ignored_thing_of_the_models_leaves_once_and_is_not_told_of_again(*, refuses: bool) -> None:
+    detector = stood(Inner(refuses=refuses), Model([WHOLE]))
+    detector.apply(order(1, Ignore(WHOLE[0])))
+    told = [named(look(detector, frames(second))) for second in range(55, 300, 5)]
+    assert [[row[1] for row in rows] for rows in told if rows] == [["GONE"]]
+
+
+def test_a_fixture_counts_from_when_its_time_is_over() -> None:
+    detector = stood(Inner(), Model([WHOLE]))
+    detector.apply(order(1, Fixture(WHOLE[0], until_ns=100_000_000_000)))
+    told = {second: look(detector, frames(second)) for second in range(55, 200, 5)}
+    assert [row[1] for row in named(told[55])] == ["GONE"]
+    assert named(told[95]) == []
+    assert [row[1] for row in named(told[130])] == ["STANDING"]
+    assert told[130].appeared_ns.tolist() == [100_000_000_000]
+
+
+def test_another_thing_at_an_ignored_place_is_told_of() -> None:
+    model = Model([WHOLE])
+    detector = stood(Inner(), model)
+    detector.apply(order(1, Ignore((0, 0, 1, 1), track_id=int(look(detector, frames(51)).track_id[0]))))
+    phases = []
+    for second in range(55, 300, 5):
+        model.said = [] if second < 150 else [WHOLE]
+        phases += [row[1] for row in named(look(detector, frames(second)))]
+    assert phases[0] == "GONE"
+    assert phases[-1] == "STANDING"
+
+
+def test_an_order_that_was_carried_out_is_not_carried_out_again() -> None:
+    inner, model = Inner(), Model()
+    detector = beside(inner, model, dwell_s=30.0, **OWN)
+    detector.apply(order(5, Ignore(WHOLE[0])))
+    model.said = [WHOLE]
+    for second in range(10, 55, 5):
+        look(detector, frames(second))
+    detector.apply(order(5, Ignore(WHOLE[0])))
+    assert len(look(detector, frames(55))) == 1
+    assert len(inner.orders) == 2
+
+
+def test_an_order_about_nothing_is_refused_and_one_taken_back_is_none_of_the_models() -> None:
+    with pytest.raises(UsageError, match="nothing stands there"):
+        beside(Inner(refuses=True), Model()).apply(order(1, Ignore((0, 0, 9, 9))))
+    detector = stood(Inner(), Model([WHOLE]))
+    detector.apply(order(1, Undo(3)))
+    assert len(look(detector, frames(55))) == 1
+    assert detector.drain() == []
+
+
+def test_forgetting_a_camera_forgets_what_the_model_said() -> None:
+    detector = beside(Inner(), Model([WHOLE]), dwell_s=30.0, **OWN)
+    for second in range(10, 45, 5):
+        look(detector, frames(second))
+    detector.forget("cam-0")
+    detector.forget("nobody")
+    assert len(detector.step(frames(45))) == 0
+    assert detector.snapshot("nobody") == b""
+
+
+@settings(max_examples=25)
+@given(cut=st.integers(0, 24), gaps=st.lists(st.integers(1, 12), min_size=25, max_size=25), seed=st.integers(0, 999))
+def test_a_restored_camera_goes_on_as_if_nothing_had_happened(cut: int, gaps: list[int], seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    seconds = np.cumsum(gaps).tolist()
+    rows = {int(second): [THERE] for second in seconds if rng.random() < 0.7}
+    says = [[PIECE, WHOLE][: int(rng.integers(0, 3))] for _ in seconds]
+    knobs: dict[str, object] = {**OWN, "on_tracks": True, "look_s": 5.0}
+    straight, model = beside(Inner(rows), Model(), 30.0, **knobs), Model()
+    resumed, other = beside(Inner(rows), model, 30.0, **knobs), Model()
+    straight._model = other
+    for k, second in enumerate(seconds):
+        if k == cut:
+            state = resumed.snapshot("cam-0")
+            resumed = beside(Inner(rows), model, 30.0, **knobs)
+            if state:
+                resumed.restore("cam-0", state)
+        model.said = other.said = says[k]
+        assert as_bytes(look(resumed, frames(second))) == as_bytes(look(straight, frames(second)))
+    assert resumed.snapshot("cam-0") == straight.snapshot("cam-0")
+
+
+def test_a_snapshot_from_before_the_model_is_taken_over() -> None:
+    detector = beside(Inner(), Model())
+    detector.restore("cam-0", b"inner")
+    assert detector.snapshot("cam-0").startswith(MAGIC)
+
+
+@pytest.mark.parametrize("state", [b"", b"rubbish", MAGIC, MAGIC + b"\x00\x00\x00\x05inner", MAGIC + b"\xff" * 40])
+def test_a_snapshot_that_is_none_is_refused_and_changes_nothing(state: bytes) -> None:
+    inner = Inner()
+    with pytest.raises(ValueError, match="snapshot"):
+        beside(inner, Model()).restore("cam-0", state)
+    assert inner.known == set()
+
+
+def test_a_damaged_snapshot_is_refused() -> None:
+    detector = beside(Inner(), Model([WHOLE]), **OWN)
+    look(detector, frames(10))
+    state = detector.snapshot("cam-0")
+    assert state
+    with pytest.raises(ValueError, match="snapshot"):
+        detector.restore("cam-0", state[:40] + bytes([state[40] ^ 1]) + state[41:])
