@@ -20,7 +20,7 @@ from detectors.vision.proposals import Box
 BYTES_PER_PX = 1.0  # of the grid, all references together: 58 KB at 320 x 180
 REFRESH_S = 600.0  # captured seconds between two updates at a dwell of 90 s; scales with it
 TAKE = 6  # updates in a row in which a tile must show something else before the reference takes it over: an hour
-COLOURLESS = 1.5  # levels: spread of both colours below which a picture is infra-red or grey; a dull street keeps 2.5
+COLOURLESS = 0.7  # levels: spread of both colours below which a picture is infra-red or grey; a dull street has 1.25
 DAY_GREY, DUSK_GREY = 90.0, 50.0  # mean brightness (16..235) of a day and of a dusk at least
 SAME_CORRELATION = 0.6  # between samples; the same street in other light keeps above it (exposure.py)
 SAME_SHARE = 0.3  # of the samples at most may differ from a reference that is taken over at once
