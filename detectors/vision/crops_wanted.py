@@ -9,7 +9,7 @@ from detectors.vision.tracks import EVENTS, Track
 from schemas.detections import Evidence, Phase
 
 LOOKS = 2  # looks of the hand features before the first piece: what is seen once may be a shade
-FLOOR = 0.01  # hand features' probability of stall or waste below which no piece is asked for
+FLOOR = 0.002  # hand features' probability of stall or waste below which no piece is asked for
 SOON = 3  # pieces asked for one proposal period apart, so that a passer-by before the thing is outvoted
 UNSURE = (0.02, 0.98)  # probability of stall or waste between which more are asked for
 LATER_S, MOST = 60.0, 10  # those wait so long, twice as long each time; and there are no more than so many
