@@ -239,6 +239,9 @@ def _consider(camera: Camera, frame: Plane, seed: Blob, reach: float, judge_by: 
             camera.ledger.fixtures.remove(fixture)
         return _doubt(camera, track, crop, blob, verdict, knobs)
     if fixture is not None and track is None:
+        if overlap(blob.box, fixture.box) >= HOLE_SHARE:
+            why = Why("fixture", now_ns, blob.box, pack([_first(camera, crop, blob, knobs)]))
+            camera.ledger.settle(fixture, _adopt_region(camera, crop, None, why))
         return []
     if track is None:
         track = Track(int(state["next_id"]), blob.box, blob.area, _appeared(camera, crop, knobs), now_ns)
@@ -266,6 +269,12 @@ def _owner(camera: Camera, blob: Blob, reach: float) -> Track | None:
     return first
 
 
+def _first(camera: Camera, crop: Crop, blob: Blob, knobs: VisionKnobs) -> Track:
+    """What would be a track, had it not been adopted at the first look; without a number."""
+    now_ns = int(camera.arena.state[camera.slot]["last_ns"])
+    return Track(0, blob.box, blob.area, _appeared(camera, crop, knobs), now_ns)
+
+
 def _doubt(
     camera: Camera, track: Track | None, crop: Crop, blob: Blob, verdict: Verdict, knobs: VisionKnobs
 ) -> list[Track]:
@@ -277,8 +286,7 @@ def _doubt(
         camera.tracks.remove(track)
     lit = verdict is not Verdict.GHOST and blob.area >= LARGE_PX
     now_ns = int(camera.arena.state[camera.slot]["last_ns"])
-    known = track or Track(0, blob.box, blob.area, _appeared(camera, crop, knobs), now_ns)
-    why = Why(verdict.name.lower(), now_ns, blob.box, pack([known]))
+    why = Why(verdict.name.lower(), now_ns, blob.box, pack([track or _first(camera, crop, blob, knobs)]))
     _adopt_region(camera, crop, foreign(crop) if lit else None, why)
     if track is None or track.phase is not Phase.STANDING:
         return []
@@ -302,8 +310,8 @@ def _appeared(camera: Camera, crop: Crop, knobs: VisionKnobs) -> int:
     return captured(int(state["last_ns"]), float(state["clock_s"]), age_s, marks_s, marks_ns)
 
 
-def _adopt_region(camera: Camera, crop: Crop, spared: Plane | None, why: Why) -> None:
-    """Take the candidate's pixels of a judged region, two px around it too, into the background.
+def _adopt_region(camera: Camera, crop: Crop, spared: Plane | None, why: Why) -> int:
+    """Take the candidate's pixels of a judged region, two px around it too, into the background: the adoption's number.
 
     ``spared``: (h, w) mask of what stays out of it; None: nothing.
     """
@@ -311,7 +319,7 @@ def _adopt_region(camera: Camera, crop: Crop, spared: Plane | None, why: Why) ->
     mask = np.asarray(cv2.dilate(crop.mask, np.ones((5, 5), np.uint8)), np.uint8)
     if spared is not None:
         mask = np.asarray(cv2.subtract(mask, spared), np.uint8)
-    camera.ledger.adopt(background, candidate, Region(crop.x, crop.y, mask), why, camera.arena.shape)
+    return camera.ledger.adopt(background, candidate, Region(crop.x, crop.y, mask), why, camera.arena.shape)
 
 
 def _forget_region(candidate: Plane, background: Plane, votes: Plane, box: Box, shape: tuple[int, int]) -> None:

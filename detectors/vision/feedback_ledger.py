@@ -4,7 +4,7 @@ Bounded: ``KEPT`` regions with their pixels, ``BYTES_PER_PX`` of the grid; the o
 fixtures last.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -159,6 +159,10 @@ class Ledger:
         """Enter a fixture; one of the same box is replaced."""
         others = [one for one in self.fixtures if one.box != fixture.box]
         self.fixtures = [*others[1 - FIXTURES :], fixture]
+
+    def settle(self, fixture: Standing, adoption_id: int) -> None:
+        """Note by which adoption a fixture came into the background."""
+        self.add_fixture(replace(fixture, adoption_id=adoption_id))
 
     def fixture_of(self, box: Box) -> Standing | None:
         """The fixture that something in this box is a part of, or the hole of; None: of none."""
