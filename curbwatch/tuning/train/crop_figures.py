@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from curbwatch.tuning.train.crop_bank import Window, boxes_of, empty_windows
 from curbwatch.tuning.train.crop_samples import shown
-from detectors.vision.crops import KINDS
+from detectors.vision.crops import INPUT_PX, KINDS
 from schemas.detections import CLASSES
 
 SIZES_PX = (8, 12, 16, 24, 32, 48)
@@ -66,6 +66,12 @@ def told(judge: Judge, windows: Sequence[Window]) -> str:
         found = figures(judge, windows, overflow=overflow)
         lines += [f"{one.size_px:4d} {one.auc:.3f} {one.recall:.3f}  of {one.waste} and {one.rest}" for one in found]
     return "\n".join(lines) + "\n"
+
+
+def patterns(count: int = 4) -> NDArray[np.uint8]:
+    """(count, INPUT_PX, INPUT_PX, 3) windows made by arithmetic, to compare runtimes by."""
+    n, y, x, c = np.ogrid[:count, :INPUT_PX, :INPUT_PX, :3]
+    return np.asarray((n * 61 + (y * (n + 1)) // 3 * 37 + (x // (n + 2)) * 59 + c * 83) % 256, np.uint8)
 
 
 def ranked(waste: NDArray[np.float32], rest: NDArray[np.float32]) -> tuple[float, float]:

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
+import onnxruntime
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
@@ -121,6 +122,13 @@ def as_onnx(model: nn.Module) -> bytes:
         dynamo=False,
     )
     return buffer.getvalue()
+
+
+def by_onnxruntime(network: bytes, pictures: NDArray[np.uint8]) -> NDArray[np.float32]:
+    """(N, len(KINDS)) scores of windows as onnxruntime computes them: what OpenCV's must agree with."""
+    session = onnxruntime.InferenceSession(network, providers=["CPUExecutionProvider"])
+    scores = [session.run(None, {"window": scaled(one[None]).numpy()})[0][0] for one in pictures]
+    return np.asarray(scores, np.float32)
 
 
 def _folded(model: nn.Module) -> nn.Module:

@@ -82,7 +82,8 @@ def _write(network: bytes, folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     (folder / NETWORK).write_bytes(network)
     digest = hashlib.sha256(network).hexdigest()
-    facts = {"sha256": digest, "kinds": list(KINDS), "bytes": len(network)}
+    scores = crop_fit.by_onnxruntime(network, crop_figures.patterns())
+    facts = {"sha256": digest, "kinds": list(KINDS), "pattern_scores": np.round(scores.astype(float), 5).tolist()}
     (folder / FACTS).write_text(json.dumps(facts, indent=1) + "\n", encoding="utf-8")
     sys.stdout.write(f"{folder / NETWORK}: {len(network)} bytes, SHA-256 {digest}\n")
 
