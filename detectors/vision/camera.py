@@ -14,7 +14,7 @@ from detectors.vision.classify import Classifier, look_logs
 from detectors.vision.features import measure
 from detectors.vision.feedback_ledger import Ledger, Region, Why
 from detectors.vision.grid import Arena, Plane, chroma, luma
-from detectors.vision.proposals import Blob, Box, Crop, Levels, cut, find_blobs, grow
+from detectors.vision.proposals import Blob, Box, Crop, Levels, blobs_of, cut, grow, opened
 from detectors.vision.tracks import DOUBTS, Track, assign, captured, mark, pack, presence
 from detectors.vision.verify import Verdict, foreign, judge, look
 from schemas.detections import Phase
@@ -23,6 +23,8 @@ from schemas.place import Calibration
 ZONE_SHARE = 0.3  # of a blob's area or of its foot that must lie inside the zones
 LARGE_PX = 300.0  # grid px of a region of other light in which a thing may be hidden
 FOOT_SHARE = 0.25  # lower part of the box that is its foot
+SPECK_PX = 2  # of an opened mask: fewer are one block of at most 6 px, smaller than anything looked for
+NEAR_PX = 3  # around a track's box: what stands there is its part (assembly.GAP_PX)
 SURE = 0.8  # of the votes a background may keep: what a place where people pass surely had, so that no dwell is early
 
 HOLE_SHARE = 0.5  # of a fixture's box: a hole of that size is the whole fixture's
@@ -150,15 +152,23 @@ def relevel(camera: Camera) -> None:
 
 
 def watch(camera: Camera, frame: Plane, dt_s: float, knobs: VisionKnobs) -> list[Track]:
-    """See which tracks are still there; returns those that have left after standing, and drops every left one."""
+    """See which tracks are still there; returns those that have left after standing, and drops every left one.
+
+    What was there is looked after once in ``propose_s``; what is missed, or about to stand, in every frame.
+    """
+    if not camera.tracks:
+        return []
     background, candidate, votes = camera.planes()
     shape = camera.arena.shape
     now_ns = int(camera.arena.state[camera.slot]["last_ns"])
     left: list[Track] = []
     for track in list(camera.tracks):
+        if not track.watched(now_ns, knobs.propose_s, knobs.dwell_s):
+            continue
         seen = presence(track, frame, background, candidate, shape, knobs.match_grey)
+        track.seen_ns = now_ns
         if seen == "present":
-            track.seen_ns, track.absent_s = now_ns, 0.0
+            track.absent_s = 0.0
         elif seen == "absent":
             track.absent_s += min(dt_s, knobs.gap_s)
         if track.absent_s >= knobs.gone_s:
@@ -174,18 +184,17 @@ def watch(camera: Camera, frame: Plane, dt_s: float, knobs: VisionKnobs) -> list
 
 
 def settle(camera: Camera, frame: Plane, knobs: VisionKnobs, work: memory.Scratch) -> None:
-    """Let the models follow slow light, background and candidate in turn.
+    """Let both models follow slow light, in the step of a vote.
 
     Where something stands the background keeps still: it would take over the faint parts of the thing bit by bit.
     """
-    background, candidate, votes = camera.planes()
+    background, candidate, _ = camera.planes()
+    memory.follow(frame, candidate, knobs.match_grey, work)  # by what the vote found of this frame
     held = [(part, part[where].copy(), where) for track in camera.tracks for part, where in _parts(camera, track.box)]
     memory.drift(frame, background, knobs.match_grey, work)
     for part, kept, where in held:
         part[where] = kept
-    memory.drift(frame, candidate, knobs.match_grey, work)
     relevel(camera)
-    memory.cap_background(background, candidate, votes, _limit(knobs), knobs.match_grey, work)
 
 
 def _parts(camera: Camera, box: Box) -> list[tuple[Plane, tuple[slice, slice]]]:
@@ -199,21 +208,44 @@ def _parts(camera: Camera, box: Box) -> list[tuple[Plane, tuple[slice, slice]]]:
 
 
 def propose(camera: Camera, frame: Plane, judge_by: Judge, work: memory.Scratch) -> list[Track]:
-    """Look for standing objects; returns standing tracks that turned out to be none, which are dropped."""
+    """Look for standing objects; returns standing tracks that turned out to be none, which are dropped.
+
+    The votes of what looks like the background are capped on the way.
+    """
     knobs = judge_by.knobs
     background, candidate, votes = camera.planes()
     cv2.absdiff(candidate, background, dst=work.differs)
+    memory.cap_background(votes, _limit(knobs), knobs.match_grey, work)
     static = max(1, int(knobs.static_s / knobs.quantum_s) - 2)
     mask = memory.standing_mask(votes, static, knobs.differs_grey, knobs.differs_chroma, work)
-    if mask is None:
+    kept = None if mask is None else opened(mask)
+    if kept is None or not _news(camera, kept, knobs):
         return []
-    blobs = [blob for blob in find_blobs(mask, _area_min(camera, knobs)) if _large(camera, blob, knobs)]
+    blobs = [blob for blob in blobs_of(kept, _area_min(camera, knobs)) if _large(camera, blob, knobs)]
     reach = max((camera.px_per_m(blob.box[1] + blob.box[3]) for blob in blobs), default=0.0) * knobs.join_m
     dropped: list[Track] = []
     for blob in join(blobs, reach):
         if _in_zone(camera.zone, blob):
             dropped.extend(_consider(camera, frame, blob, reach, judge_by))
     return dropped
+
+
+def _news(camera: Camera, kept: Plane, knobs: VisionKnobs) -> bool:
+    """Whether anything in an opened mask is more than tracks that want no look yet; leaves the mask as it was."""
+    if cv2.countNonZero(kept) < SPECK_PX:
+        return False
+    now_ns = int(camera.arena.state[camera.slot]["last_ns"])
+    hidden = []
+    for track in camera.tracks:
+        if not track.due(now_ns, knobs.propose_s):
+            x, y, w, h = track.box
+            part = kept[max(0, y - NEAR_PX) : y + h + NEAR_PX, max(0, x - NEAR_PX) : x + w + NEAR_PX]
+            hidden.append((part, part.copy()))
+            part[:] = 0
+    rest = cv2.countNonZero(kept)
+    for part, content in reversed(hidden):
+        part[:] = content
+    return rest >= SPECK_PX
 
 
 def _consider(camera: Camera, frame: Plane, seed: Blob, reach: float, judge_by: Judge) -> list[Track]:

@@ -289,10 +289,8 @@ def _follow(
     fresh = (np.log(seen.gain[fits]), seen.shift[fits, 0], seen.shift[fits, 1])
     for name, value in zip(("gain_log", "shift_u", "shift_v"), fresh, strict=True):
         state[name][chosen] += share * (value - state[name][chosen])
-    known = exposure.sample_luma(arena.background, arena.shape)[chosen].astype(np.float32)
-    stood = exposure.sample_luma(arena.candidate, arena.shape)[chosen].astype(np.float32)
-    level = seen.luma[fits]
-    busy = np.minimum(np.abs(level - known), np.abs(level - stood)) > exposure.DISAGREE_GREY
+    stood = exposure.sample_luma(arena.candidate, arena.shape)[chosen]
+    busy = np.minimum(seen.apart[fits], np.abs(seen.luma[fits] - stood)) > exposure.DISAGREE_GREY
     weight = (1 - np.exp(-elapsed_s[fits] / ACTIVITY_S)).astype(np.float32)[:, None, None]
     arena.activity[chosen] += weight * (busy - arena.activity[chosen])
 

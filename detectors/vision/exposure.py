@@ -1,6 +1,7 @@
 """Gain, colour shift and scene change of a batch of frames, from one sampled pixel in 64."""
 
 from dataclasses import dataclass
+from typing import TypeVar
 
 import cv2
 import numpy as np
@@ -18,6 +19,8 @@ GAIN_IDLE = 0.012  # a gain nearer to 1 changes no pixel below 190 by more than 
 RELEVEL_LOG = 0.08  # slow gain from which background and candidate are brought to the camera's new level
 SLOW_S = 60.0  # time constant of the slow gain and the slow colour shift
 
+Sample = TypeVar("Sample", np.float32, np.int16)
+
 
 @dataclass(frozen=True, slots=True)
 class Exposure:
@@ -28,12 +31,14 @@ class Exposure:
         shift: (N, 2) float32 levels to add to both colour planes.
         changed: (N,) bool: not the same scene, or beyond what a gain can repair.
         luma: (N, TH, TW) float32 samples after the gain.
+        apart: (N, TH, TW) float32, how far those are from the background's, grey levels.
     """
 
     gain: NDArray[np.float32]
     shift: NDArray[np.float32]
     changed: NDArray[np.bool_]
     luma: NDArray[np.float32]
+    apart: NDArray[np.float32]
 
 
 def sample_luma(stack: NDArray[np.uint8], shape: tuple[int, int]) -> NDArray[np.uint8]:
@@ -60,12 +65,15 @@ def compare(
     ratio = _median((known - BLACK) / np.maximum(seen - BLACK, 1))
     gain = np.clip(ratio, GAIN_MIN, GAIN_MAX).astype(np.float32)
     level = (seen - 16) * gain[:, None, None] + 16
-    share = np.asarray((np.abs(level - known) > DISAGREE_GREY).mean(axis=(1, 2)))
-    changed = (ratio < GAIN_MIN) | (ratio > GAIN_MAX) | (share > DISAGREE_SHARE)
-    changed |= (share > DOUBT_SHARE) & (_correlation(level, known) < CORRELATION_MIN)
-    delta = sample_chroma(reference, shape)[slots].astype(np.float32) - sample_chroma(frames, shape)
+    apart = np.abs(level - known)
+    share = np.count_nonzero(apart > DISAGREE_GREY, axis=(1, 2)) / max(1, apart[:1].size)
+    changed = np.asarray((ratio < GAIN_MIN) | (ratio > GAIN_MAX) | (share > DISAGREE_SHARE), np.bool_)
+    doubtful = np.flatnonzero(~changed & (share > DOUBT_SHARE))
+    if len(doubtful):
+        changed[doubtful] = _correlation(level[doubtful], known[doubtful]) < CORRELATION_MIN
+    delta = sample_chroma(reference, shape)[slots].astype(np.int16) - sample_chroma(frames, shape)
     shift = _median(delta.reshape(2 * len(frames), *delta.shape[2:])).reshape(len(frames), 2)
-    return Exposure(gain, shift.astype(np.float32), np.asarray(changed, np.bool_), level)
+    return Exposure(gain, shift.astype(np.float32), changed, level, apart)
 
 
 def normalise(plane: Plane, gain: float, shift: NDArray[np.float32], shape: tuple[int, int]) -> None:
@@ -82,7 +90,7 @@ def level(brightness: Plane, gain: float) -> None:
     cv2.convertScaleAbs(brightness, dst=brightness, alpha=gain, beta=16.0 * (1.0 - gain))
 
 
-def _median(values: NDArray[np.float32]) -> NDArray[np.float32]:
+def _median(values: NDArray[Sample]) -> NDArray[Sample]:
     flat = values.reshape(len(values), values.shape[1] * values.shape[2])
     middle = flat.shape[1] // 2
     return np.partition(flat, middle, axis=1)[:, middle]

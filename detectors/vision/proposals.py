@@ -14,6 +14,7 @@ MARGIN_PX = 6  # of surroundings around a crop: the ring that an object is compa
 FULL = 0.7  # of the surroundings: more is no object that stands in them
 OPEN = np.ones((2, 2), np.uint8)
 CLOSE = np.ones((5, 5), np.uint8)
+BORDER_PX = 6  # around what was opened: room to grow again and to close
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,13 +62,35 @@ class Crop:
         return self.background_colour, self.candidate_colour
 
 
+def opened(mask: Plane) -> Plane | None:
+    """What is left of a (H, W) mask where 2 x 2 px blocks are kept, before they are grown again; None: nothing.
+
+    Most of what stands for a moment is single pixels: two passes of shifted minima say so at a tenth of the price of
+    the opening.
+    """
+    kept = np.empty_like(mask)
+    cv2.min(mask[:-1], mask[1:], dst=kept[:-1])
+    kept[-1] = mask[-1]
+    part = np.empty_like(mask)
+    cv2.min(kept[:, :-1], kept[:, 1:], dst=part[:, :-1])
+    part[:, -1] = kept[:, -1]
+    return part if cv2.countNonZero(part) else None
+
+
 def find_blobs(mask: Plane, area_min: float) -> list[Blob]:
-    """Blobs of at least ``area_min`` px of a (H, W) mask, in the order of their outlines; changes the mask."""
-    x, y, w, h = cv2.boundingRect(mask)
-    part = mask[max(0, y - 5) : y + h + 5, max(0, x - 5) : x + w + 5]
-    _open(part)
+    """Blobs of at least ``area_min`` px of a (H, W) mask, in the order of their outlines."""
+    kept = opened(mask)
+    return [] if kept is None else blobs_of(kept, area_min)
+
+
+def blobs_of(kept: Plane, area_min: float) -> list[Blob]:
+    """``find_blobs`` from what ``opened`` gave; changes it."""
+    x, y, w, h = cv2.boundingRect(kept)
+    left, top = max(0, x - BORDER_PX), max(0, y - BORDER_PX)
+    part = kept[top : y + h + BORDER_PX, left : x + w + BORDER_PX]
+    cv2.dilate(part, OPEN, dst=part, anchor=(1, 1))
     cv2.morphologyEx(part, cv2.MORPH_CLOSE, CLOSE, dst=part)
-    found, _ = cv2.findContours(part, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE, offset=(max(0, x - 5), max(0, y - 5)))
+    found, _ = cv2.findContours(part, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE, offset=(left, top))
     blobs = []
     for outline in found:
         blob = _of((np.asarray(outline, np.int32),))

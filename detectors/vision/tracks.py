@@ -14,8 +14,8 @@ from detectors.vision.proposals import Blob, Box
 from schemas.detections import CLASSES, Phase
 
 QUICK = 4  # looks at an object at every proposal pass
-LOOKS = 12  # looks once in ``propose_s``; afterwards once in LOOK_S
-LOOK_S = 60.0
+LOOKS = 12  # looks that tell all there is to tell
+LOOK_S = 60.0  # longest time between two looks
 FADE = 0.95  # weight of the older looks at each new one
 OVERLAP = 0.3  # of the smaller box: the same object (vision.md 7)
 FRAGMENT = 0.5  # of its area: a smaller neighbour is a part that came late, not another object
@@ -59,7 +59,7 @@ class Track:
         id: unique within the camera.
         box, area: of the blob it was last taken from.
         appeared_ns: when it came to stand.
-        seen_ns: when it was last clearly there.
+        seen_ns: when its place was last looked after.
         look_ns: when it was last looked at.
         absent_s: capped seconds in which its background was seen instead.
         rival: area of a blob that was too different to be believed at once; 0: none.
@@ -93,9 +93,18 @@ class Track:
     features: NDArray[np.float32] = field(default_factory=lambda: np.zeros(len(NAMES), np.float32))
 
     def due(self, now_ns: int, spacing_s: float) -> bool:
-        """Whether another look is worth its time: at once, then ``spacing_s`` apart, then once a minute."""
-        wait_s = 0.0 if self.looks < QUICK else spacing_s if self.looks < LOOKS else LOOK_S
+        """Whether another look is worth its time: at once, then after ``spacing_s`` and twice as long each time.
+
+        A thing that does not change looks the same each time; one that grows or goes is looked at within a minute.
+        """
+        wait_s = 0.0 if self.looks < QUICK else min(LOOK_S, spacing_s * 2 ** min(self.looks - QUICK, 8))
         return now_ns - self.look_ns >= wait_s * 1e9
+
+    def watched(self, now_ns: int, spacing_s: float, dwell_s: float) -> bool:
+        """Whether its place must be looked after in this frame."""
+        if self.absent_s > 0 or now_ns - self.seen_ns >= spacing_s * 1e9:
+            return True
+        return self.phase is Phase.MATURING and now_ns - self.appeared_ns >= dwell_s * 1e9
 
     def add(self, features: NDArray[np.float32], log_posterior: NDArray[np.float64], now_ns: int) -> None:
         """Count one look's (F,) features and their (6,) log probabilities."""
@@ -119,7 +128,7 @@ class Track:
         return np.asarray(self.logs / max(self.weight, 1e-9))
 
     def mean_logs(self) -> NDArray[np.float64]:
-        """(6,) mean log probability of the looks.
+        """(6,) mean log probability of the looks, pooled with that of the pieces where there are any.
 
         What was once called waste is not called a stall later, nor the other way about: one thing would become two
         incidents. Where a later look prefers the other, the two exchange their values.
@@ -141,6 +150,7 @@ class Track:
         if fits or again or self.phase is Phase.MATURING:
             if not fits:
                 self.looks, self.weight, self.logs = 0, 0.0, np.zeros(len(CLASSES))
+                self.crops, self.crop_logs = 0, np.zeros(len(CLASSES))
             self.box, self.area, self.rival = blob.box, blob.area, 0.0
         else:
             self.rival = blob.area
@@ -150,7 +160,6 @@ def assign(tracks: list[Track], blob: Blob, reach_px: float) -> list[Track]:
     """Tracks that a blob belongs to, oldest first: those it overlaps, else one it is a late part of."""
     hit = [track for track in tracks if overlap(track.box, blob.box) >= OVERLAP]
     if hit:
-                self.crops, self.crop_logs = 0, np.zeros(len(CLASSES))
         return hit
     near = [track for track in tracks if neighbours(track.box, blob.box, reach_px)]
     return [track for track in near if blob.area < FRAGMENT * track.area][:1]

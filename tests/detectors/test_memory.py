@@ -55,12 +55,26 @@ def test_a_model_drifts_only_where_it_matches(frame: Plane, model: Plane, grey: 
 
 @given(PLANES, PLANES, PLANES, WEIGHT, LEVEL)
 @settings(max_examples=100, deadline=None)
+def test_following_what_a_vote_found_is_drifting(
+    frame: Plane, candidate: Plane, votes: Plane, increment: int, grey: int
+) -> None:
+    work = memory.Scratch(SHAPE)
+    memory.vote(frame, candidate, votes, increment, grey, work)
+    slow, quick = candidate.copy(), candidate.copy()
+    memory.follow(frame, quick, grey, work)
+    memory.drift(frame, slow, grey, memory.Scratch(SHAPE))
+    assert np.array_equal(quick, slow)
+
+
+@given(PLANES, PLANES, PLANES, WEIGHT, LEVEL)
+@settings(max_examples=100, deadline=None)
 def test_only_pixels_like_the_background_are_capped(
     background: Plane, candidate: Plane, votes: Plane, limit: int, grey: int
 ) -> None:
     like = np.abs(candidate.astype(int) - background.astype(int)) <= grey
-    got = votes.copy()
-    memory.cap_background(background, candidate, got, limit, grey, memory.Scratch(SHAPE))
+    got, work = votes.copy(), memory.Scratch(SHAPE)
+    cv2.absdiff(candidate, background, dst=work.differs)
+    memory.cap_background(got, limit, grey, work)
     assert np.array_equal(got, np.where(like, np.minimum(votes, limit), votes))
 
 

@@ -1,9 +1,13 @@
 import cv2
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+from numpy.typing import NDArray
 
 from detectors.vision.assembly import gap, join, overlap, union
-from detectors.vision.proposals import Blob, Crop, find_blobs
+from detectors.vision.proposals import CLOSE, OPEN, Blob, Crop, find_blobs
 from detectors.vision.verify import Verdict, judge, look
 
 SIDE = 40
@@ -85,6 +89,20 @@ def test_blobs_smaller_than_the_least_area_are_left_out() -> None:
     mask[5:8, 5:8] = 255
     mask[20:40, 20:40] = 255
     assert [blob.box for blob in find_blobs(mask, 18)] == [(20, 20, 20, 20)]
+
+
+def test_an_empty_mask_has_no_blobs() -> None:
+    assert find_blobs(np.zeros((60, 80), np.uint8), 1) == []
+
+
+@given(arrays(np.bool_, (24, 30), elements=st.booleans(), fill=st.just(False)))
+@settings(max_examples=150, deadline=None)
+def test_blobs_are_those_of_the_plain_opening_and_closing(marks: NDArray[np.bool_]) -> None:
+    mask = marks.astype(np.uint8) * 255
+    plain = cv2.dilate(cv2.erode(mask, OPEN, anchor=(0, 0)), OPEN, anchor=(1, 1))
+    closed = cv2.morphologyEx(plain, cv2.MORPH_CLOSE, CLOSE)
+    wanted, _ = cv2.findContours(closed, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
+    assert [blob.box for blob in find_blobs(mask, 1)] == [cv2.boundingRect(outline) for outline in wanted]
 
 
 def blob(x: int, y: int, w: int, h: int) -> Blob:
