@@ -1,0 +1,154 @@
+"""The contract of a detector is kept by ours, and each way to break it is noticed."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from functools import cache
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from config.own_model import ModelKnobs
+from config.vision import VisionKnobs
+from detectors import contract
+from detectors.base import Detector
+from detectors.contract import Make
+from detectors.onnx.detector import OwnModelDetector
+from detectors.onnx.model import OnnxModel
+from detectors.vision import VisionDetector
+from schemas.crops import CropBatch
+from schemas.detections import Detections, Phase
+from schemas.frame import FrameBatch
+from tests.detectors.onnx_bytes import colour_model
+from tests.detectors.test_own_model import reading
+
+KNOBS = VisionKnobs(dwell_s=20)
+
+
+def ours() -> Detector:
+    return VisionDetector(KNOBS, {})
+
+
+@cache
+def model() -> OnnxModel:
+    return OnnxModel(colour_model(), reading())
+
+
+def with_model() -> Detector:
+    return OwnModelDetector(ours(), model(), ModelKnobs(every_s=8, look_s=4), KNOBS)
+
+
+@pytest.mark.parametrize("rule", contract.RULES)
+@pytest.mark.parametrize("make", [ours, with_model])
+def test_our_detectors_keep_the_contract(make: Make, rule: str) -> None:
+    contract.RULES[rule](make)
+
+
+class Broken(VisionDetector):
+    """Ours with one fault in it, by name."""
+
+    def __init__(self, fault: str) -> None:
+        super().__init__(KNOBS, {})
+        self.fault = fault
+        self.steps = 0
+
+    def step(self, frames: FrameBatch) -> Detections:
+        self.steps += 1
+        if self.fault == "writes":
+            frames.pixels[:] = 0
+        if self.fault == "neighbours":
+            frames = replace(frames, pixels=frames.pixels // np.uint8(len(frames) or 1))
+        found = super().step(frames)
+        if self.fault == "rows" and not len(frames):
+            return Detections.empty(1)
+        dwell_s = found.dwell_s
+        spoilt: dict[str, dict[str, NDArray[Any]]] = {
+            "late": {"scene": np.zeros_like(found.scene)},
+            "wide": {"dwell_s": dwell_s.astype(np.float64)},
+            "flat": {"box_px": found.box_px[:, 0]},
+            "beyond": {"frame": found.frame + 1},
+            "sums": {"posterior": found.posterior * 2},
+            "chance": {"dwell_s": dwell_s + np.float32(id(self) % 997) / 997},
+            "counts": {"dwell_s": dwell_s + np.float32(self.steps) / 1000},
+        }
+        return self._phased(replace(found, **spoilt.get(self.fault, {})))
+
+    def _phased(self, found: Detections) -> Detections:
+        phases = {
+            "again": np.where(found.phase == Phase.STANDING, Phase.GONE, found.phase),
+            "back": np.where((found.phase == Phase.STANDING) & (self.steps % 2 == 0), Phase.MATURING, found.phase),
+            "never": np.minimum(found.phase, Phase.STANDING),
+            "early": np.where(found.phase == Phase.MATURING, Phase.GONE, found.phase),
+        }
+        return replace(found, phase=phases.get(self.fault, found.phase).astype(np.uint8))
+
+    def classify(self, crops: CropBatch) -> Detections:
+        if self.fault == "invents":
+            row = super().step(contract.street(45))
+            return replace(row, **{name: np.zeros((1, *column), kind) for name, (kind, column) in SHAPES.items()})
+        return super().classify(crops)
+
+    def forget(self, camera_id: str) -> None:
+        if self.fault != "remembers":
+            super().forget(camera_id)
+
+    def snapshot(self, camera_id: str) -> bytes:
+        if self.fault == "silent":
+            return b""
+        if self.fault == "everybody" and not super().snapshot(camera_id):
+            return b"something"
+        return super().snapshot(camera_id)
+
+    def restore(self, camera_id: str, state: bytes) -> None:
+        try:
+            super().restore(camera_id, state)
+        except ValueError:
+            if self.fault == "swallows":
+                return
+            if self.fault == "shreds":
+                self.forget(camera_id)
+            raise
+
+
+SHAPES = {name: shape for name, shape in contract.COLUMNS.items() if name not in {"scene", "wanted_frame"}}
+
+
+@pytest.mark.parametrize(
+    ("fault", "rule", "words"),
+    [
+        ("rows", "empty_batch", "an empty batch must give no rows"),
+        ("invents", "empty_batch", "no pieces must give no rows"),
+        ("invents", "lost_pieces", "no pieces must give no rows"),
+        ("wide", "columns", "dwell_s is float64, it must be float32"),
+        ("flat", "columns", "box_px has the shape"),
+        ("beyond", "columns", "frame must be a row of the batch"),
+        ("sums", "columns", "each row of posterior must sum to 1"),
+        ("writes", "input_is_left_alone", "must not change the pictures"),
+        ("chance", "deterministic", "the same frames must give the same bytes"),
+        ("neighbours", "cameras_apart", "a camera must not depend on others in its batch"),
+        ("counts", "snapshot", "differs from the run without a break"),
+        ("silent", "snapshot_of_others", "must not be empty"),
+        ("everybody", "snapshot_of_others", "of an unknown camera must be empty"),
+        ("swallows", "snapshot_of_others", "restore must raise ValueError"),
+        ("shreds", "snapshot_of_others", "a snapshot that is refused must change nothing"),
+        ("remembers", "forget", "a forgotten camera must"),
+        ("late", "late_frames", "must be told as LATE"),
+        ("again", "tracks", "was told as GONE before|only what stood can be GONE"),
+        ("back", "tracks", "went back from STANDING"),
+        ("early", "tracks", "only what stood can be GONE"),
+        ("never", "tracks", "and once it is taken away as GONE"),
+    ],
+)
+def test_each_way_to_break_it_is_noticed(fault: str, rule: str, words: str) -> None:
+    made: Callable[[], Detector] = lambda: Broken(fault)  # noqa: E731 - a new one each time
+    with pytest.raises(AssertionError, match=words):
+        contract.RULES[rule](made)
+
+
+def test_all_rules_are_run_by_one_call(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[str] = []
+    rules = {name: lambda _, name=name: asked.append(name) for name in contract.RULES}
+    monkeypatch.setattr(contract, "RULES", rules)
+    contract.check(ours)
+    assert asked == list(rules)
