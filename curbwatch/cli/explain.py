@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Annotated
 from zoneinfo import ZoneInfo
 
@@ -17,6 +18,9 @@ from curbwatch.cli.app import app
 from curbwatch.cli.dispatch import ConfigFile, Language
 from curbwatch.cli.evaluate import with_dwell
 from curbwatch.cli.output import escaped
+from curbwatch.desk import open_desk
+from curbwatch.tuning.cases_incident import Kept, case_of, incident, recordings_dir
+from curbwatch.tuning.cases_keep import BEFORE_S, cut
 from curbwatch.tuning.evaluate import Bench
 from curbwatch.tuning.explain import (
     GIVE_BOX,
@@ -30,8 +34,11 @@ from curbwatch.tuning.explain import (
     parse,
     parse_box,
 )
+from curbwatch.tuning.explain_kept import kept_lines, kept_page, kept_strip
 from curbwatch.tuning.explain_page import explained_page
 from curbwatch.tuning.explain_text import sentences
+from curbwatch.tuning.recording import read_recording
+from curbwatch.tuning.replay import Alert
 from curbwatch.tuning.report import write_page
 from curbwatch.tuning.strip import strip, write_png
 from detectors.vision import classify
@@ -51,6 +58,13 @@ TimeScale = Annotated[float | None, typer.Option(min=0.001, help="Seconds betwee
 Dwell = Annotated[float | None, typer.Option(min=1.0, help="Instead of vision.dwell_s.")]
 BoxText = Annotated[str | None, typer.Option("--box", metavar="X,Y,W,H", help="The place, px of the picture.")]
 
+Recordings = Annotated[
+    Path | None,
+    typer.Option(
+        "--frames", help="Folder that `record` writes, for incidents; default: recordings/ in the private one."
+    ),
+]
+
 
 @app.command("explain")
 def explain_event(  # noqa: PLR0913  # one argument per option of the command line
@@ -61,23 +75,31 @@ def explain_event(  # noqa: PLR0913  # one argument per option of the command li
     dwell: Dwell = None,
     report: Annotated[Path | None, typer.Option(help="Write a self-contained HTML page to this file.")] = None,
     strip_path: Annotated[Path | None, typer.Option("--strip", help="Write a PNG strip to this file.")] = None,
+    recordings: Recordings = None,
     config: ConfigFile = None,
     lang: Language = None,
 ) -> None:
     """Say why something was reported, or nothing: pictures, votes, masks, class and every feature's part in it."""
     one_thread()
     asked = parse(event)
-    bench, zone, tongue = _setting(config, dwell, time_scale, lang)
-    if asked is None:
-        raise UsageError(f"{event}: RECORDING#N, or RECORDING@FRAME with --box")
-    told = told_of(asked, bench, None if box is None else parse_box(box))
+    bench, zone, tongue = setting(config, dwell, time_scale, lang)
     classifier = classify.load()
-    for line in sentences(told, classifier, tongue, zone):
+    if asked is None:
+        told: Explained | Kept = _of_incident(event, config, recordings, bench)
+    else:
+        told = told_of(asked, bench, None if box is None else parse_box(box))
+    if isinstance(told, Kept):
+        lines, drawn = kept_lines(told, tongue, zone), kept_strip(told)
+        page = kept_page(told, tongue, zone)
+    else:
+        lines, drawn = sentences(told, classifier, tongue, zone), strip(told)
+        page = explained_page(told, classifier, tongue, zone)
+    for line in lines:
         typer.echo(escaped(line))
     if strip_path is not None:
-        write_png(strip_path, strip(told))
+        write_png(strip_path, drawn)
     if report is not None:
-        write_page(report, explained_page(told, classifier, tongue, zone))
+        write_page(report, page)
 
 
 def told_of(asked: Asked, bench: Bench, box: Box | None) -> Explained:
@@ -90,6 +112,22 @@ def told_of(asked: Asked, bench: Bench, box: Box | None) -> Explained:
         if box is None:
             raise UsageError(f"{asked.recording}@…: {GIVE_BOX}")
         return explain(recording, bench, box, moment_of(asked, recording, bench.time_scale_s), tick=tick)
+
+
+def _of_incident(incident_id: str, config: Path | None, recordings: Path | None, bench: Bench) -> Explained | Kept:
+    """Explain an incident from recorded frames, or give what is stored of it where there are none."""
+    with open_desk(config) as desk:
+        kept = incident(desk, incident_id, recordings_dir(recordings))
+    if not kept.recorded:
+        return kept
+    case = case_of(kept, bench.config.vision.dwell_s)
+    with TemporaryDirectory(prefix="curbwatch-explain-") as folder:
+        place = Path(folder) / case.camera_id
+        place.mkdir()
+        cut(place, case, kept.source, bench, BEFORE_S[0])
+        recording = read_recording(place)
+        alert = Alert(case.family, case.box_px, case.opened_ns, case.appeared_ns, kept.row.confidence)
+        return explain(recording, bench, case.box_px, case.opened_ns, alert, view=kept.view)
 
 
 @contextmanager
@@ -105,7 +143,7 @@ def progress(name: str, total: int) -> Iterator[Callable[[], None]]:
         yield tick
 
 
-def _setting(
+def setting(
     path: Path | None, dwell_s: float | None, time_scale_s: float | None, lang: Lang | None
 ) -> tuple[Bench, ZoneInfo, Lang]:
     """What a replay is judged by, the city's time, and the language."""

@@ -173,7 +173,7 @@ def parse(text: str) -> Asked | None:
         return Asked(Path(folder), frame=int(rest))
     try:
         return Asked(Path(folder), at_ns=ns_of(datetime.fromisoformat(rest)))
-    except ValueError:
+    except (ValueError, TypeError):
         message = f"{text}: after @ stands a frame's number, or a time as 2026-05-01T08:30:00+08:00"
         raise UsageError(message) from None
 
@@ -228,13 +228,18 @@ def explain(
     asked_ns: int,
     alert: Alert | None = None,
     tick: Callable[[], None] = lambda: None,
+    *,
+    view: CameraView | None = None,
 ) -> Explained:
-    """Play a recording until some time after the moment, looking at one place of it; ``alert`` was opened there."""
-    view = CameraView(recording.name, recording.zones)
+    """Play a recording until some time after the moment, looking at one place of it; ``alert`` was opened there.
+
+    ``view``: zones and calibration to judge it by; None: the recording's own zones.
+    """
+    view = CameraView(recording.name, recording.zones) if view is None else view
     watcher = Onlooker(bench, view, box_px, asked_ns)
     until_ns = asked_ns + round(AFTER_DWELLS * bench.config.vision.dwell_s * 1e9)
     frames = recording.frames(bench.time_scale_s)
-    play(_until(frames, until_ns), recording.name, {"": watcher}, bench.config, tick)
+    play(_until(frames, until_ns), view.camera_id, {"": watcher}, bench.config, tick)
     came_ns = _came(watcher.samples[watcher.at], alert) if watcher.samples else 0
     spacing_ns = round(RING_REACH * bench.config.vision.dwell_s / bench.config.alerts.before_ring * 1e9)
     return Explained(

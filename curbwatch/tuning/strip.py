@@ -78,10 +78,10 @@ def strip(told: Explained) -> NDArray[np.uint8]:
     found = panels(told)
     if not found:
         raise UsageError("--strip: no frame of this recording was analysed, so there is nothing to draw")
-    rows = [_row(found[first : first + COLUMNS]) for first in range(0, len(found), COLUMNS)]
+    rows = [side_by_side(found[first : first + COLUMNS]) for first in range(0, len(found), COLUMNS)]
     wide = COLUMNS * PANEL_PX + (COLUMNS - 1) * GAP_PX
     drawn = [chart_pixels(chart) for chart in charts(told, "en")]
-    rows += [_side_by_side(drawn[first : first + 2], wide) for first in range(0, len(drawn), 2)]
+    rows += [_pair(drawn[first : first + 2], wide) for first in range(0, len(drawn), 2)]
     return np.concatenate([_widened(row, wide) for row in rows])
 
 
@@ -115,7 +115,8 @@ def _tinted(picture: NDArray[np.uint8], mask: NDArray[np.uint8], colour: tuple[i
     return np.where(mask[..., None] > 0, mixed, grey).astype(np.uint8)
 
 
-def _row(found: Sequence[Panel]) -> NDArray[np.uint8]:
+def side_by_side(found: Sequence[Panel]) -> NDArray[np.uint8]:
+    """Panels in one row with their names above; at least one."""
     high = max(panel.pixels.shape[0] for panel in found)
     drawn = []
     for panel in found:
@@ -127,7 +128,7 @@ def _row(found: Sequence[Panel]) -> NDArray[np.uint8]:
     return np.concatenate(drawn, axis=1)
 
 
-def _side_by_side(drawn: Sequence[NDArray[np.uint8]], wide: int) -> NDArray[np.uint8]:
+def _pair(drawn: Sequence[NDArray[np.uint8]], wide: int) -> NDArray[np.uint8]:
     return _widened(np.concatenate([_widened(picture, wide // 2) for picture in drawn], axis=1), wide)
 
 
