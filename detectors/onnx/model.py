@@ -95,12 +95,9 @@ class OnnxModel:
         except (cv2.error, SystemError) as error:
             raise ValueError(f"OpenCV cannot read it: {_told(error)}") from None
         shapes = [output.shape for output in self._run(_grey(reading.input_px))]
-        layout = reading.layout
-        if layout == "auto":
-            layout = layouts.recognise(shapes, reading.input_px, reading.names)
-        self.layout = layout
+        self.layout = reading.layout if reading.layout != "auto" else self._recognised(shapes)
         self.shapes: tuple[tuple[int, ...], ...] = tuple(shapes)
-        self.count = layouts.count_classes(layout, shapes)
+        self.count = layouts.count_classes(self.layout, shapes)
         self._check_classes()
         self.find(_grey(reading.input_px))
 
@@ -145,6 +142,14 @@ class OnnxModel:
         except (cv2.error, SystemError) as error:
             size = f"{reading.input_px[0]}x{reading.input_px[1]}"
             raise ValueError(f"OpenCV cannot run it on {size} px: {_told(error)}") from None
+
+    def _recognised(self, shapes: Sequence[tuple[int, ...]]) -> str:
+        reading = self._reading
+        try:
+            return layouts.recognise(shapes, reading.input_px, reading.names)
+        except ValueError:
+            # With names too many or too few none fits: that is what is to be told.
+            return layouts.recognise(shapes, reading.input_px, 0)
 
     def _check_classes(self) -> None:
         count, names = self.count, self._reading.names

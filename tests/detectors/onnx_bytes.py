@@ -96,9 +96,12 @@ def cell_boxes(side_px: int, cell_px: int = CELL_PX) -> NDArray[np.float32]:
 
 
 def colour_model(side_px: int = 64, names: str = "{0: 'red', 1: 'blue'}", cell_px: int = CELL_PX) -> bytes:
-    """Finds red and blue cells, as YOLOv8 puts them out: (1, 4 + 2, N), centres and sides in input px."""
+    """Finds red and blue cells, as YOLOv8 puts them out: (1, 4 + 2, N), centres and sides in input px.
+
+    N is that of the three grids of its family, so that the layout is recognised; the spare rows are empty.
+    """
     corners = cell_boxes(side_px, cell_px)
-    count = len(corners)
+    count, spare = len(corners), sum((side_px // stride) ** 2 for stride in (8, 16, 32)) - len(corners)
     boxes = np.concatenate([(corners[:, :2] + corners[:, 2:]) / 2, corners[:, 2:] - corners[:, :2]], axis=1)
     square = [cell_px, cell_px]
     nodes = [
@@ -106,12 +109,14 @@ def colour_model(side_px: int = 64, names: str = "{0: 'red', 1: 'blue'}", cell_p
         node("Conv", ["cells", "weights"], "raw", ints("kernel_shape", [1, 1])),
         node("Relu", ["raw"], "scores"),
         node("Reshape", ["scores", "flat"], "rows"),
-        node("Concat", ["boxes", "rows"], "y", integer("axis", 1)),
+        node("Concat", ["rows", "none"], "padded", integer("axis", 2)),
+        node("Concat", ["boxes", "padded"], "y", integer("axis", 1)),
     ]
     constants = [
         tensor("weights", WEIGHTS[:, :, None, None]),
         tensor("flat", np.asarray([1, 2, count], np.int64)),
-        tensor("boxes", np.ascontiguousarray(boxes.T[None].astype(np.float32))),
+        tensor("none", np.zeros((1, 2, spare), np.float32)),
+        tensor("boxes", np.pad(boxes.T, ((0, 0), (0, spare)))[None].astype(np.float32)),
     ]
-    values = ([value("x", (1, 3, side_px, side_px))], [value("y", (1, 6, count))])
+    values = ([value("x", (1, 3, side_px, side_px))], [value("y", (1, 6, count + spare))])
     return graph_bytes(nodes, constants, values, names)

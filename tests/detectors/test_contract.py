@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import replace
 from functools import cache
+from itertools import count
 from typing import Any
 
 import numpy as np
@@ -24,6 +25,7 @@ from tests.detectors.onnx_bytes import colour_model
 from tests.detectors.test_own_model import reading
 
 KNOBS = VisionKnobs(dwell_s=20)
+MADE = count()
 
 
 def ours() -> Detector:
@@ -52,6 +54,7 @@ class Broken(VisionDetector):
         super().__init__(KNOBS, {})
         self.fault = fault
         self.steps = 0
+        self.number = next(MADE)
 
     def step(self, frames: FrameBatch) -> Detections:
         self.steps += 1
@@ -69,7 +72,7 @@ class Broken(VisionDetector):
             "flat": {"box_px": found.box_px[:, 0]},
             "beyond": {"frame": found.frame + 1},
             "sums": {"posterior": found.posterior * 2},
-            "chance": {"dwell_s": dwell_s + np.float32(id(self) % 997) / 997},
+            "chance": {"dwell_s": dwell_s + np.float32(self.number) / 1000},
             "counts": {"dwell_s": dwell_s + np.float32(self.steps) / 1000},
         }
         return self._phased(replace(found, **spoilt.get(self.fault, {})))
