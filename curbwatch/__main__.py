@@ -26,6 +26,8 @@ VERBS = (
     "dispatch",
     "incident",
     "device",
+    "camera",
+    "camera_memory",
     "dlq",
 )
 

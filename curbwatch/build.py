@@ -22,6 +22,7 @@ from curbwatch.detector_choice import make_detector
 from curbwatch.devices import LiveRegistry, LiveViews
 from curbwatch.endpoints import Endpoints
 from curbwatch.engine.local import LocalEngine
+from curbwatch.feedback import FeedbackBook
 from curbwatch.health_keeper import HealthKeeper
 from curbwatch.journal import DecisionJournal
 from curbwatch.parts.paths import home
@@ -79,7 +80,9 @@ def prepare(config: Config, endpoints: Endpoints) -> Site:
     return Site(config, pack, endpoints, edition)
 
 
-def make_shards(site: Site, registry: LiveRegistry, incidents: IncidentStore, meter: Meter) -> list[Shard]:
+def make_shards(
+    site: Site, registry: LiveRegistry, incidents: IncidentStore, book: FeedbackBook, meter: Meter
+) -> list[Shard]:
     """As many shards as the configuration says, each with a detector and memory of its own."""
     one_thread()
     config = site.config
@@ -107,6 +110,7 @@ def make_shards(site: Site, registry: LiveRegistry, incidents: IncidentStore, me
                 journal=journal,
                 views=views,
                 meter=meter,
+                book=book,
             )
         )
         for _ in range(config.engine.shards)

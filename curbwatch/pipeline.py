@@ -16,6 +16,8 @@ import structlog
 from curbwatch import build
 from curbwatch.api.health import Checks, HealthServer
 from curbwatch.devices import LiveRegistry
+from curbwatch.feedback import FeedbackBook
+from curbwatch.feedback_keeper import FeedbackKeeper
 from curbwatch.memory import give_back
 from curbwatch.shard import Shard
 from curbwatch.telemetry import Telemetry
@@ -27,6 +29,7 @@ from ingest.positions import Outlets, PositionWriter
 from ingest.presence import Presence
 from ingest.slots import FrameSlots
 from schemas.errors import CurbwatchError, FeedError
+from schemas.feedback import Feedback
 from schemas.position import RawMessage
 
 log = structlog.get_logger()
@@ -48,7 +51,11 @@ class Pipeline:
         self._registry = LiveRegistry(site.endpoints.database_url, self._views_changed)
         self._book = build.make_book(site, self._registry)
         self._keeper = build.make_keeper(site, self._book, telemetry)
-        self._shards = build.make_shards(site, self._registry, build.make_incidents(site, self._database), telemetry)
+        told = FeedbackBook()
+        self._shards = build.make_shards(
+            site, self._registry, build.make_incidents(site, self._database), told, telemetry
+        )
+        self._feedback = FeedbackKeeper(site.endpoints.database_url, told, telemetry, self._ordered)
         self._engine = build.make_engine(site, self._shards)
         self._slots = FrameSlots(
             wait_max_s=site.config.intake.frame_wait_max_s,
@@ -91,6 +98,7 @@ class Pipeline:
         self._watch.quality.seed(await asyncio.to_thread(self._keeper.last_fixes))
         await self._engine.start()
         await self._engine.each(Shard.start)
+        self._feedback.start()
         self._pump_task = asyncio.create_task(self._pump(), name="pump")
         self._letters.start()
         session = self._position_session
@@ -162,6 +170,7 @@ class Pipeline:
             ("slots", lambda: self._frames.shed_waiting("shutdown")),
             ("frame session", self._frame_session.stop),
             ("dead letters", self._letters.stop),
+            ("feedback", self._feedback.stop),
             ("health", self._keeper.stop),
             ("relay", self._relay.stop),
             ("registry", self._registry.stop),
@@ -225,6 +234,12 @@ class Pipeline:
         if self._loop is not None:
             asyncio.run_coroutine_threadsafe(self._engine.each(lambda shard: shard.forget(changed)), self._loop)
 
+    def _ordered(self, orders: list[Feedback]) -> None:
+        """What people ordered goes to every shard; the one that has the camera carries it out, in its own thread."""
+        if self._loop is not None:
+            given = self._engine.each(lambda shard: shard.take_orders(orders))
+            asyncio.run_coroutine_threadsafe(given, self._loop)
+
     def _period_s(self, camera_id: str) -> float:
         knobs = self._site.config.vision
         rising = any(shard.maturing(camera_id) for shard in self._shards)
@@ -248,6 +263,7 @@ class Pipeline:
             "relay": self._relay.alive,
             "registry": self._registry.alive,
             "health keeper": self._keeper.alive,
+            "feedback keeper": self._feedback.alive,
         }
 
     def _checks(self) -> Checks:

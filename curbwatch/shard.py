@@ -3,7 +3,7 @@
 import time
 from collections import OrderedDict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import structlog
@@ -14,7 +14,9 @@ from alerts.decide import Decider, FrameTimes
 from alerts.evidence import EvidenceFolder
 from alerts.incidents import IncidentStore
 from curbwatch.closer import look_closer
+from curbwatch.feedback import FeedbackBook
 from curbwatch.journal import Claim, Decision, DecisionJournal
+from curbwatch.obey import Obedience
 from curbwatch.snapshots import SnapshotFolder
 from detectors.base import Detector
 from ingest.decode_process import DecoderProcess
@@ -22,6 +24,7 @@ from ingest.delivery import Delivery, Outcome
 from schemas.crops import Piece
 from schemas.detections import Detections, Phase, SceneState
 from schemas.errors import FrameError, SetupError, SinkError
+from schemas.feedback import Feedback
 from schemas.frame import Frame, FrameBatch
 from schemas.incident import Departure, Opened, Sighting
 from schemas.meter import Meter
@@ -30,6 +33,8 @@ from schemas.place import CameraView
 log = structlog.get_logger()
 
 WAITING_MAX = 256  # decisions that wait for the database, beside those of the last stop; beyond it the oldest goes
+
+UNCHANGED = frozenset({SceneState.FROZEN, SceneState.LATE})  # frames that leave a camera's state as it was
 
 Key = tuple[str, int, int, bool]  # camera, track, when it appeared (ns), whether it is its opening
 
@@ -48,6 +53,7 @@ class Tools:
     journal: DecisionJournal
     views: Mapping[str, CameraView]
     meter: Meter
+    book: FeedbackBook = field(default_factory=FeedbackBook)
 
 
 class Shard:
@@ -58,6 +64,7 @@ class Shard:
         self._boots: dict[str, str] = {}  # cameras known, each with the boot of its last frame
         self._maturing: set[str] = set()
         self.scenes: dict[str, SceneState] = {}  # what each camera's last frame told; for whoever looks on
+        self._obedience = Obedience(tools.detector, tools.snapshots, tools.book)
         self._waiting: OrderedDict[Key, Decision] = OrderedDict((_key(left), left) for left in tools.journal.take(self))
         self._waiting_max = WAITING_MAX + len(self._waiting)
 
@@ -93,11 +100,18 @@ class Shard:
         for camera_id in camera_ids:
             self._tools.detector.forget(camera_id)
 
+    def take_orders(self, orders: Iterable[Feedback]) -> None:
+        """Take over what people ordered: each is carried out after its camera's next frame, if the camera is ours."""
+        self._obedience.take(orders)
+
     def retry(self) -> None:
-        """Store decisions that the database did not take before; it may still be away. Never raises.
+        """Store decisions that the database did not take before; it may still be away. Write snapshots that are due.
+
+        Never raises.
 
         One that it refuses for good is dropped, counted and logged, so that those behind it get their turn.
         """
+        self._tools.snapshots.keep_due(self._tools.detector)
         while self._waiting:
             key, waiting = next(iter(self._waiting.items()))
             try:
@@ -122,8 +136,7 @@ class Shard:
             self._tools.meter.add("decisions_kept", len(waiting))
             file = str(self._tools.journal.file)
             log.warning("decisions_kept", waiting=len(waiting), file=file, effect="the next start stores them")
-        for camera_id in sorted(self._boots):
-            self._tools.snapshots.keep(self._tools.detector, camera_id, at_once=True)
+        self._tools.snapshots.keep_all(self._tools.detector)
         self._tools.decoder.close()
 
     def _step(self, deliveries: Sequence[Delivery[Frame]]) -> None:
@@ -149,9 +162,8 @@ class Shard:
     def _batch(self, deliveries: Sequence[Delivery[Frame]], pixels: NDArray[np.uint8]) -> None:
         tools = self._tools
         frames = [delivery.payload for delivery in deliveries]
-        for frame in frames:
-            if frame.camera_id not in self._boots:
-                tools.snapshots.restore(tools.detector, frame.camera_id)
+        new = [frame.camera_id for frame in frames if frame.camera_id not in self._boots]
+        restored = {camera_id for camera_id in new if tools.snapshots.restore(tools.detector, camera_id)}
         batch = FrameBatch.of(frames, pixels)
         started_s = time.perf_counter()
         detections = tools.detector.step(batch)
@@ -166,12 +178,17 @@ class Shard:
                 continue
             state = SceneState(int(detections.scene[index]))
             self.scenes[frame.camera_id] = state
+            if frame.camera_id in restored:
+                _compare(frame.camera_id, state)
             if state is not SceneState.OK:
                 tools.meter.add("frames_unfit", state=state.name.lower())
             if state in {SceneState.OK, SceneState.WARMING}:
                 tools.ring.add(frame)
             delivery.settle(Outcome.DONE)
-            tools.snapshots.keep(tools.detector, frame.camera_id, at_once=frame.camera_id in opened)
+            if state not in UNCHANGED:
+                tools.snapshots.keep(tools.detector, frame.camera_id, at_once=frame.camera_id in opened)
+        self._obedience.obey([frame.camera_id for index, frame in enumerate(frames) if index not in restarted])
+        self._obedience.listen()
         if restarted:
             again = sorted(restarted)
             self._batch([deliveries[index] for index in again], pixels[again])
@@ -309,6 +326,17 @@ class Shard:
         camera_id, track_id, _, opening = _key(what)
         self._tools.meter.add("decisions_dropped", reason=reason)
         log.error("decision_dropped", camera=camera_id, track=track_id, opening=opening, reason=reason, error=error)
+
+
+def _compare(camera_id: str, state: SceneState) -> None:
+    """Say where a snapshot is of another view than the first new frame; the detector reports nothing meanwhile."""
+    if state not in {SceneState.OK, SceneState.WARMING} | UNCHANGED:
+        log.warning(
+            "snapshot_of_another_view",
+            camera=camera_id,
+            scene=state.name.lower(),
+            effect="nothing is reported there until the picture fits again or is learned anew",
+        )
 
 
 def _key(what: Decision) -> Key:

@@ -1,0 +1,167 @@
+"""What people order about the cameras' backgrounds, and what entered those: the tables, and the book of the shards."""
+
+import json
+import threading
+from collections import deque
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict
+from typing import Any
+
+from curbwatch.database import Connection
+from schemas.errors import UsageError
+from schemas.feedback import Adoption, Feedback, Fixture, Ignore, Undo
+from schemas.units import utc
+
+CHANNEL = "curbwatch_feedback"
+MOST = 4096  # adoptions and outcomes that wait for the database; beyond it the oldest adoptions go
+DONE = "done"
+ACTIONS: dict[str, type[Undo | Ignore | Fixture]] = {"undo": Undo, "ignore": Ignore, "fixture": Fixture}
+
+# One after the other, so that a camera's numbers ascend in the order in which they can be seen.
+ALONE = "lock table vision_order in share row exclusive mode"
+ADOPTIONS = """
+select adoption_id, captured_at, reason, box_px, undoable, written_at from vision_adoption
+where camera_id = %s order by row_id desc limit %s
+"""
+ORDERS = """
+select order_id, action, detail, person, ordered_at, applied_at, outcome from vision_order
+where camera_id = %s order by order_id desc limit %s
+"""
+KEEP = """
+insert into vision_adoption (camera_id, adoption_id, captured_at, reason, box_px, undoable)
+select camera_id, adoption_id, captured_at::timestamptz, reason, box_px, undoable
+from jsonb_to_recordset(%s::jsonb) as r (
+    camera_id text, adoption_id bigint, captured_at text, reason text, box_px real[], undoable boolean)
+"""
+FINISH = """
+update vision_order o set applied_at = now(), outcome = r.outcome
+from jsonb_to_recordset(%s::jsonb) as r (order_id bigint, outcome text)
+where o.order_id = r.order_id and o.applied_at is null
+"""
+
+
+class FeedbackBook:
+    """What the shards have to tell and nobody has written down yet; bounded, safe to use from any thread."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._adoptions: deque[Adoption] = deque()
+        self._outcomes: dict[int, str] = {}
+        self._dropped = 0
+
+    def tell(self, adoptions: Iterable[Adoption]) -> None:
+        """Take over what entered a background."""
+        with self._lock:
+            self._adoptions.extend(adoptions)
+            while len(self._adoptions) > MOST:
+                self._adoptions.popleft()
+                self._dropped += 1
+
+    def finish(self, order_id: int, outcome: str) -> None:
+        """Note that an order was carried out, or why not."""
+        with self._lock:
+            self._outcomes[order_id] = outcome
+
+    def finished(self) -> frozenset[int]:
+        """Orders that need not be given again, though the database does not know yet."""
+        with self._lock:
+            return frozenset(self._outcomes)
+
+    def sweep(self) -> tuple[list[Adoption], dict[int, str], int]:
+        """Everything told, and how many adoptions were dropped since the last sweep; it stays until ``written``."""
+        with self._lock:
+            dropped, self._dropped = self._dropped, 0
+            return list(self._adoptions), dict(self._outcomes), dropped
+
+    def written(self, adoptions: Sequence[Adoption], outcomes: dict[int, str]) -> None:
+        """Forget what a sweep returned: the database has it."""
+        with self._lock:
+            for one in adoptions:
+                if self._adoptions and self._adoptions[0] is one:
+                    self._adoptions.popleft()
+            for order_id in outcomes:
+                self._outcomes.pop(order_id, None)
+
+
+def give(conn: Connection, camera_id: str, person: str, what: Undo | Ignore | Fixture) -> int:
+    """Order something of a camera; the order's number. Raises UsageError where there is no such camera."""
+    action = next(name for name, kind in ACTIONS.items() if isinstance(what, kind))
+    with conn.transaction():
+        refuse_unknown(conn, camera_id)
+        conn.execute(ALONE)
+        row = conn.execute(
+            "insert into vision_order (camera_id, action, detail, person) values (%s, %s, %s::jsonb, %s)"
+            " returning order_id",
+            (camera_id, action, json.dumps(asdict(what)), person),
+        ).fetchone()
+    return int(row[0]) if row is not None else 0
+
+
+def refuse_unknown(conn: Connection, camera_id: str) -> None:
+    """Raise UsageError where the registry has no camera of this id."""
+    found = conn.execute("select 1 from device where device_id = %s and kind = 'camera'", (camera_id,)).fetchone()
+    if found is None:
+        raise UsageError(f"no camera {camera_id!r} in the registry: `curbwatch device list` shows them")
+
+
+def waiting(conn: Connection) -> list[Feedback]:
+    """Orders that were not carried out yet, in the order in which they were given."""
+    query = "select order_id, camera_id, person, action, detail from vision_order where applied_at is null"
+    return [
+        Feedback(order_id, camera_id, person, _what(action, detail))
+        for order_id, camera_id, person, action, detail in conn.execute(f"{query} order by order_id")
+    ]
+
+
+def outcome(conn: Connection, order_id: int) -> str | None:
+    """``done``, or why an order could not be carried out; None: it waits."""
+    row = conn.execute("select outcome from vision_order where order_id = %s and applied_at is not null", (order_id,))
+    found = row.fetchone()
+    return None if found is None else str(found[0])
+
+
+def keep(conn: Connection, adoptions: Sequence[Adoption], outcomes: dict[int, str]) -> None:
+    """Write down what the shards told, in one transaction."""
+    rows = [
+        {**asdict(one), "captured_at": utc(one.captured_ns).isoformat(), "box_px": [float(side) for side in one.box_px]}
+        for one in adoptions
+    ]
+    told = [{"order_id": order_id, "outcome": said} for order_id, said in outcomes.items()]
+    with conn.transaction():
+        if rows:
+            conn.execute(KEEP, (json.dumps(rows),))
+        if told:
+            conn.execute(FINISH, (json.dumps(told),))
+
+
+def prune(conn: Connection, days: int) -> None:
+    """Forget adoptions that were written down longer ago than that."""
+    conn.execute("delete from vision_adoption where written_at < now() - %s * interval '1 day'", (days,))
+
+
+def adoptions_of(conn: Connection, camera_id: str, limit: int) -> list[dict[str, Any]]:
+    """What entered a camera's background, newest first."""
+    names = ("adoption_id", "captured_at", "reason", "box_px", "undoable", "written_at")
+    return [dict(zip(names, row, strict=True)) for row in conn.execute(ADOPTIONS, (camera_id, limit))]
+
+
+def orders_of(conn: Connection, camera_id: str, limit: int) -> list[dict[str, Any]]:
+    """What was ordered of a camera, newest first; ``applied_at`` None: it waits for the camera's next frame."""
+    names = ("order_id", "action", "detail", "person", "ordered_at", "applied_at", "outcome")
+    return [dict(zip(names, row, strict=True)) for row in conn.execute(ORDERS, (camera_id, limit))]
+
+
+def place_of(conn: Connection, incident_id: str) -> tuple[str, Ignore]:
+    """The camera of an incident, and what to ignore there. Raises UsageError where there is no such incident."""
+    query = "select camera_id, track_id, box_px from incident where incident_id::text = %s"
+    row = conn.execute(query, (incident_id,)).fetchone()
+    if row is None:
+        raise UsageError(f"no incident {incident_id!r}: `curbwatch incident list` shows them")
+    x, y, w, h = (float(side) for side in row[2])
+    return str(row[0]), Ignore((x, y, w, h), int(row[1]))
+
+
+def _what(action: str, detail: dict[str, Any]) -> Undo | Ignore | Fixture:
+    box = detail.get("box_px")
+    values = detail if box is None else {**detail, "box_px": tuple(float(side) for side in box)}
+    return ACTIONS[action](**values)

@@ -1,0 +1,3 @@
+drop table vision_order;
+drop function notify_feedback();
+drop table vision_adoption;
