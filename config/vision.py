@@ -26,6 +26,7 @@ class VisionKnobs(Knobs):
     ghost_margin: float = Field(default=0.12, ge=0)
     warmup_s: float = Field(default=30.0, ge=0)  # captured seconds before the first proposal; scales with the dwell
     relearn_s: float = Field(default=120.0, gt=0)  # captured seconds of another scene after which it is learned anew
+    dirty_s: float = Field(default=3600.0, gt=0)  # captured seconds of a covered or blurred lens, likewise
     join_m: float = Field(default=1.2, ge=0)  # where calibrated: fragments nearer than this are one object
     other_after_s: float = Field(default=1800.0, ge=0)  # beyond the dwell, before what is surely other is background
     other_confidence: float = Field(default=0.95, ge=0, le=1)

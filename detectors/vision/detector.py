@@ -15,6 +15,7 @@ from detectors.vision import (
     exposure,
     feedback,
     grid,
+    health,
     inspection,
     memory,
     snapshot,
@@ -32,9 +33,11 @@ from schemas.detections import CLASSES, Detections, SceneState
 from schemas.errors import UsageError
 from schemas.feedback import Adoption, Feedback
 from schemas.frame import FrameBatch
+from schemas.health import Reading
 from schemas.place import CameraView
 
 ADOPTIONS = 256  # kept for whoever reads them
+UNTRAINED_FRAMES = 2  # in a row that do not fit, and learning begins with the newest
 ACTIVITY_S = 120.0  # time constant of the activity (vision.md 4)
 
 
@@ -42,6 +45,7 @@ class VisionDetector:
     """Standing objects on any number of cameras; implements ``detectors.base.Detector``.
 
     Pure: the only clock is ``captured_ns``, the only file read is the classifier's weights, at construction.
+    ``readings`` says what was the matter with the frames of the last step that did not show a known street.
     ``adoptions`` holds the last 256 regions that entered a background, newest last.
     """
 
@@ -54,6 +58,7 @@ class VisionDetector:
         self._scratch: dict[tuple[int, int], memory.Scratch] = {}
         self._pictures: dict[tuple[int, int], NDArray[np.uint8]] = {}
         self._cameras: dict[str, Camera] = {}
+        self.readings: dict[str, Reading] = {}
         self.adoptions: deque[Adoption] = deque(maxlen=ADOPTIONS)
 
     def step(self, frames: FrameBatch) -> Detections:
@@ -74,12 +79,17 @@ class VisionDetector:
         grid.to_i420([frames.pixels[index] for index in live], planes)
         seen = exposure.compare(planes, arena.background, slots[live], shape)
         begun = arena.state["begun"][slots[live]]
-        _follow(arena, slots[live], seen, elapsed_s[live], begun & ~seen.changed)
+        told = health.check(
+            arena, health.Seen(planes, slots[live], seen, frames.captured_ns[live], elapsed_s[live], begun)
+        )
+        fits = begun & np.asarray([reading is health.OK for reading in told], np.bool_)
+        self.readings = {frames.camera_ids[index]: told[k] for k, index in enumerate(live) if not fits[k]}
+        _follow(arena, slots[live], seen, elapsed_s[live], fits)
         rows: list[tuple[int, Track]] = []
         for k, index in enumerate(live):
             camera, camera_id = cameras[index], frames.camera_ids[index]
-            if not begun[k] or seen.changed[k]:
-                scene[index] = self._unfit(camera, planes[k])
+            if not fits[k]:
+                scene[index] = self._unfit(camera, planes[k], told[k])
                 self._tell(camera, camera_id)
                 continue
             exposure.normalise(planes[k], float(seen.gain[k]), seen.shift[k], shape)
@@ -171,14 +181,16 @@ class VisionDetector:
             kept = self._pictures[shape] = np.empty((count, shape[0] * 3 // 2, shape[1]), np.uint8)
         return kept[:count]
 
-    def _unfit(self, camera: Camera, plane: NDArray[np.uint8]) -> SceneState:
+    def _unfit(self, camera: Camera, plane: NDArray[np.uint8], told: Reading) -> SceneState:
         """Handle a camera's first frame, and one that is not its street: wait, and when it stays so, learn it anew."""
-        state = camera.arena.state[camera.slot]
-        known = camera.bank.match(plane) if state["begun"] else None
+        state, seen = camera.arena.state[camera.slot], told.state
+        if seen in health.NO_PICTURE:
+            return seen
+        known = camera.bank.match(plane) if state["begun"] and health.comparable(told) else None
         if known is not None:
             bank_views.take_over(camera, plane, known, self._knobs)
             return SceneState.WARMING
-        if not state["begun"] or not state["trained"]:
+        if not state["begun"]:
             single.begin(camera, plane)
             return SceneState.WARMING
         now_ns = int(state["last_ns"])
@@ -186,8 +198,14 @@ class VisionDetector:
             state["changed_ns"] = now_ns
         state["changed_frames"] += 1
         lasted_s = (now_ns - int(state["changed_ns"])) / 1e9
-        if lasted_s < self._knobs.relearn_s or state["changed_frames"] < self._knobs.sightings_min:
-            return SceneState.CHANGED
+        if not state["trained"]:
+            # What was begun with may have been a lorry; one frame that does not fit may be one too.
+            if state["changed_frames"] >= UNTRAINED_FRAMES:
+                single.begin(camera, plane)
+            return seen
+        patience_s = self._knobs.dirty_s if seen in health.DIRTY else self._knobs.relearn_s
+        if lasted_s < patience_s or state["changed_frames"] < self._knobs.sightings_min:
+            return seen
         bank_views.put_to_sleep(camera)
         single.begin(camera, plane)
         rows, columns = camera.arena.shape
@@ -315,9 +333,9 @@ def _detections(
 ) -> Detections:
     """Rows of tracks, each with its frame's number; ``knobs``: say which pieces are wanted, None: none are."""
     now_ns = {index: int(camera.arena.state["last_ns"][camera.slot]) for index, camera in cameras.items()}
-    wanted = [knobs is not None and crops_wanted.wanted(track, now_ns[index], knobs) for index, track in rows]
     found = [track for _, track in rows]
     logs = np.asarray([track.mean_logs() for track in found], np.float64).reshape(-1, len(CLASSES))
+    wanted = [knobs is not None and crops_wanted.wanted(track, now_ns[index], knobs) for index, track in rows]
     return Detections(
         scene=scene,
         frame=np.asarray([index for index, _ in rows], np.int32),

@@ -10,6 +10,7 @@ from schemas.place import ImageZone
 
 Plane = NDArray[np.uint8]  # (1.5 H, W): an I420 picture, brightness above, then both colour planes
 TILE_PX = 8  # spacing of the samples for exposure and activity: one in 64 pixels, about 900 at 320 x 180
+BLOCKS = (6, 8)  # rows and columns of blocks in which fine edges are measured
 HISTORY = 48  # marks that turn time in votes back into captured time
 
 STATE = np.dtype(
@@ -40,6 +41,7 @@ HEALTH = np.dtype(
         ("still_frames", "i4"),  # frames in a row that show the picture in ``anchor`` again
         ("unfit", "?"),  # the last frame was not its street: every measure is taken of the next
         ("lost", "f4"),  # share of the textured blocks without their fine edges, when last measured
+        ("fines", "i4"),  # frames that ``fine`` was learned from
     ]
 )
 
@@ -54,6 +56,7 @@ class Arena:
         state: (S,) of STATE.
         anchor: like activity, uint8: the samples that a frozen camera is measured by.
         health: (S,) of HEALTH.
+        fine: (S, 2, 6, 8) float32: usual fine edges of each block, and how far they mostly are from that, grey levels.
         history_s, history_ns: (S, 48): vote clock and capture time of the marks, oldest first.
     """
 
@@ -69,6 +72,7 @@ class Arena:
         self.anchor = np.zeros(tiles, np.uint8)
         self.state = np.zeros(capacity, STATE)
         self.health = np.zeros(capacity, HEALTH)
+        self.fine = np.zeros((capacity, 2, *BLOCKS), np.float32)
         self.history_s = np.zeros((capacity, HISTORY), np.float64)
         self.history_ns = np.zeros((capacity, HISTORY), np.int64)
         self._free = list(range(capacity - 1, -1, -1))
@@ -82,6 +86,7 @@ class Arena:
         self.activity[slot] = 0
         self.anchor[slot] = 0
         self.health[slot] = np.zeros((), HEALTH)
+        self.fine[slot] = 0
         return slot
 
     def give(self, slot: int) -> None:
@@ -107,7 +112,8 @@ class Arena:
             stack[slot] = arrays[name][0]
 
     def _stacks(self) -> dict[str, NDArray[np.generic]]:
-        names = ("background", "candidate", "votes", "activity", "anchor", "state", "health", "history_s", "history_ns")
+        pictures = ("background", "candidate", "votes", "activity", "anchor", "fine")
+        names = (*pictures, "state", "health", "history_s", "history_ns")
         return {name: getattr(self, name) for name in names}
 
     def _grow(self) -> None:

@@ -11,8 +11,7 @@ from numpy.typing import NDArray
 
 from detectors.vision import structure, unusable
 from detectors.vision.exposure import DISAGREE_GREY, Exposure, sample_chroma, sample_luma
-from detectors.vision.grid import Arena, luma
-from detectors.vision.structure import Slopes
+from detectors.vision.grid import Arena, Plane, luma
 from schemas.detections import SceneState
 from schemas.health import Reading
 
@@ -23,13 +22,16 @@ STILL_SHARE = 0.005  # of samples that changed at all: what a clock may change; 
 STILL_FRAMES = 3  # so many such pictures in a row
 NEAR_GREY, NEAR_SHARE = 3, 0.003  # a picture coded anew: no sample further off, but for a few
 NEAR_FRAMES, NEAR_S = 20, 900.0  # no street on which anything can be seen keeps so still for so long
-OTHER_VIEW = 0.15  # agreement below which it is another view; the same view keeps 0.3
-DOUBT_VIEW = 0.35  # agreement below which a shift is looked for
-EDGES_MIN = 60  # of 1 760: fewer, as on bare asphalt, and the agreement says nothing
+OTHER_VIEW = 0.05  # close agreement below which it is another view: such have 0.03, day and night of one 0.07
+NONE_LEFT, OTHER_VIEW_BOTH = 0.03, 0.08  # where the samples agree by less than the first: below the second
+STRANGE_VIEW = 0.15  # below which lost edges mean a cover
+DOUBT_VIEW = 0.35  # below which a picture is looked at closely; the same view in like light keeps more
 LOST_BLUR, LOST_CLEAR = 0.12, 0.07  # share of blocks without fine edges: from where blurred, below which clear again
 LOST_COVER, COVER_SHARE = 0.35, 0.35  # and so many samples of another level: covered
 LIGHT_RATIO = 1.7  # gain or its inverse from which a strange picture is believed to be the same in another light
-COLOURS, GREYS = 2.5, 1.0  # mean levels off grey: of a picture in colours, of one by infra-red
+OFF_GREY = 3  # levels off grey that a JPEG of a grey picture does not have
+COLOUR_SHARE, GREY_SHARE = 0.25, 0.01  # of samples off grey: of a street in colours at least, by infra-red at most
+LIGHT_SHARE = 0.75  # of samples that do not fit though the edges do: sun and shade have changed places
 
 
 OK = Reading(SceneState.OK)
@@ -76,21 +78,24 @@ class _Strange:
 
     Attributes:
         frame, background: (H, W) brightness.
+        lost: share of blocks without their usual fine edges.
         share: of samples that do not fit after the gain.
         changed: by exposure and correlation alone.
         gain: of the exposure.
-        agree: of slopes; 1 where the background has too few edges.
-        off_grey: mean levels off grey of frame and background.
+        agree: of slopes with the background's edges; nan where it has too few.
+        coloured, usual_coloured: share of samples off grey, of frame and background.
         lost_before: share of blocks without fine edges when last measured.
     """
 
     frame: NDArray[np.uint8]
     background: NDArray[np.uint8]
+    lost: float
     share: float
     changed: bool
     gain: float
     agree: float
-    off_grey: tuple[float, float]
+    coloured: float
+    usual_coloured: float
     lost_before: float
 
 
@@ -111,28 +116,24 @@ def check(arena: Arena, seen: Seen) -> list[Reading]:
     due |= (share > SUSPECT_SHARE) | seen.exposure.changed | (seen.elapsed_s >= SLOW_S)
     health["looks"][slots] += 1
     chosen = np.flatnonzero(due)
+    if not len(chosen):
+        return readings
     found = structure.slopes(seen.planes, arena.shape, chosen)
     states, values = unusable.judge(seen.planes[chosen], found, arena.shape)
-    agree = _agreement(arena, slots[chosen], found)
-    off_grey = _off_grey(arena, seen, chosen)
+    agree = structure.agreement(found, structure.slopes(arena.background, arena.shape, slots[chosen]))
     for place, index in enumerate(chosen):
         if states[place] != SceneState.OK:
             readings[index] = Reading(SceneState(int(states[place])), float(values[place]))
         elif seen.begun[index] and readings[index] is OK:
-            slot = slots[index]
-            strange = _Strange(
-                luma(seen.planes[index], arena.shape),
-                luma(arena.background[slot], arena.shape),
-                float(share[index]),
-                bool(seen.exposure.changed[index]),
-                float(seen.exposure.gain[index]),
-                float(agree[place]),
-                (float(off_grey[0, place]), float(off_grey[1, place])),
-                float(health["lost"][slot]) if health["unfit"][slot] else 0.0,
-            )
-            readings[index], health["lost"][slot] = _diagnose(strange)
+            readings[index] = _beside(arena, seen, int(index), float(share[index]), float(agree[place]))
     health["unfit"][slots] = [reading is not OK for reading in readings]
     return readings
+
+
+def comparable(told: Reading) -> bool:
+    """Whether a frame may be that of another light's reference: not through a dirty lens, nor a little aside."""
+    aside = told.state is SceneState.MOVED and told.value >= OTHER_VIEW_BOTH
+    return told.state not in DIRTY and not aside
 
 
 def _still(arena: Arena, seen: Seen) -> NDArray[np.bool_]:
@@ -158,53 +159,86 @@ def _still(arena: Arena, seen: Seen) -> NDArray[np.bool_]:
     return np.asarray((exact & (frames >= STILL_FRAMES)) | ((frames >= NEAR_FRAMES) & (long_s >= NEAR_S)), np.bool_)
 
 
-def _agreement(arena: Arena, slots: NDArray[np.int64], found: Slopes) -> NDArray[np.float32]:
-    """(M,) agreement of slopes with the backgrounds; 1 where these have too few edges to tell."""
-    known = structure.slopes(arena.background, arena.shape, slots)
-    agree = structure.agreement(found, known)
-    return np.asarray(np.where(structure.edges(known) >= EDGES_MIN, agree, 1.0), np.float32)
+def _beside(arena: Arena, seen: Seen, index: int, share: float, agree: float) -> Reading:
+    """Look at one frame beside its background; learns what fine edges are usual there."""
+    slot, health = seen.slots[index], arena.health
+    if not arena.state["trained"][slot]:
+        health["fines"][slot] = 0
+    brightness = luma(seen.planes[index], arena.shape)
+    fine, frames = structure.fine_edges(brightness), int(health["fines"][slot])
+    strange = _Strange(
+        brightness,
+        luma(arena.background[slot], arena.shape),
+        structure.lost_share(fine, arena.fine[slot], frames),
+        share,
+        bool(seen.exposure.changed[index]),
+        float(seen.exposure.gain[index]),
+        agree,
+        _coloured(seen.planes[index], arena.shape),
+        _coloured(arena.background[slot], arena.shape),
+        float(health["lost"][slot]),
+    )
+    reading = _diagnose(strange)
+    if reading.state in DIRTY or reading is OK:
+        health["lost"][slot] = strange.lost
+    if reading is OK:
+        structure.learn_fine(fine, arena.fine[slot], frames)
+        health["fines"][slot] += 1
+    return reading
 
 
-def _off_grey(arena: Arena, seen: Seen, chosen: NDArray[np.int64]) -> NDArray[np.float64]:
-    """(2, M) mean distance from grey of frames and backgrounds, levels."""
-    frames = sample_chroma(seen.planes, arena.shape)[chosen]
-    known = sample_chroma(arena.background, arena.shape)[seen.slots[chosen]]
-    both = np.stack([frames, known]).astype(np.int16)
-    return np.asarray(np.abs(both - 128).mean(axis=(2, 3, 4)))
+def _coloured(plane: Plane, shape: tuple[int, int]) -> float:
+    """Share of samples that are off grey."""
+    off = np.abs(sample_chroma(plane[None], shape).astype(np.int16) - 128).max(axis=1)
+    return float((off > OFF_GREY).mean())
 
 
-def _diagnose(one: _Strange) -> tuple[Reading, float]:
-    """What is the matter with a frame, OK for nothing, and the share of blocks that lost their fine edges."""
-    lost = structure.lost_share(structure.fine_edges(one.frame), structure.fine_edges(one.background))
+def _diagnose(one: _Strange) -> Reading:
+    """What is the matter with a frame; OK for nothing."""
     ratio = max(one.gain, 1 / one.gain)
-    if min(one.off_grey) <= GREYS and max(one.off_grey) >= COLOURS:
-        what = "colours are gone" if one.off_grey[0] <= GREYS else "colours are back"
-        return Reading(SceneState.LIGHT, one.off_grey[0], what), lost
-    if one.agree < DOUBT_VIEW:
-        reading = _other_view(one, lost, ratio)
-        if reading is not OK:
-            return reading, lost
-    if lost >= LOST_COVER and one.share >= COVER_SHARE:
-        return Reading(SceneState.COVERED, lost), lost
-    if lost >= (LOST_CLEAR if one.lost_before >= LOST_BLUR else LOST_BLUR) and ratio < LIGHT_RATIO:
-        return Reading(SceneState.BLURRED, lost), lost
-    if one.changed:
-        bright = ratio >= LIGHT_RATIO or one.agree >= DOUBT_VIEW
-        return Reading(SceneState.LIGHT if bright else SceneState.CHANGED, one.share), lost
-    return OK, lost
+    if min(one.coloured, one.usual_coloured) <= GREY_SHARE and max(one.coloured, one.usual_coloured) >= COLOUR_SHARE:
+        gone = one.coloured <= GREY_SHARE
+        return Reading(SceneState.LIGHT, one.coloured, "colours are gone" if gone else "colours are back")
+    same = one.agree >= DOUBT_VIEW
+    reading = OK
+    if one.agree < DOUBT_VIEW and one.share >= SUSPECT_SHARE:
+        agree = structure.close_agreement(one.frame, one.background)
+        same = agree >= OTHER_VIEW if one.agree >= NONE_LEFT else agree >= OTHER_VIEW_BOTH
+        reading = _view(one, agree, same=same) if agree < DOUBT_VIEW else OK
+    if reading is OK:
+        reading = _lens(one, ratio)
+    if reading is OK:
+        reading = _light(one, ratio, same=same)
+    return reading
 
 
-def _other_view(one: _Strange, lost: float, ratio: float) -> Reading:
+def _view(one: _Strange, agree: float, *, same: bool) -> Reading:
     """Judge a frame whose edges are not those of its background; OK where they may be, in another light."""
-    if one.agree < OTHER_VIEW and lost >= LOST_COVER and ratio < LIGHT_RATIO:
-        return Reading(SceneState.COVERED, lost)
+    if agree < STRANGE_VIEW and one.lost >= LOST_COVER:
+        return Reading(SceneState.COVERED, one.lost)
     across, down = structure.shift_px(one.frame, one.background)
     if (across, down) != (0, 0):
         ways = ((across, "right", "left"), (down, "down", "up"))
         said = [f"{abs(px)} px {more if px > 0 else less}" for px, more, less in ways if px]
-        return Reading(SceneState.MOVED, one.agree, "the picture lies " + " and ".join(said))
-    if one.agree >= OTHER_VIEW:
+        return Reading(SceneState.MOVED, agree, "the picture lies " + " and ".join(said))
+    return OK if same else Reading(SceneState.MOVED, agree, "another view")
+
+
+def _lens(one: _Strange, ratio: float) -> Reading:
+    """Covered or blurred; OK where its fine edges are there, or the light explains why not."""
+    if one.lost >= LOST_COVER and one.share >= COVER_SHARE:
+        return Reading(SceneState.COVERED, one.lost)
+    limit = LOST_CLEAR if one.lost_before >= LOST_BLUR else LOST_BLUR
+    return Reading(SceneState.BLURRED, one.lost) if one.lost >= limit and ratio < LIGHT_RATIO else OK
+
+
+def _light(one: _Strange, ratio: float, *, same: bool) -> Reading:
+    """Another light, or a change of unknown cause; OK where exposure makes good for it.
+
+    ``same``: the edges say that it is the same view.
+    """
+    if same and ratio < LIGHT_RATIO:
+        return OK if one.share < LIGHT_SHARE else Reading(SceneState.LIGHT, one.share, "much is brighter or darker")
+    if not one.changed:
         return OK
-    if ratio >= LIGHT_RATIO:
-        return Reading(SceneState.LIGHT, ratio, "its edges are others, its brightness too")
-    return Reading(SceneState.MOVED, one.agree, "another view")
+    return Reading(SceneState.LIGHT if ratio >= LIGHT_RATIO else SceneState.CHANGED, one.share)

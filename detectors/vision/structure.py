@@ -4,28 +4,36 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from detectors.vision.grid import TILE_PX, Plane
+from detectors.vision.grid import BLOCKS, TILE_PX, Plane
 
 BEFORE, AFTER = 2, 1  # px before and after a sample between which its slope is taken
 SLOPE_MAX = 32.0  # grey levels: a few strong edges, of lamps and captions, do not outvote the street
 EDGE_GREY = 8.0  # slope from which a sample of a background is an edge
-BLOCKS = (6, 8)  # rows and columns of blocks in which fine edges are compared
+EDGES_SHARE = 0.03  # of samples, both directions: fewer, as on bare asphalt, and the agreement says nothing
+SPREAD = 0.6  # of the rows and of the columns of samples that have edges: else they may be of one parked car
 FINE_GREY = 3.0  # mean step between neighbouring px of a block that has edges to lose
-KEPT = 0.5  # share of its fine edges that a block must keep
-SHIFT_MIN_PX = 3.0  # grid px; a mast in the wind sways by less
-SHIFT_GAIN = 0.15  # by which the agreement must grow when the shift is taken back
+KEPT = 0.5  # share of its usual fine edges that a block must keep
+UNUSUAL = 3.0  # mean deviations: blocks through which traffic passes have now more, now fewer
+FINES_MIN = 8  # frames from which the usual is known
+FINES_MAX = 64  # and over which it is a fading mean: half an hour at a frame every 4 s
+SHIFT_MIN_PX = 1.5  # grid px; a mast in the wind sways by less
+SHIFT_AGREES = 0.4  # agreement that there must be when the shift is taken back
 
 Slopes = NDArray[np.float32]  # (N, 2, TH, TW): steps across and down at the samples, grey levels
 
 
-def slopes(stack: NDArray[np.uint8], shape: tuple[int, int], rows: NDArray[np.int64] | None = None) -> Slopes:
+def slopes(
+    stack: NDArray[np.uint8],
+    shape: tuple[int, int],
+    rows: NDArray[np.int64] | None = None,
+    spacing_px: int = TILE_PX,
+) -> Slopes:
     """(N, 2, TH, TW) steps of brightness around each sample of (S, 1.5 H, W) pictures, or of its ``rows`` only."""
     half, (height, _) = TILE_PX // 2, shape
-    centre = stack[:, half:height:TILE_PX, half::TILE_PX]
-    _, down, across = centre.shape
+    _, down, across = stack[:, half:height:spacing_px, half::spacing_px].shape
 
     def taps(y: int, x: int) -> NDArray[np.int16]:
-        view = stack[:, y:height:TILE_PX, x::TILE_PX][:, :down, :across]
+        view = stack[:, y:height:spacing_px, x::spacing_px][:, :down, :across]
         return np.asarray(view if rows is None else view[rows], np.int16)
 
     wide = taps(half, half + AFTER) - taps(half, half - BEFORE)
@@ -33,20 +41,28 @@ def slopes(stack: NDArray[np.uint8], shape: tuple[int, int], rows: NDArray[np.in
     return np.clip(np.stack([wide, high], axis=1).astype(np.float32), -SLOPE_MAX, SLOPE_MAX)
 
 
-def agreement(left: Slopes, right: Slopes) -> NDArray[np.float32]:
-    """(N,) correlation of slopes, -1..1; 0 where either has none.
+def agreement(frames: Slopes, backgrounds: Slopes) -> NDArray[np.float32]:
+    """(N,) correlation of slopes where the backgrounds have edges, -1..1; nan where they have too few to tell.
 
-    Light scales slopes and does not turn them, people hide a few: the same view keeps 0.3 and more by day and night
-    (35 real feeds), one turned by 4 px of the grid has less than 0.3, another view 0.0 to 0.1 (24 rendered streets).
+    Light scales slopes and does not turn them, people hide a few. What else a frame shows does not count: over bare
+    asphalt each car has more edges than the street. docs/camera-health.md has the values of real and rendered views.
     """
-    dot = np.einsum("nijk,nijk->n", left, right)
-    power = np.einsum("nijk,nijk->n", left, left) * np.einsum("nijk,nijk->n", right, right)
-    return np.asarray(dot / np.sqrt(np.maximum(power, 1.0)), np.float32)
+    edge = np.abs(backgrounds) >= EDGE_GREY
+    known = np.where(edge, backgrounds, np.float32(0))
+    seen = np.where(edge, frames, np.float32(0))
+    dot = np.einsum("nijk,nijk->n", seen, known)
+    power = np.einsum("nijk,nijk->n", seen, seen) * np.einsum("nijk,nijk->n", known, known)
+    enough = edge.mean(axis=(1, 2, 3)) >= EDGES_SHARE
+    for across in ((1, 2), (1, 3)):
+        enough &= edge.any(axis=across).mean(axis=1) >= SPREAD
+    return np.asarray(np.where(enough, dot / np.sqrt(np.maximum(power, 1.0)), np.nan), np.float32)
 
 
-def edges(found: Slopes) -> NDArray[np.int64]:
-    """(N,) number of edges among the samples: a bare wall has none, and then the agreement says nothing."""
-    return np.asarray((np.abs(found) >= EDGE_GREY).sum(axis=(1, 2, 3)), np.int64)
+def close_agreement(frame: Plane, background: Plane) -> float:
+    """``agreement`` of two (H, W) pictures at one pixel in 4: another view has at most 0.03, in whatever light."""
+    shape = (frame.shape[0], frame.shape[1])
+    seen, known = (slopes(picture[None], shape, spacing_px=2) for picture in (frame, background))
+    return float(agreement(seen, known)[0])
 
 
 def fine_edges(brightness: Plane) -> NDArray[np.float32]:
@@ -58,13 +74,26 @@ def fine_edges(brightness: Plane) -> NDArray[np.float32]:
     return np.asarray(cv2.resize(step, (columns, rows), interpolation=cv2.INTER_AREA), np.float32)
 
 
-def lost_share(frame: NDArray[np.float32], background: NDArray[np.float32]) -> float:
-    """Share of the background's textured blocks (6, 8) of which the frame keeps less than half; 0 without texture."""
-    textured = background >= FINE_GREY
+def lost_share(found: NDArray[np.float32], usual: NDArray[np.float32], frames: int) -> float:
+    """Share of the textured blocks in which ``found`` (6, 8) is less than half of the usual (2, 6, 8).
+
+    0 where fewer than a sixth of the blocks have texture, or the usual is of fewer than 8 frames.
+    """
+    mean, deviation = usual
+    textured = mean >= FINE_GREY
     count = int(textured.sum())
-    if count < textured.size // 6:
+    if frames < FINES_MIN or count < textured.size // 6:
         return 0.0
-    return float((textured & (frame < KEPT * background)).sum() / count)
+    gone = textured & (found < KEPT * mean) & (found < mean - UNUSUAL * deviation)
+    return float(gone.sum() / count)
+
+
+def learn_fine(found: NDArray[np.float32], usual: NDArray[np.float32], frames: int) -> None:
+    """Let the usual (2, 6, 8) of ``frames`` frames follow one more, in place."""
+    mean, deviation = usual
+    share = 1 / min(frames + 1, FINES_MAX)
+    deviation += share * (np.abs(found - mean) - deviation) if frames else 0.0
+    mean += share * (found - mean)
 
 
 def shift_px(frame: Plane, background: Plane) -> tuple[int, int]:
@@ -78,8 +107,8 @@ def shift_px(frame: Plane, background: Plane) -> tuple[int, int]:
     back = np.roll(frame, (-found[1], -found[0]), axis=(0, 1))
     shape = frame.shape
     base = slopes(background[None], (shape[0], shape[1]))
-    moved, stayed = (float(agreement(slopes(x[None], (shape[0], shape[1])), base)[0]) for x in (back, frame))
-    return found if moved >= stayed + SHIFT_GAIN else (0, 0)
+    agrees = float(agreement(slopes(back[None], (shape[0], shape[1])), base)[0])
+    return found if agrees >= SHIFT_AGREES else (0, 0)
 
 
 def _outline(brightness: Plane) -> NDArray[np.float32]:

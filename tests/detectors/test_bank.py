@@ -12,7 +12,7 @@ from detectors.vision.bank import BYTES_PER_PX, TAKE, Bank, Mode, align, mode_of
 from detectors.vision.bank_codec import LEVELS, pack, unpack
 from detectors.vision.grid import to_i420
 from schemas.detections import Phase, SceneState
-from tests.detectors.lights import dark, day, infrared, last, watch
+from tests.detectors.lights import day, infrared, last, watch
 from tests.detectors.street import CAMERA, GRID, Pixels, Street, Thing, as_bytes, standing
 
 KNOBS = VisionKnobs(dwell_s=20.0)  # a reference is renewed every 133 s
@@ -131,10 +131,10 @@ def test_a_thing_that_stood_before_another_view_was_learned_is_the_same_track_af
     assert set(rows) == {(int(before.track_id[0]), int(Phase.STANDING))}
 
 
-def test_what_was_put_down_while_the_lens_was_covered_is_found_when_it_is_free() -> None:
+def test_what_was_put_down_while_a_hoarding_hid_the_street_is_found_when_it_is_free() -> None:
     by = detector()
     assert len(last(watch(by, Street(), 0.0, LEARNED_S))) == 0
-    for _ in watch(by, Street(), LEARNED_S, LEARNED_S + 200, light=dark):
+    for _ in watch(by, Street(seed=9), LEARNED_S, LEARNED_S + 200):
         pass
     came = Street((Thing(THING.box, LEARNED_S + 50),))
     found = last(watch(by, came, LEARNED_S + 200, LEARNED_S + 280))
