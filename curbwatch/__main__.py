@@ -16,6 +16,7 @@ VERBS = (
     "evaluate",
     "explain",
     "cases",
+    "calibrate",
     "compare",
     "sweep",
     "record",
