@@ -135,5 +135,7 @@ def _thick(shown: NDArray[np.uint8]) -> int:
 
 def _write(shown: NDArray[np.uint8], text: str, x: int, y: int, colour: tuple[int, int, int]) -> None:
     scale = max(0.4, shown.shape[1] / 2200)
-    for ink, thick in ((DARK, 3), (colour, 1)):
-        cv2.putText(shown, text, (x, y), cv2.FONT_HERSHEY_SIMPLEX, scale, ink, thick, cv2.LINE_AA)
+    (wide, tall), base = cv2.getTextSize(text, cv2.FONT_HERSHEY_SIMPLEX, scale, 1)
+    x, y = max(0, min(x, shown.shape[1] - wide)), max(tall, y)
+    cv2.rectangle(shown, (x - 2, y - tall - 2), (x + wide + 2, y + base), DARK, cv2.FILLED)
+    cv2.putText(shown, text, (x, y), cv2.FONT_HERSHEY_SIMPLEX, scale, colour, 1, cv2.LINE_AA)
