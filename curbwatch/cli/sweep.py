@@ -112,12 +112,15 @@ def _show(outcomes: tuple[Outcome, ...], base: Point, axes: tuple[Axis, ...], la
     console = Console()
     table = Table(box=SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
     for name in RESULT_HEADS:
-        table.add_column(word(name, lang), justify="right", no_wrap=True)
+        if name != "recall":  # it says what "found" does
+            table.add_column(word(name, lang), justify="right", no_wrap=True)
     for axis in axes:
-        table.add_column(axis.name.replace("_", " "), justify="right")  # so that it wraps
+        table.add_column(axis.name.replace("_", " "), justify="right", overflow="fold")
     ordered = best_first(outcomes)
     for number, one in ordered[:SHOWN]:
-        table.add_row(*("–" if cell is None else str(cell) for cell in row(number, one, axes, base)))
+        cells = list(row(number, one, axes, base))
+        del cells[RESULT_HEADS.index("recall")]
+        table.add_row(*("–" if cell is None else str(cell) for cell in cells))
     console.print(table)
     if len(ordered) > SHOWN:
         console.print(f"and {len(ordered) - SHOWN} more, in --plot and --json")

@@ -3,7 +3,7 @@ import re
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from typer.testing import CliRunner
 
@@ -65,6 +65,7 @@ def test_a_false_alarm_is_the_same_where_family_place_and_time_are() -> None:
     assert whats(first, result({}, (alert(box=(300.0, 10.0, 20.0, 20.0)),))) == ["false_new", "false_gone"]
 
 
+@settings(deadline=None)
 @given(
     first=st.lists(st.integers(0, 400), max_size=6),
     second=st.lists(st.integers(0, 400), max_size=6),

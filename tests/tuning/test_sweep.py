@@ -4,7 +4,7 @@ from math import prod
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from typer.testing import CliRunner
 
@@ -119,6 +119,7 @@ def test_points_are_the_base_and_every_combination_but_the_base_again() -> None:
     assert [point.config.vision.differs_grey for point in found] == [20, 16, 16, 20]
 
 
+@settings(deadline=None)
 @given(sizes=st.lists(st.integers(1, 5), min_size=1, max_size=4), count=st.integers(1, 40), seed=st.integers(0, 5))
 def test_a_draw_is_the_same_for_the_same_seed_and_draws_none_twice(sizes: list[int], count: int, seed: int) -> None:
     names = ("match_grey", "differs_grey", "differs_chroma", "area_min_px")
@@ -156,6 +157,7 @@ def test_without_events_the_fewest_false_alarms_are_the_front() -> None:
     assert [one.front for one in marked] == [False, True]
 
 
+@settings(deadline=None)
 @given(
     results=st.lists(st.tuples(st.integers(0, 10), st.integers(0, 10**6)), max_size=30),
     events=st.sampled_from([0, 10]),
