@@ -1,10 +1,9 @@
 """``curbwatch evaluate``: what the detectors find in recordings, and what they wrongly report."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from functools import partial
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Annotated, Any
 
 import typer
@@ -13,66 +12,75 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
+from alerts.messages import Lang
 from config.load import load_config
 from config.model import Config
 from config.pack import apply_modes, load_pack
 from curbwatch.cli.app import app
-from curbwatch.cli.output import write_json
-from curbwatch.tuning.composite import FIRST_FRAME, choices, waste_composite
-from curbwatch.tuning.evaluate import BASELINE, Bench, evaluate, report
-from curbwatch.tuning.recording import Recording, find_recordings
+from curbwatch.cli.output import escaped, write_json
+from curbwatch.tuning.evaluate import BASELINE, OURS, Bench, evaluate, report
+from curbwatch.tuning.evaluation_report import Shot, evaluation_page, shots
+from curbwatch.tuning.recording import Recording, read_recording, recording_folders
+from curbwatch.tuning.report import write_page
 from curbwatch.tuning.score import Result
-from curbwatch.tuning.suite import FRAMES, SUITES, build
+from curbwatch.tuning.suites import COMPOSITES, NAMES, Item, Tick, data_folder, items
 from ingest.decode import one_thread
-from schemas.errors import ConfigError, Fault, UsageError
+from schemas.errors import ConfigError, CurbwatchError, Fault, FrameError, UsageError
 
-COMPOSITES = 20
-COMPOSITE_SCALE_S = 4.0
 PATHS = typer.Argument(help="Folders with recordings (recording/1), searched to their depth.", show_default=False)
+FAULTS_SHOWN = 20
 
 
 @app.command("evaluate")
-def evaluate_recordings(
+def evaluate_recordings(  # noqa: PLR0913  # one argument per option of the command line
     paths: Annotated[list[Path] | None, PATHS] = None,
     *,
-    suite: Annotated[str | None, typer.Option(help=f"Also a generated suite: {', '.join(SUITES)}.")] = None,
+    suite: Annotated[list[str] | None, typer.Option(help=f"Also a suite: {', '.join(NAMES)}. Repeatable.")] = None,
+    data: Annotated[Path | None, typer.Option(help="Data folder that composites are made from; else a PATH.")] = None,
     time_scale: Annotated[
         float | None, typer.Option(min=0.001, help="Seconds between frames of clips without a time of their own.")
     ] = None,
     dwell: Annotated[float | None, typer.Option(min=1.0, help="Instead of vision.dwell_s.")] = None,
     config: Annotated[Path | None, typer.Option(help="TOML file; without one the defaults.")] = None,
-    composite: Annotated[
-        bool, typer.Option("--composite", help="Also paste street waste into the parking clip of PATH, a data folder.")
-    ] = False,
+    baseline: Annotated[bool, typer.Option(help="Whether two MOG2 models look at the same frames.")] = True,
+    report_path: Annotated[
+        Path | None, typer.Option("--report", help="Also write a page with every alert to this file.")
+    ] = None,
+    lang: Annotated[Lang | None, typer.Option(help="Language of the page; without it site.lang.")] = None,
     json_path: Annotated[Path | None, typer.Option("--json", help="Also write the result to this file.")] = None,
 ) -> None:
-    """Play recordings through the road's own code with a virtual clock and score what it would have opened."""
+    """Play recordings through the road's own code with a virtual clock and score what it would have opened.
+
+    A recording that cannot be read or played is named and left out; the exit code is 1 then.
+    """
     one_thread()
-    bench = _bench(config, dwell, time_scale)
+    bench = _bench(config, dwell, time_scale, baseline=baseline)
+    faults: list[dict[str, str]] = []
     results: list[dict[str, Result]] = []
+    rows: list[Shot] | None = None if report_path is None else []
     with _progress() as progress:
-        for recording in _recordings(paths or []):
-            task = progress.add_task(recording.name, total=recording.count())
-            results.append(evaluate(recording, bench, partial(progress.advance, task)))
-            progress.remove_task(task)
-        if composite:
-            results.extend(_composites(paths or [], bench, progress))
-        if suite is not None:
-            results.extend(_suite(suite, bench, progress))
-    if not results:
+        for item in _items(paths or [], suite or [], data, faults):
+            results += _judged(item, bench, progress, faults, rows)
+    if not results and not faults:
         named = ", ".join(map(str, paths or ())) or "no PATH given"
         raise UsageError(f"{named}: no recording.json there or below")
-    found = report(results, bench)
-    _show(found)
-    write_json(json_path, found)
+    if not results and len(faults) == 1:
+        raise UsageError(faults[0]["error"])
+    result = report(results, bench) | {"faults": faults}
+    if results:
+        _show(result)
+    write_json(json_path, result)
+    if report_path is not None and rows is not None:
+        write_page(report_path, evaluation_page(result, rows, lang or bench.config.site.lang))
+    _complain(faults)
 
 
-def _bench(path: Path | None, dwell_s: float | None, time_scale_s: float | None) -> Bench:
+def _bench(path: Path | None, dwell_s: float | None, time_scale_s: float | None, *, baseline: bool) -> Bench:
     config = load_config(path)
     if dwell_s is not None:
         config = with_dwell(config, dwell_s)
     city = apply_modes(load_pack(Path(config.site.pack)).city, config.alerts.direct_classes)
-    return Bench(config, city, time_scale_s)
+    return Bench(config, city, time_scale_s, baseline)
 
 
 def with_dwell(config: Config, dwell_s: float) -> Config:
@@ -82,35 +90,57 @@ def with_dwell(config: Config, dwell_s: float) -> Config:
     return config.model_copy(update={"vision": config.vision.model_copy(update={"dwell_s": dwell_s})})
 
 
-def _recordings(paths: list[Path]) -> Iterator[Recording]:
+def _items(paths: list[Path], suites: list[str], data: Path | None, faults: list[dict[str, str]]) -> Iterator[Item]:
+    """What is to be judged: the recordings of the paths, then the suites."""
+    unknown = [name for name in suites if name not in NAMES]
+    if unknown:
+        items(unknown[0], None)
     for path in paths:
-        yield from find_recordings(path)
+        for folder in recording_folders(path):
+            try:
+                recording = read_recording(folder)
+            except UsageError as error:
+                faults.append({"path": str(folder), "error": str(error)})
+                continue
+            yield Item(recording.name, recording.count(), partial(_there, recording))
+    for name in suites:
+        yield from items(name, (data or data_folder(paths)) if name in COMPOSITES else None)
 
 
-def _composites(paths: list[Path], bench: Bench, progress: Progress) -> Iterator[dict[str, Result]]:
-    data = next((path for path in paths if (path / "waste-street-cn").is_dir()), None)
-    if data is None:
-        raise UsageError("--composite: no PATH holds waste-street-cn and the parking clip; name the data folder")
-    scale_s = COMPOSITE_SCALE_S if bench.time_scale_s is None else bench.time_scale_s
-    spread = Bench(bench.config, bench.city, scale_s, bench.baseline)
-    task = progress.add_task("composites", total=COMPOSITES)
-    for one in choices(data, COMPOSITES):
-        with TemporaryDirectory(prefix="curbwatch-composite-") as folder:
-            place = Path(folder) / f"composite-{one.picture[:40]}"
-            made = waste_composite(data, one.picture, one.box_index, one.width_px, one.place, FIRST_FRAME, place)
-            yield evaluate(made, spread)
-        progress.advance(task)
+def _there(recording: Recording, _: Tick) -> AbstractContextManager[Recording]:
+    return nullcontext(recording)
 
 
-def _suite(name: str, bench: Bench, progress: Progress) -> Iterator[dict[str, Result]]:
-    if name not in SUITES:
-        raise UsageError(f"--suite {name}: there are {', '.join(SUITES)}")
-    for city in SUITES[name]:
-        task = progress.add_task(city.name, total=2 * FRAMES)
-        with TemporaryDirectory(prefix="curbwatch-suite-") as folder:
-            made = build(city, Path(folder) / city.name, tick=partial(progress.advance, task))
-            yield evaluate(made, bench, partial(progress.advance, task))
+def _judged(
+    item: Item, bench: Bench, progress: Progress, faults: list[dict[str, str]], rows: list[Shot] | None
+) -> list[dict[str, Result]]:
+    """The scores of one recording, its alerts' pictures to ``rows``; none, and a fault, where it cannot be played."""
+    place = item.name
+    task = progress.add_task(item.name, total=item.frames or None)
+    tick = partial(progress.advance, task)
+    try:
+        with item.open(tick) as recording:
+            progress.reset(task, total=item.frames or None)  # what was drawn until now is played now
+            place = str(recording.folder)
+            found = evaluate(recording, bench, tick)
+            if rows is not None:
+                rows += shots(recording, found[OURS])
+    except (UsageError, FrameError, OSError) as error:
+        text = str(error)
+        faults.append({"path": place, "error": text if place in text else f"{place}: {text}"})
+        return []
+    finally:
         progress.remove_task(task)
+    return [found]
+
+
+def _complain(faults: list[dict[str, str]]) -> None:
+    """Name what could not be judged. Raises CurbwatchError where there is something."""
+    if not faults:
+        return
+    for fault in faults[:FAULTS_SHOWN]:
+        typer.echo(f"left out: {escaped(fault['error'])}", err=True)
+    raise CurbwatchError(f"{len(faults)} of the recordings could not be evaluated; the others were")
 
 
 @contextmanager

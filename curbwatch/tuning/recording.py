@@ -1,9 +1,11 @@
 """Recordings in format recording/1: a folder with a ``recording.json`` and its media, read frame by frame."""
 
 import json
-from collections.abc import Iterator
+import os
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -11,13 +13,15 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from schemas.errors import UsageError
+from ingest.jpeg import check_size
+from schemas.errors import FrameError, UsageError
 from schemas.place import ImageZone
 from schemas.units import ns_of
 
 Box = tuple[int, int, int, int]  # x, y, w, h in native px
 START_NS = 1_700_000_000_000_000_000  # clips without stamps begin here
-LAST_FRAME = 1 << 40  # a distractor without an end
+UNUSABLE = (OSError, ValueError, TypeError, AttributeError, ArithmeticError, RecursionError, FrameError)
+LAST_FRAME = 1 << 40  # of what has no end
 VIDEO_QUALITY = 90  # JPEG quality at which frames of a video travel
 
 
@@ -81,7 +85,7 @@ class Recording:
             for picture in sorted(self.folder.glob(self.media)):
                 yield picture.read_bytes()
             return
-        video = cv2.VideoCapture(str(self.folder / self.media))
+        video = _video(self.folder / self.media)
         if not video.isOpened():
             raise UsageError(f"{self.folder / self.media}: cannot be opened as a video")
         try:
@@ -97,11 +101,19 @@ class Recording:
         """Number of frames; of a video what its header says, which may be wrong, so for display only."""
         if "*" in self.media:
             return sum(1 for _ in self.folder.glob(self.media))
-        video = cv2.VideoCapture(str(self.folder / self.media))
+        video = _video(self.folder / self.media)
         try:
             return max(0, int(video.get(cv2.CAP_PROP_FRAME_COUNT)))
         finally:
             video.release()
+
+    def picked(self, indexes: Collection[int]) -> dict[int, bytes]:
+        """Return the frames with these numbers, as they would travel; those that do not exist are left out."""
+        if "*" in self.media:
+            pictures = sorted(self.folder.glob(self.media))
+            return {index: pictures[index].read_bytes() for index in indexes if 0 <= index < len(pictures)}
+        last = max(indexes, default=-1)
+        return {index: jpeg for index, jpeg in enumerate(islice(self.jpegs(), last + 1)) if index in indexes}
 
     def frames(self, time_scale_s: float | None = None) -> Iterator[tuple[int, bytes]]:
         """Yield (captured_ns, JPEG) of each frame; clips without a time of their own count ``time_scale_s`` apart."""
@@ -117,10 +129,15 @@ class Recording:
 
 def find_recordings(path: Path) -> list[Recording]:
     """Return the recordings at or below a folder, by name; none: an empty list. Raises UsageError for a broken one."""
+    return [read_recording(folder) for folder in recording_folders(path)]
+
+
+def recording_folders(path: Path) -> list[Path]:
+    """Return the folders with a ``recording.json`` at or below ``path``. Raises UsageError where there is no path."""
     if not path.exists():
         raise UsageError(f"{path}: there is no such folder")
     files = [path] if path.name == "recording.json" else sorted(path.rglob("recording.json"))
-    return [read_recording(file.parent) for file in files]
+    return [file.parent for file in files]
 
 
 def read_recording(folder: Path) -> Recording:
@@ -133,7 +150,7 @@ def read_recording(folder: Path) -> Recording:
         return _recording(folder.absolute(), facts)
     except KeyError as error:
         raise UsageError(f"{file}: {error.args[0]} is missing") from None
-    except (OSError, ValueError, TypeError, AttributeError, ArithmeticError, RecursionError) as error:
+    except UNUSABLE as error:
         raise UsageError(f"{file}: cannot be read: {error}") from None
 
 
@@ -150,9 +167,24 @@ def device_name(folder: Path) -> str:
     ]
 
 
+def _video(path: Path) -> cv2.VideoCapture:
+    """Open a video without the decoder's own words about a broken one."""
+    os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")
+    before = cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
+    try:
+        return cv2.VideoCapture(str(path))
+    finally:
+        cv2.utils.logging.setLogLevel(before)
+
+
 def _recording(folder: Path, facts: dict[str, Any]) -> Recording:
     stamps = tuple(ns_of(_aware(stamp)) for stamp in facts.get("stamps") or ())
     width, height = facts["frame_size"]
+    check_size(int(width), int(height))
+    if not isinstance(facts["media"], str):
+        raise TypeError("media must be a video file or a glob of pictures")
+    if not facts.get("period_s") and not float(facts["fps"]) > 0:
+        raise ValueError("fps must be above 0 where there is no period_s")
     standing = [*(facts.get("standing_stalls") or ()), *(facts.get("standing_objects") or ())]
     return Recording(
         name=device_name(folder),
@@ -185,7 +217,9 @@ def _event(entry: dict[str, Any]) -> Event:
     first = entry.get("drop_frame")
     if first is None:
         first = entry["appear_frame"]
-    return Event(entry["kind"], entry.get("label") or "", int(first), int(entry["last_frame"]), _box(entry["bbox"]))
+    last = _frame(entry["last_frame"])
+    label = str(entry.get("label") or "")
+    return Event(entry["kind"], label, int(first), LAST_FRAME if last is None else last, _box(entry["bbox"]))
 
 
 def _distractor(entry: dict[str, Any]) -> Distractor:

@@ -11,12 +11,10 @@ from config.model import Config
 from config.pack import load_pack
 from curbwatch.cli import evaluate as verb
 from curbwatch.cli.app import app
-from curbwatch.tuning import composite
 from curbwatch.tuning.evaluate import BASELINE, OURS, Bench, evaluate, report
 from curbwatch.tuning.recording import Recording, encode, read_recording
 from curbwatch.tuning.replay import Road, play
-from curbwatch.tuning.suite import SUITES, build
-from schemas.errors import UsageError
+from schemas.errors import CurbwatchError, UsageError
 from schemas.place import CameraView
 from tests.detectors.street import NATIVE, Street, Thing
 
@@ -29,8 +27,6 @@ EVENT_FREE = (
     *("seq-cdnet-highway", "seq-ucsd-ped2/01", "seq-ucsd-ped2/05", "seq-ucsd-ped2/06", "seq-ucsd-ped2/09"),
     *("seq-motorway-cctv", "seq-intel-parking"),
 )
-# Picture, box, width and place: named once, so that everybody means the same composite.
-NAMED = composite.Choice("001979_jpg.rf.efd14e9085631b740a400d8c6cb08004", 0, 56, (420, 250))
 
 
 @pytest.fixture(scope="module")
@@ -112,48 +108,56 @@ def test_the_verb_writes_what_it_shows(tmp_path: Path) -> None:
         (["{}"], "no recording.json"),
         (["{}/nowhere"], "no such folder"),
         (["{}", "--suite", "moon"], "--suite moon"),
-        (["{}", "--composite"], "--composite"),
+        (["{}", "--suite", "composite"], "--data"),
+        (["{}", "--suite", "composite", "--data", "{}"], "waste-street-cn"),
         ([], "no PATH given"),
     ],
 )
 def test_a_wrong_call_says_what_is_wrong(tmp_path: Path, arguments: list[str], named: str) -> None:
-    assert verb.COMPOSITES >= 20  # enough of them that one is not luck
     done = CliRunner().invoke(app, ["evaluate", *(argument.format(tmp_path) for argument in arguments)])
     assert isinstance(done.exception, UsageError)
     assert named in str(done.exception)
 
 
-def test_a_generated_clip_carries_its_truth(tmp_path: Path) -> None:
-    recording = build(SUITES["city-small"][0], tmp_path / "clip", seconds=8.0)
-    assert recording.own_time
-    assert recording.condition in {"day", "clouds", "exposure", "dull"}
-    assert len(list(recording.frames(99.0))) == 4
-    assert recording.zones
+def test_what_cannot_be_played_is_named_and_the_rest_is_judged(tmp_path: Path) -> None:
+    recorded(tmp_path / "good", Street(), 6)
+    for name, text in (("broken", "{"), ("video", '{"format": "recording/1", "media": "x.mp4", "fps": 9}')):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "recording.json").write_text(
+            text[:-1] + ', "frame_size": [64, 48]}' if name != "broken" else text
+        )
+    (tmp_path / "video" / "x.mp4").write_bytes(b"no video")
+    out = tmp_path / "out.json"
+    done = CliRunner().invoke(app, ["evaluate", str(tmp_path), "--json", str(out)])
+    assert isinstance(done.exception, CurbwatchError)
+    assert done.exception.exit_code == 1
+    assert "2 of the recordings" in str(done.exception)
+    found = json.loads(out.read_text())
+    assert [row["name"] for row in found["recordings"]] == ["good"]
+    assert [Path(fault["path"]).name for fault in found["faults"]] == ["broken", "video"]
+    assert "x.mp4: cannot be opened as a video" in done.output
 
 
-def test_a_composite_lies_where_and_when_it_was_asked_for(tmp_path: Path) -> None:
-    clip = recorded(tmp_path / "clip", Street(), 6)
-    cut = np.full((20, 40, 3), (0, 0, 255), np.uint8)
-    made = composite.paste(clip, cut, composite.Choice("red", 0, 60, (100, 120)), 3, tmp_path / "made")
-    pictures = [cv2.imdecode(np.frombuffer(jpeg, np.uint8), cv2.IMREAD_COLOR) for jpeg in made.jpegs()]
-    reds = [int(picture[135, 130, 2]) - int(picture[135, 130, 0]) for picture in pictures if picture is not None]
-    assert [red > 150 for red in reds] == [False] * 3 + [True] * 3
-    (event,) = made.events
-    assert (event.kind, event.box, event.first_frame, event.last_frame) == ("waste", (100, 120, 60, 30), 3, 5)
-    assert made.condition == "composite"
+def test_a_single_broken_recording_is_one_clean_line(tmp_path: Path) -> None:
+    (tmp_path / "recording.json").write_text("{")
+    done = CliRunner().invoke(app, ["evaluate", str(tmp_path)])
+    assert isinstance(done.exception, UsageError)
+    assert str(done.exception).startswith(f"{tmp_path / 'recording.json'}: cannot be read")
 
 
-def test_a_composite_that_does_not_fit_is_refused(tmp_path: Path) -> None:
-    clip = recorded(tmp_path / "clip", Street(), 1)
-    with pytest.raises(UsageError, match="not within"):
-        composite.paste(clip, np.zeros((9, 9, 3), np.uint8), composite.Choice("x", 0, 60, (620, 0)), 0, tmp_path / "m")
-
-
-def test_the_edge_of_a_composite_fades(tmp_path: Path) -> None:
-    alpha = composite.feather(20, 40)
-    assert alpha[10, 20] == 1
-    assert alpha[0, 0] < 0.2
-    assert (alpha == alpha[::-1, ::-1]).all()
+def test_a_report_shows_every_alert_and_every_missed_event_with_its_pictures(tmp_path: Path) -> None:
+    thing = Thing((60, 40, 24, 20), start_s=80.0)
+    event = {"kind": "waste", "appear_frame": 20, "drop_frame": 20, "last_frame": 79, "bbox": [240, 160, 96, 80]}
+    elsewhere = {**event, "label": "<b>", "bbox": [20, 20, 60, 60]}
+    recorded(tmp_path / "thing", Street((thing,)), 80, events=[event, elsewhere])
+    page, out = tmp_path / "r.html", tmp_path / "r.json"
+    arguments = ["evaluate", str(tmp_path), "--time-scale", "4", "--dwell", "20", "--report", str(page), "--lang", "en"]
+    done = CliRunner().invoke(app, [*arguments, "--json", str(out)])
+    assert done.exit_code == 0, done.output
+    found, html = json.loads(out.read_text()), page.read_text()
+    assert html.count("data:image/jpeg") == 2 * (len(found["alerts"]) + len(found["missed"])) > 0
+    assert "&lt;b&gt;" in html
+    assert "<b>" not in html
 
 
 @pytest.mark.data
@@ -162,34 +166,3 @@ def test_a_clip_without_events_raises_no_alert(bench: Bench, name: str) -> None:
     recording = read_recording(data(name) / name)
     road = Road(bench.config, bench.city, CameraView(recording.name, recording.zones))
     assert play(recording.frames(4.0), recording.name, {OURS: road}, bench.config).alerts[OURS] == ()
-
-
-@pytest.mark.data
-def test_waste_pasted_into_the_parking_clip_is_one_alert(bench: Bench, tmp_path: Path) -> None:
-    place = data("seq-intel-parking")
-    made = composite.waste_composite(
-        place, NAMED.picture, NAMED.box_index, NAMED.width_px, NAMED.place, composite.FIRST_FRAME, tmp_path / "made"
-    )
-    road = Road(bench.config, bench.city, CameraView(made.name))
-    alerts = play(made.frames(4.0), made.name, {OURS: road}, bench.config).alerts[OURS]
-    assert [alert.family for alert in alerts] == ["waste"]
-
-
-@pytest.mark.data
-def test_every_composite_of_the_verb_fits_into_the_clip() -> None:
-    place = data("waste-street-cn")
-    chosen = list(composite.choices(place, 200))
-    assert len({one.picture for one in chosen}) == len(chosen) > 100
-    for one in chosen:
-        _, _, w, h = composite.waste_boxes(place, one.picture)[one.box_index]
-        assert one.place[0] + one.width_px <= 768
-        assert 0 <= one.place[1] <= 432 - one.width_px * h / w
-
-
-@pytest.mark.data
-def test_an_unknown_picture_or_box_is_named(tmp_path: Path) -> None:
-    place = data("waste-street-cn")
-    with pytest.raises(UsageError, match="nothing-of-this-name"):
-        composite.waste_composite(place, "nothing-of-this-name", 0, 50, (10, 10), 60, tmp_path)
-    with pytest.raises(UsageError, match="none with number 99"):
-        composite.waste_composite(place, NAMED.picture, 99, 50, (10, 10), 60, tmp_path)
