@@ -18,7 +18,7 @@ from curbwatch.desk import person_of
 from curbwatch.office import Office, open_office
 from schemas.errors import UsageError
 from schemas.feedback import Fixture, Ignore, NativeBox, Undo
-from schemas.units import ns_of
+from schemas.units import ns_of, utc
 
 LOOK_S = 0.2  # between two looks whether an order was carried out
 
@@ -162,7 +162,12 @@ def _cell(office: Office, value: object) -> str:
     if value is None or isinstance(value, datetime):
         return clock(value, office.zone)
     if isinstance(value, dict):
-        return " ".join(f"{name}={_cell(office, part)}" for name, part in value.items() if part not in {None, -1})
+        return " ".join(_detail(office, name, part) for name, part in value.items() if part is not None and part != -1)
     if isinstance(value, list | tuple):
         return ",".join(f"{part:.0f}" for part in value)
     return str(value)
+
+
+def _detail(office: Office, name: str, value: Any) -> str:  # noqa: ANN401  # plain JSON values
+    told = utc(value) if name == "until_ns" else value
+    return f"{name.removesuffix('_ns')}={_cell(office, told)}"

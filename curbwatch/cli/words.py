@@ -28,6 +28,17 @@ HEADS = {
     "device_id": ("设备", "DEVICE"),
     "size_bytes": ("字节", "BYTES"),
     "detail": ("说明", "DETAIL"),
+    "adoption_id": ("编号", "ADOPTION"),
+    "captured_at": ("画面时间", "CAPTURED"),
+    "box_px": ("方框", "BOX PX"),
+    "undoable": ("当时可撤销", "UNDOABLE THEN"),
+    "written_at": ("记录时间", "WRITTEN"),
+    "order_id": ("指令", "ORDER"),
+    "action": ("动作", "ACTION"),
+    "person": ("何人", "WHO"),
+    "ordered_at": ("下达时间", "ORDERED"),
+    "applied_at": ("执行时间", "DONE AT"),
+    "outcome": ("结果", "OUTCOME"),
 }
 STATES = {"online": "在线", "offline": "离线", "silent": "静默", "flapping": "频繁上下线"}
 # docs/intake.md says more about each.

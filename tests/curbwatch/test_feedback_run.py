@@ -35,9 +35,8 @@ class Watched:
             self._seq += 1
             picture = cv2.resize(day(STREET, t_s), NATIVE, interpolation=cv2.INTER_NEAREST)
             _, coded = cv2.imencode(".jpg", picture, [cv2.IMWRITE_JPEG_QUALITY, 95])
-            ts = str(START_MS + round(1000 * t_s))
-            told = {"ts": ts, "seq": str(self._seq), "boot": "b1"}
-            self._devices.send(f"camera/{CAMERA}/frame", coded.tobytes(), **told)
+            ts, seq = str(START_MS + round(1000 * t_s)), str(self._seq)
+            self._devices.send(f"camera/{CAMERA}/frame", coded.tobytes(), ts=ts, seq=seq, boot="b1")
             wait_until("its outcome", lambda: self._devices.ack(CAMERA, "camera").get("seq") == self._seq)
 
     def tracks(self) -> list[int]:
