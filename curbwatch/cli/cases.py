@@ -29,6 +29,7 @@ from curbwatch.tuning.cases import (
     check,
     drop_case,
     find_case,
+    folder_of,
     judge,
     list_cases,
     read_case,
@@ -149,7 +150,7 @@ def cases_show(
 ) -> None:
     """Show one case: what it is, where its frames are, every word said of it, its newest result."""
     where = cases_dir(folder)
-    case = read_case(where / Path(case_id).name)
+    case = read_case(folder_of(where, case_id))
     known = cases_run.read_ledger(where).cases.get(case.case_id)
     if as_json:
         typer.echo(json.dumps(_stated(case, where) | {"newest": known}, ensure_ascii=False))
@@ -179,7 +180,7 @@ def cases_do(
     one_thread()
     where = cases_dir(folder)
     bench, _, tongue = setting(base, None, None, lang)
-    named = [read_case(where / Path(name).name).case_id for name in chosen or ()] or case_ids(where)
+    named = [folder_of(where, name).name for name in chosen or ()] or case_ids(where)
     with progress("cases", len(named)) as tick:
         outcomes = cases_run.run_cases(where, named, bench, datetime.now(UTC), tick)
     lost = [one for one in outcomes if one.change == "lost"]
@@ -210,8 +211,8 @@ def cases_drop(case_id: CaseId, *, folder: Folder = None) -> None:
     """Delete a case with its pictures and its results."""
     where = cases_dir(folder)
     drop_case(where, case_id)
-    cases_run.forget(where, Path(case_id).name)
-    typer.echo(f"{Path(case_id).name} dropped")
+    cases_run.forget(where, case_id)
+    typer.echo(f"{case_id} dropped")
 
 
 def _of_recording(asked: Asked, bench: Bench, box: tuple[float, float, float, float] | None) -> tuple[Case, Source]:

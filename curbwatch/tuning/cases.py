@@ -139,8 +139,6 @@ def read_case(folder: Path) -> Case:
     file = folder / FILE
     try:
         return _case(json.loads(file.read_text(encoding="utf-8"))["case"])
-    except FileNotFoundError:
-        raise UsageError(f"no case {folder.name} in {folder.parent}; `curbwatch cases list` names them") from None
     except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
         raise UsageError(f"{file}: is not a case: {error}") from None
 
@@ -202,10 +200,16 @@ def judge(folder: Path, case: Case, judgement: Judgement) -> Case:
     return judged
 
 
+def folder_of(folder: Path, case_id: str) -> Path:
+    """The folder of one case. Raises UsageError for a name that is none of the cases'."""
+    if case_id not in case_ids(folder):
+        raise UsageError(f"no case {case_id} in {folder}; `curbwatch cases list` names them")
+    return folder / case_id
+
+
 def drop_case(folder: Path, case_id: str) -> None:
-    """Delete a case with its pictures. Raises UsageError for an unknown one."""
-    case = read_case(folder / Path(case_id).name)
-    shutil.rmtree(folder / case.case_id)
+    """Delete a case with its pictures, also one that cannot be read. Raises UsageError for an unknown one."""
+    shutil.rmtree(folder_of(folder, case_id))
 
 
 def private_folder(folder: Path) -> Path:

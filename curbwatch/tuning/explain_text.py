@@ -76,6 +76,9 @@ def sentences(told: Explained, classifier: Classifier, lang: Lang, zone: tzinfo 
     lines = [head]
     if sample.scene is not SceneState.OK:
         lines.append(say("scene", lang, what=word(SCENE_WORDS, sample.scene.name, lang)))
+    if sample.scene not in {SceneState.OK, SceneState.WARMING}:
+        lines.append(say("suspended", lang))
+        return lines
     lines.extend(_of_row(told, sample, classifier, lang, zone) if sample.phase is not None else _of_place(told, lang))
     for one in told.adoptions:
         if one.captured_ns <= sample.captured_ns:
