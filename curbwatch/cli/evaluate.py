@@ -59,7 +59,7 @@ def evaluate_recordings(  # noqa: PLR0913  # one argument per option of the comm
     results: list[dict[str, Result]] = []
     rows: list[Shot] | None = None if report_path is None else []
     with _progress() as progress:
-        for item in _items(paths or [], suite or [], data, faults):
+        for item in items_of(paths or [], suite or [], data, faults):
             results += _judged(item, bench, progress, faults, rows)
     if not results and not faults:
         named = ", ".join(map(str, paths or ())) or "no PATH given"
@@ -72,7 +72,7 @@ def evaluate_recordings(  # noqa: PLR0913  # one argument per option of the comm
     write_json(json_path, result)
     if report_path is not None and rows is not None:
         write_page(report_path, evaluation_page(result, rows, lang or bench.config.site.lang))
-    _complain(faults)
+    complain(faults)
 
 
 def _bench(path: Path | None, dwell_s: float | None, time_scale_s: float | None, *, baseline: bool) -> Bench:
@@ -90,8 +90,11 @@ def with_dwell(config: Config, dwell_s: float) -> Config:
     return config.model_copy(update={"vision": config.vision.model_copy(update={"dwell_s": dwell_s})})
 
 
-def _items(paths: list[Path], suites: list[str], data: Path | None, faults: list[dict[str, str]]) -> Iterator[Item]:
-    """What is to be judged: the recordings of the paths, then the suites."""
+def items_of(paths: list[Path], suites: list[str], data: Path | None, faults: list[dict[str, str]]) -> Iterator[Item]:
+    """What is to be judged: the recordings of the paths, then the suites; a broken recording becomes a fault.
+
+    Raises UsageError for a path or a suite that does not exist, or where a suite lacks the data folder.
+    """
     unknown = [name for name in suites if name not in NAMES]
     if unknown:
         items(unknown[0], None)
@@ -134,7 +137,7 @@ def _judged(
     return [found]
 
 
-def _complain(faults: list[dict[str, str]]) -> None:
+def complain(faults: list[dict[str, str]]) -> None:
     """Name what could not be judged. Raises CurbwatchError where there is something."""
     if not faults:
         return
