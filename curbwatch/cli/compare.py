@@ -14,13 +14,17 @@ from alerts.messages import Lang
 from config.load import load_config
 from config.model import Config
 from curbwatch.cli.app import app
-from curbwatch.cli.evaluate import with_dwell
+from curbwatch.cli.evaluate import complain, items_of, with_dwell
 from curbwatch.cli.output import write_json
-from curbwatch.tuning.compare import DEFAULTS, Pair, bench_of, compare, recordings_at, to_dict
+from curbwatch.tuning.compare import DEFAULTS, Pair, bench_of, compare, to_dict
 from curbwatch.tuning.compare_report import COLUMNS, by_recording, document, figures, plain_headline, word
+from curbwatch.tuning.evaluate import Bench
 from curbwatch.tuning.report import write_page
+from curbwatch.tuning.suites import NAMES, Item
 from curbwatch.tuning.sweep import shown
+from curbwatch.tuning.sweep_run import CANNOT
 from ingest.decode import one_thread
+from schemas.errors import UsageError
 
 FIRST = typer.Argument(metavar="A", help=f"TOML file of the first configuration; {DEFAULTS}: no file.")
 SECOND = typer.Argument(metavar="B", help="TOML file of the second one.")
@@ -31,8 +35,10 @@ PATHS = typer.Argument(metavar="PATH...", help="Folders with recordings (recordi
 def compare_(  # noqa: PLR0913  # one argument per option of the command line
     first: Annotated[Path, FIRST],
     second: Annotated[Path, SECOND],
-    paths: Annotated[list[Path], PATHS],
+    paths: Annotated[list[Path] | None, PATHS] = None,
     *,
+    suite: Annotated[list[str] | None, typer.Option(help=f"Also a suite: {', '.join(NAMES)}. Repeatable.")] = None,
+    data: Annotated[Path | None, typer.Option(help="Data folder that composites are made from; else a PATH.")] = None,
     time_scale: Annotated[
         float | None, typer.Option(min=0.001, help="Seconds between frames of clips without a time of their own.")
     ] = None,
@@ -45,21 +51,46 @@ def compare_(  # noqa: PLR0913  # one argument per option of the command line
     one_thread()
     configs = _config(first, dwell), _config(second, dwell)
     benches = bench_of(configs[0], time_scale), bench_of(configs[1], time_scale)
-    recordings = recordings_at(paths)
+    faults: list[dict[str, str]] = []
+    items = named_items(paths or [], suite or [], data, faults)
     tongue = configs[1].site.lang if lang is None else lang
-    pairs: list[Pair] = []
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
-        task = progress.add_task("", total=2 * sum(recording.count() for recording in recordings))
-        for recording in recordings:
-            progress.update(task, description=recording.name)
-            pairs.append(compare(recording, benches, lambda: progress.advance(task)))
-    found = to_dict(pairs, configs, (str(first), str(second)))
+    pairs = _pairs(items, benches, faults)
+    found = to_dict(pairs, configs, (str(first), str(second))) | {"faults": faults}
     _show(found, tongue)
     write_json(json_path, found)
     if report is not None:
         write_page(report, document(found, pairs, tongue, _options(time_scale, dwell)))
         typer.echo(f"{report}: {report.stat().st_size / 1000:.0f} kB")
+    complain(faults)
+
+
+def named_items(paths: list[Path], suites: list[str], data: Path | None, faults: list[dict[str, str]]) -> list[Item]:
+    """What is to be played: recordings of the paths, then the suites; a broken recording becomes a fault.
+
+    Raises UsageError where there is none at all.
+    """
+    found = list(items_of(paths, suites, data, faults))
+    if not found and not faults:
+        named = ", ".join(map(str, paths)) or "no PATH and no --suite given"
+        raise UsageError(f"{named}: no recording.json there or below")
+    if not found and len(faults) == 1:
+        raise UsageError(faults[0]["error"])
+    return found
+
+
+def _pairs(items: list[Item], benches: tuple[Bench, Bench], faults: list[dict[str, str]]) -> list[Pair]:
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    pairs: list[Pair] = []
+    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
+        task = progress.add_task("", total=2 * sum(item.frames for item in items))
+        for item in items:
+            progress.update(task, description=item.name)
+            try:
+                with item.open(lambda: None) as recording:
+                    pairs.append(compare(recording, benches, lambda: progress.advance(task)))
+            except CANNOT as error:
+                faults.append({"path": item.name, "error": f"{item.name}: {error}"})
+    return pairs
 
 
 def _config(path: Path, dwell_s: float | None) -> Config:

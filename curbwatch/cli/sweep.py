@@ -12,9 +12,11 @@ from rich.table import Table
 from alerts.messages import Lang
 from config.load import load_config
 from curbwatch.cli.app import app
-from curbwatch.cli.evaluate import with_dwell
+from curbwatch.cli.compare import named_items
+from curbwatch.cli.evaluate import complain, with_dwell
 from curbwatch.cli.output import write_json
-from curbwatch.tuning.compare import bench_of, recordings_at
+from curbwatch.tuning.compare import bench_of
+from curbwatch.tuning.suites import NAMES
 from curbwatch.tuning.sweep import FLAG, Axis, Point, points, read_axes, shown
 from curbwatch.tuning.sweep_report import (
     RESULT_HEADS,
@@ -37,9 +39,11 @@ PATHS = typer.Argument(metavar="PATH...", help="Folders with recordings (recordi
 
 @app.command("sweep")
 def sweep(  # noqa: PLR0913  # one argument per option of the command line
-    paths: Annotated[list[Path], PATHS],
+    paths: Annotated[list[Path] | None, PATHS] = None,
     *,
     sets: Annotated[list[str], SETS],
+    suite: Annotated[list[str] | None, typer.Option(help=f"Also a suite: {', '.join(NAMES)}. Repeatable.")] = None,
+    data: Annotated[Path | None, typer.Option(help="Data folder that composites are made from; else a PATH.")] = None,
     draw: Annotated[int | None, typer.Option("--random", min=1, help="Only so many combinations, drawn.")] = None,
     seed: Annotated[int, typer.Option(help="With --random: the same seed draws the same ones.")] = 0,
     base: Annotated[Path | None, typer.Option(help="TOML file to start from; without one the defaults.")] = None,
@@ -61,23 +65,25 @@ def sweep(  # noqa: PLR0913  # one argument per option of the command line
         raise UsageError("--dwell and --set vision.dwell_s both say the dwell: give one of them")
     tried = points(config, axes, draw, seed)
     check_plot(plot)
-    recordings = recordings_at(paths)
+    faults: list[dict[str, str]] = []
+    items = named_items(paths or [], suite or [], data, faults)
     bench = bench_of(config, time_scale)
-    size = size_of(recordings, len(tried))
+    size = size_of(items, len(tried))
     console = Console(stderr=True)
-    _announce(console, size, trial(recordings, bench))
+    _announce(console, size, trial(items, bench))
     with _progress(console) as progress:
         task = progress.add_task("", total=size.looks)
 
         def tick(name: str) -> None:
             progress.update(task, advance=1, description=name)
 
-        outcomes = run(tried, recordings, bench, tick)
+        outcomes = run(tried, items, bench, tick, faults)
     _show(outcomes, tried[0], axes, config.site.lang if lang is None else lang)
-    write_json(json_path, to_dict(outcomes, axes, size))
+    write_json(json_path, to_dict(outcomes, axes, size) | {"faults": faults})
     if plot is not None:
         write_plot(plot, outcomes, axes, tried[0], size, config.site.lang if lang is None else lang)
         typer.echo(f"{plot}: {plot.stat().st_size / 1000:.0f} kB")
+    complain(faults)
 
 
 def _announce(console: Console, size: Size, took_s: tuple[float, float] | None) -> None:
@@ -124,5 +130,7 @@ def _show(outcomes: tuple[Outcome, ...], base: Point, axes: tuple[Axis, ...], la
     console.print(table)
     if len(ordered) > SHOWN:
         console.print(f"and {len(ordered) - SHOWN} more, in --plot and --json")
+    if outcomes[0].recall is None:
+        console.print("no events in these recordings: of recall they say nothing")
     said = ", ".join(f"{axis.key} = {shown(value_of(base, axis))}" for axis in axes)
     console.print(f"base: {said}", highlight=False)

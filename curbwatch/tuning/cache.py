@@ -18,14 +18,12 @@ from curbwatch.tuning.evaluate import OURS, Bench, score
 from curbwatch.tuning.recording import Recording
 from curbwatch.tuning.replay import Road, batch_of, cut, play
 from curbwatch.tuning.score import Result
-from ingest.decode import grid_shape
 from schemas.crops import Piece
 from schemas.errors import FrameError
 from schemas.frame import Frame, FrameBatch
 from schemas.place import CameraView
 
 CACHE_BYTES = 4_000_000_000  # of one recording: 23 000 grids of 320x180, more than a day at one frame in 4 s
-GRID_CHANNELS = 3
 
 Place = tuple[int, tuple[int, ...]]  # where it begins in the file, and its shape
 Found = NDArray[np.uint8] | FrameError
@@ -167,12 +165,6 @@ class DecodedOnce:
                 seen.append((captured_ns, place))
             yield captured_ns, jpeg
         self._video = seen if keep else []
-
-
-def grid_bytes(recording: Recording) -> int:
-    """Bytes of one grid of a recording. Raises FrameError for a size of which no grid can be made."""
-    rows, columns = grid_shape(*recording.size)
-    return rows * columns * GRID_CHANNELS
 
 
 def judge(pictures: DecodedOnce, bench: Bench, tick: Callable[[], None] = lambda: None) -> Result:

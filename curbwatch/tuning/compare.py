@@ -1,6 +1,6 @@
 """Two configurations over the same recordings: what the second finds, loses and wrongly reports beside the first."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
@@ -10,11 +10,10 @@ from config.model import Config
 from config.pack import apply_modes, load_pack
 from curbwatch.tuning.cache import DecodedOnce, Store, judge
 from curbwatch.tuning.evaluate import Bench
-from curbwatch.tuning.recording import Event, Recording, find_recordings
+from curbwatch.tuning.recording import Event, Recording
 from curbwatch.tuning.replay import Alert
 from curbwatch.tuning.score import Result, summary
 from curbwatch.tuning.verdicts import SAME
-from schemas.errors import UsageError
 from schemas.incident import Box
 
 What = Literal["gained", "lost", "renamed", "false_new", "false_gone"]
@@ -70,15 +69,6 @@ def bench_of(config: Config, time_scale_s: float | None) -> Bench:
     """What a configuration's recordings are judged with, the baseline left out. Raises ConfigError of the pack."""
     city = apply_modes(load_pack(Path(config.site.pack)).city, config.alerts.direct_classes)
     return Bench(config, city, time_scale_s, baseline=False)
-
-
-def recordings_at(paths: Iterable[Path]) -> list[Recording]:
-    """Every recording at or below the paths, each once. Raises UsageError where there is none."""
-    named = list(paths)
-    found = {recording.folder: recording for path in named for recording in find_recordings(path)}
-    if not found:
-        raise UsageError(f"{', '.join(map(str, named)) or 'no PATH given'}: no recording.json there or below")
-    return list(found.values())
 
 
 def compare(recording: Recording, benches: tuple[Bench, Bench], tick: Callable[[], None] = lambda: None) -> Pair:

@@ -11,6 +11,7 @@ from curbwatch.tuning.sweep_plot import plot
 from curbwatch.tuning.sweep_run import Outcome, Size
 from schemas.errors import UsageError
 
+MARKED = "<style>tr:has(a:target){outline:2px solid var(--mark)}</style>"  # the row that a dot leads to
 KINDS = (".html", ".svg")
 RESULT_HEADS = ("number", "mark", "found", "recall", "interval", "false", "rate", "doubled", "late")
 WORDS = {
@@ -151,7 +152,7 @@ def _page(outcomes: Sequence[Outcome], axes: Sequence[Axis], base: Point, size: 
     ]
     body = [
         paragraph(told, "soft"),
-        Html(plot(outcomes, lang, link="p")),
+        Html(MARKED + plot(outcomes, lang, link="p")),
         paragraph(word("read", lang)),
         paragraph(word("few", lang), "soft"),
         heading(word("all", lang)),

@@ -7,13 +7,15 @@ from itertools import islice
 from time import perf_counter
 from typing import Any
 
-from curbwatch.tuning.cache import CACHE_BYTES, DecodedOnce, Store, grid_bytes, judge
+from curbwatch.tuning.cache import CACHE_BYTES, DecodedOnce, Store, judge
 from curbwatch.tuning.evaluate import Bench
-from curbwatch.tuning.recording import Recording
 from curbwatch.tuning.score import Result, summary
+from curbwatch.tuning.suites import Item
 from curbwatch.tuning.sweep import Point
-from schemas.errors import FrameError
+from schemas.errors import FrameError, UsageError
 
+GRID_BYTES = 320 * 180 * 3  # of the usual grid: to tell how much will be on the disk
+CANNOT = (UsageError, FrameError, OSError)  # what a recording that cannot be played raises
 TRIAL_FRAMES = 40  # decoded and looked at to tell how long a sweep will take
 
 
@@ -59,28 +61,30 @@ class Outcome:
         return None if rate is None else float(rate)
 
 
-def size_of(recordings: Sequence[Recording], count: int) -> Size:
+def size_of(items: Sequence[Item], count: int) -> Size:
     """How large a sweep of ``count`` configurations is; no recordings: nothing."""
-    frames = [recording.count() for recording in recordings]
-    room = [number * _grid_bytes(recording) for number, recording in zip(frames, recordings, strict=True)]
-    return Size(count, len(recordings), sum(frames), min(CACHE_BYTES, max(room, default=0)))
+    longest = max((item.frames for item in items), default=0)
+    return Size(count, len(items), sum(item.frames for item in items), min(CACHE_BYTES, longest * GRID_BYTES))
 
 
-def trial(recordings: Sequence[Recording], bench: Bench) -> tuple[float, float] | None:
-    """Seconds of decoding one frame and of looking at one, by the first frames of the longest recording.
+def trial(items: Sequence[Item], bench: Bench) -> tuple[float, float] | None:
+    """Seconds of decoding one frame and of looking at one, by the first frames of the first recording that has some.
 
-    None where there are no frames. Raises UsageError where its media cannot be opened.
+    None where there are no frames, or where that recording cannot be played.
     """
-    longest = max(recordings, key=Recording.count, default=None)
-    if longest is None or not longest.count():
+    first = next((item for item in items if item.frames), None)
+    if first is None:
         return None
-    with Store() as store:
-        pictures = Beginning(longest, store, bench.time_scale_s)
-        times_s = []
-        for _ in range(2):
-            began_s = perf_counter()
-            judge(pictures, bench)
-            times_s.append((perf_counter() - began_s) / max(1, pictures.seen))
+    times_s = []
+    try:
+        with first.open(lambda: None) as recording, Store() as store:
+            pictures = Beginning(recording, store, bench.time_scale_s)
+            for _ in range(2):
+                began_s = perf_counter()
+                judge(pictures, bench)
+                times_s.append((perf_counter() - began_s) / max(1, pictures.seen))
+    except CANNOT:
+        return None
     return max(0.0, times_s[0] - times_s[1]), times_s[1]
 
 
@@ -99,24 +103,30 @@ class Beginning(DecodedOnce):
 
 def run(
     points: Sequence[Point],
-    recordings: Sequence[Recording],
+    items: Sequence[Item],
     bench: Bench,
     tick: Callable[[str], None] = lambda _name: None,
+    faults: list[dict[str, str]] | None = None,
 ) -> tuple[Outcome, ...]:
     """Play every recording through every configuration. ``tick(recording name)`` is called once a frame.
 
-    ``bench`` gives city and time scale; the configurations are the points'. Raises UsageError where a recording's media
-    cannot be opened.
+    ``bench`` gives city and time scale; the configurations are the points'. A recording that cannot be played is left
+    out of every configuration's result and named in ``faults``.
     """
     results: list[list[Result]] = [[] for _ in points]
-    for recording in recordings:
-        with Store() as store:
-            pictures = DecodedOnce(recording, store, bench.time_scale_s)
-            for number, point in enumerate(points):
-                own = replace(bench, config=point.config)
-                results[number].append(judge(pictures, own, partial(tick, recording.name)))
-    found = [Outcome(point, summary(own)) for point, own in zip(points, results, strict=True)]
-    return with_front(found)
+    for item in items:
+        try:
+            with item.open(lambda: None) as recording, Store() as store:
+                pictures = DecodedOnce(recording, store, bench.time_scale_s)
+                benches = (replace(bench, config=point.config) for point in points)
+                found = [judge(pictures, own, partial(tick, recording.name)) for own in benches]
+        except CANNOT as error:
+            if faults is not None:
+                faults.append({"path": item.name, "error": f"{item.name}: {error}"})
+            continue
+        for own, result in zip(results, found, strict=True):
+            own.append(result)
+    return with_front([Outcome(point, summary(own)) for point, own in zip(points, results, strict=True)])
 
 
 def with_front(outcomes: Sequence[Outcome]) -> tuple[Outcome, ...]:
@@ -140,11 +150,3 @@ def _goods(one: Outcome) -> tuple[float, float]:
 
 def _measured(one: Outcome) -> bool:
     return one.unwanted_per_hour is not None
-
-
-def _grid_bytes(recording: Recording) -> int:
-    """Bytes of a grid; 0 where none can be made: each of its frames will be counted as unusable."""
-    try:
-        return grid_bytes(recording)
-    except FrameError:
-        return 0

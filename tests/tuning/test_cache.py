@@ -5,7 +5,7 @@ import pytest
 
 from config.model import Config
 from curbwatch.tuning import cache
-from curbwatch.tuning.cache import DecodedOnce, Store, grid_bytes, judge
+from curbwatch.tuning.cache import DecodedOnce, Store, judge
 from curbwatch.tuning.compare import bench_of
 from curbwatch.tuning.evaluate import OURS, evaluate
 from curbwatch.tuning.replay import gate
@@ -76,7 +76,7 @@ def test_the_second_replay_sees_the_same_pictures_and_decodes_none(tmp_path: Pat
 @pytest.mark.parametrize("make", [recorded, filmed])
 def test_without_room_all_is_decoded_again_and_nothing_else_differs(tmp_path: Path, make: type) -> None:
     recording = make(tmp_path / "clip", Street(), 3)
-    with Store(max_bytes=grid_bytes(recording) + 10) as store:
+    with Store(max_bytes=320 * 192 * 3 + 10) as store:
         pictures = DecodedOnce(recording, store)
         assert looked(pictures) == looked(pictures)
         assert [frame.jpeg for frame in seen(pictures)] == [jpeg for _, jpeg in recording.frames()]

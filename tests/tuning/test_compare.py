@@ -15,10 +15,10 @@ from curbwatch.tuning.compare_report import document, plain_headline
 from curbwatch.tuning.recording import Event, read_recording
 from curbwatch.tuning.replay import Alert, Played
 from curbwatch.tuning.score import Match, Result
-from schemas.errors import ConfigError, UsageError
+from schemas.errors import ConfigError, CurbwatchError, UsageError
 from schemas.incident import Box
 from tests.detectors.street import Street
-from tests.tuning.clips import EVENT, THING, recorded
+from tests.tuning.clips import EVENT, THING, filmed, recorded
 
 BOX: Box = (10.0, 10.0, 20.0, 20.0)
 STALL = Event("stall", "cart", 5, 90, (10, 10, 20, 20))
@@ -153,6 +153,23 @@ def test_the_verb_writes_page_and_numbers_and_ends_well(tmp_path: Path) -> None:
     assert "vision.differs_grey: 20 → 30" in done.output
 
 
+@pytest.mark.parametrize("verb", [["compare", "defaults", "defaults"], ["sweep", "--set", "vision.dwell_s=20"]])
+def test_a_recording_that_cannot_be_played_is_named_and_the_others_are_played(tmp_path: Path, verb: list[str]) -> None:
+    filmed(tmp_path / "film", Street(), 1)
+    (tmp_path / "film" / "clip.avi").write_bytes(b"no film")
+    recorded(tmp_path / "clip", Street(), 4)
+    (tmp_path / "broken").mkdir()
+    (tmp_path / "broken" / "recording.json").write_text("{")
+    out = tmp_path / "out.json"
+    done = CliRunner().invoke(app, [*verb, str(tmp_path), "--lang", "en", "--json", str(out)])
+    assert isinstance(done.exception, CurbwatchError)
+    assert str(done.exception).startswith("2 of the recordings could not be evaluated")
+    found = json.loads(out.read_text())
+    assert [fault["error"].count("film/clip.avi: cannot be opened as a video") for fault in found["faults"]] == [0, 1]
+    played = found["a"]["result"] if "a" in found else found["points"][0]["result"]
+    assert [row["name"] for row in played["recordings"]] == ["clip"]
+
+
 @pytest.mark.parametrize(
     ("words", "said"),
     [
@@ -160,6 +177,8 @@ def test_the_verb_writes_page_and_numbers_and_ends_well(tmp_path: Path) -> None:
         (["defaults", "b.toml", "."], "b.toml: vision.differs_grey = 300: should be less"),
         (["defaults", "defaults", "."], "no recording.json"),
         (["defaults", "defaults", "nowhere"], "no such folder"),
+        (["defaults", "defaults"], "no PATH and no --suite given"),
+        (["defaults", "defaults", "--suite", "moon"], "--suite moon"),
     ],
 )
 def test_a_wrong_call_says_what_is_wrong(

@@ -1,5 +1,4 @@
 import json
-from dataclasses import replace
 from math import prod
 from pathlib import Path
 
@@ -10,12 +9,13 @@ from typer.testing import CliRunner
 
 from config.model import Config
 from curbwatch.cli.app import app
+from curbwatch.cli.evaluate import items_of
 from curbwatch.cli.sweep import sweep
 from curbwatch.tuning import sweep_plot
 from curbwatch.tuning.compare import bench_of
 from curbwatch.tuning.sweep import Axis, Point, comments, describe, knobs, points, read_axes
 from curbwatch.tuning.sweep_report import check_plot
-from curbwatch.tuning.sweep_run import Outcome, Size, run, size_of, trial, with_front
+from curbwatch.tuning.sweep_run import GRID_BYTES, Outcome, Size, run, size_of, trial, with_front
 from schemas.errors import ConfigError, UsageError
 from tests.detectors.street import Street
 from tests.tuning.clips import EVENT, THING, recorded
@@ -187,21 +187,23 @@ def test_a_sweep_gives_each_configuration_its_own_result(tmp_path: Path) -> None
     bench = bench_of(BASE, None)
     tried = points(BASE, read_axes(["vision.dwell_s=30,95", "alerts.waste_confidence=1.0"]))
     names: list[str] = []
-    outcomes = run(tried, [recording], bench, names.append)
+    items = list(items_of([recording.folder], [], None, []))
+    outcomes = run(tried, items, bench, names.append)
     assert names == ["clip"] * 45 * len(tried)
     assert [one.found["frames"]["frames"] for one in outcomes] == [45, 45, 45]
-    assert size_of([recording], 3) == Size(3, 1, 45, 45 * 192 * 320 * 3)
-    took_s = trial([recording], bench)
+    assert size_of(items, 3) == Size(3, 1, 45, 45 * GRID_BYTES)
+    took_s = trial(items, bench)
     assert took_s is not None
     assert min(took_s) >= 0
 
 
 def test_nothing_takes_no_time_and_no_room(tmp_path: Path) -> None:
     bench = bench_of(BASE, None)
-    empty = recorded(tmp_path / "none", Street(), 0)
-    assert (size_of([], 3), trial([], bench), trial([empty], bench)) == (Size(3, 0, 0, 0), None, None)
-    (one,) = run(points(BASE, ())[:1], [replace(empty, size=(10**6, 10**6))], bench)
-    assert (one.recall, one.unwanted_per_hour) == (None, None)
+    items = list(items_of([recorded(tmp_path / "none", Street(), 0).folder], [], None, []))
+    assert (size_of([], 3), trial([], bench), trial(items, bench)) == (Size(3, 0, 0, 0), None, None)
+    for given_ in ([], items):
+        (one,) = run(points(BASE, ())[:1], given_, bench)
+        assert (one.recall, one.unwanted_per_hour) == (None, None)
 
 
 def test_the_verb_writes_page_and_numbers(tmp_path: Path) -> None:
