@@ -26,8 +26,7 @@ SAME_CORRELATION = 0.6  # between samples; the same street in other light keeps 
 SAME_SHARE = 0.3  # of the samples at most may differ from a reference that is taken over at once
 OTHER_SHARE = 0.35  # of the picture; where more differs, the reference shows another view or another sun
 TILE_GREY = 8.0  # mean difference of a tile, brightness or doubled colour, that is no noise
-
-
+QUIET_GREY = 10.0  # difference of every sample that is no news: the steps of the coarsest reference take 8
 ROW = np.dtype([("mode", "u1"), ("level", "u1"), ("seen_ns", "i8"), ("size", "i8")])
 
 
@@ -91,6 +90,9 @@ class Bank:
         """
         mode = mode_of(background, self.shape)
         known = self.references.get(mode)
+        if known is not None and not known.doubt.any() and _quiet(background, known.samples, self.shape):
+            known.seen_ns = now_ns
+            return
         plane, doubt = background, np.zeros(_tiles(self.shape), np.uint8)
         if known is not None:
             plane = unpack(known.body, known.level, self.shape)
@@ -153,14 +155,16 @@ class Bank:
         return bank
 
     def _keep(self, mode: Mode, plane: Plane, doubt: NDArray[np.uint8], now_ns: int) -> None:
-        """Pack a picture as finely as there is room; the others are made coarser first, the oldest of them first."""
+        """Pack a picture as finely as there is room; others are made coarser first, the finest of them."""
         self.references[mode] = self._packed(mode, plane, doubt, now_ns, 0)
-        others = sorted((one for one in self.references if one is not mode), key=lambda m: self.references[m].seen_ns)
         room = BYTES_PER_PX * self.shape[0] * self.shape[1]
-        for name in (*others, mode):
-            while self.nbytes > room and self.references[name].level + 1 < len(LEVELS):
-                one = self.references[name]
-                self.references[name] = self._packed(name, self.plane(one), one.doubt, one.seen_ns, one.level + 1)
+        while self.nbytes > room:
+            fine = [one for one in self.references.values() if one.level + 1 < len(LEVELS)]
+            others = [one for one in fine if one.mode is not mode] or fine
+            if not others:
+                return
+            one = min(others, key=lambda other: (other.level, other.seen_ns))
+            self.references[one.mode] = self._packed(one.mode, self.plane(one), one.doubt, one.seen_ns, one.level + 1)
 
     def _packed(self, mode: Mode, plane: Plane, doubt: NDArray[np.uint8], seen_ns: int, level: int) -> Reference:
         return self._known(mode, level, seen_ns, pack(plane, level, self.shape), doubt)
@@ -216,6 +220,13 @@ def fill(target: Plane, source: Plane, mask: NDArray[np.uint8], shape: tuple[int
     half = np.ascontiguousarray(mask[::2, ::2])
     for new, old in zip(chroma(source, shape), chroma(target, shape), strict=True):
         cv2.copyTo(new, half, dst=old)
+
+
+def _quiet(background: Plane, samples: NDArray[np.uint8], shape: tuple[int, int]) -> bool:
+    """Whether a background still looks like its reference wherever it is sampled, so that it is not worth packing."""
+    seen, known = exposure.sample_luma(background[None], shape)[0].astype(np.float32), samples.astype(np.float32)
+    gain = float(np.median((known - exposure.BLACK) / np.maximum(seen - exposure.BLACK, 1)))
+    return bool((np.abs((seen - 16) * gain + 16 - known) <= QUIET_GREY).all())
 
 
 def _similarity(seen: NDArray[np.uint8], known: NDArray[np.uint8]) -> float:

@@ -1,5 +1,6 @@
 """References of the empty street: what was lost comes back, and what came meanwhile is a thing, not background."""
 
+import cv2
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -10,8 +11,11 @@ from config.vision import VisionKnobs
 from detectors.vision import VisionDetector
 from detectors.vision.bank import BYTES_PER_PX, TAKE, Bank, Mode, align, mode_of
 from detectors.vision.bank_codec import LEVELS, pack, unpack
+from detectors.vision.feedback_ledger import Region, Why
 from detectors.vision.grid import to_i420
 from schemas.detections import Phase, SceneState
+from schemas.frame import FrameBatch
+from schemas.place import CameraView, ImageZone
 from tests.detectors.lights import day, infrared, last, watch
 from tests.detectors.street import CAMERA, GRID, Pixels, Street, Thing, as_bytes, standing
 
@@ -65,7 +69,46 @@ def test_four_references_of_pure_noise_stay_within_their_bytes() -> None:
     grey[180:] = 128
     bank.update(grey, [], 9)
     assert set(bank.references) == set(Mode)
-    assert bank.nbytes <= BYTES_PER_PX * 180 * 320 + 4 * 2000  # doubts and samples come to it
+    assert bank.nbytes <= BYTES_PER_PX * 180 * 320
+
+
+def test_room_is_shared_so_that_no_light_is_kept_much_coarser_than_another() -> None:
+    bank = Bank((180, 320))
+    street = cv2.resize(day(Street(), 0.0), (320, 180))
+    for number, gain in enumerate((1.0, 0.5, 0.2), start=1):
+        out = np.empty((1, 270, 320), np.uint8)
+        to_i420([(street * gain).astype(np.uint8)], out)
+        bank.update(out[0], [], number)
+    levels = [one.level for one in bank.references.values()]
+    assert bank.nbytes <= BYTES_PER_PX * 180 * 320
+    assert levels[-1] == 0  # the light in use is kept finest
+    assert max(levels) <= 2
+
+
+def test_a_background_that_looks_like_its_reference_is_not_packed_again() -> None:
+    bank = Bank(GRID)
+    bank.update(plane(day(Street(), 0.0)), [], 1)
+    (before,) = bank.references.values()
+    bank.update(plane(day(Street(), 4.0)), [], 2)
+    (after,) = bank.references.values()
+    assert (after.body, after.seen_ns) == (before.body, 2)
+
+
+def test_a_camera_with_a_full_bank_and_a_full_ledger_stays_below_400_kb() -> None:
+    whole = (ImageZone("z", ((0, 0), (1280, 0), (1280, 720), (0, 720))),)
+    by = VisionDetector(KNOBS, {CAMERA: CameraView(CAMERA, whole)})
+    picture = np.random.default_rng(1).integers(0, 256, (1, 180, 320, 3), np.uint8)
+    native = np.asarray([(1280, 720)], np.int32)
+    by.step(FrameBatch((CAMERA,), np.asarray([1], np.int64), picture, native, np.asarray([1], np.uint32)))
+    camera = by._cameras[CAMERA]
+    rng = np.random.default_rng(0)
+    for mode, (low, high) in enumerate([(0, 256), (0, 120), (0, 60)], start=1):
+        camera.bank.update(rng.integers(low, high, (270, 320)).astype(np.uint8), [], mode)
+    background, candidate, _ = camera.planes()
+    for _ in range(80):
+        region = Region(0, 0, np.full((20, 20), 255, np.uint8))
+        camera.ledger.adopt(background, candidate, region, Why("light", 1, (0, 0, 20, 20)), (180, 320))
+    assert 350_000 < by.bytes_per_camera() <= 400_000
 
 
 def test_the_light_of_a_picture_is_told_by_its_brightness_and_its_colours() -> None:
