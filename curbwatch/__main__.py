@@ -29,6 +29,7 @@ VERBS = (
     "device",
     "camera",
     "camera_memory",
+    "camera_health",
     "dlq",
 )
 

@@ -11,6 +11,7 @@ from alerts.decide import Decider
 from alerts.dispatch import JobQueue
 from alerts.durable import sync_folder
 from alerts.evidence import EvidenceFolder
+from alerts.health_store import HealthStore
 from alerts.incidents import IncidentStore
 from alerts.jobs import JobStore
 from alerts.relay import Relay
@@ -81,7 +82,12 @@ def prepare(config: Config, endpoints: Endpoints) -> Site:
 
 
 def make_shards(
-    site: Site, registry: LiveRegistry, incidents: IncidentStore, book: FeedbackBook, meter: Meter
+    site: Site,
+    registry: LiveRegistry,
+    incidents: IncidentStore,
+    health: HealthStore,
+    book: FeedbackBook,
+    meter: Meter,
 ) -> list[Shard]:
     """As many shards as the configuration says, each with a detector and memory of its own."""
     one_thread()
@@ -111,6 +117,7 @@ def make_shards(
                 views=views,
                 meter=meter,
                 book=book,
+                health=health,
             )
         )
         for _ in range(config.engine.shards)
@@ -126,6 +133,11 @@ def make_engine(site: Site, shards: list[Shard]) -> LocalEngine[Shard]:
 def make_database(site: Site) -> AlertDatabase:
     """Return the connection of the incident store."""
     return AlertDatabase(site.endpoints.database_url)
+
+
+def make_health(database: AlertDatabase) -> HealthStore:
+    """Return the store of the cameras' health events."""
+    return HealthStore(database)
 
 
 def make_incidents(site: Site, database: AlertDatabase) -> IncidentStore:

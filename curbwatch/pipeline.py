@@ -9,6 +9,7 @@ import asyncio
 import contextlib
 import inspect
 import time
+from collections import Counter
 from collections.abc import Callable, Iterable
 
 import structlog
@@ -28,6 +29,7 @@ from ingest.pictures import PictureForms
 from ingest.positions import Outlets, PositionWriter
 from ingest.presence import Presence
 from ingest.slots import FrameSlots
+from schemas.detections import SceneState
 from schemas.errors import CurbwatchError, FeedError
 from schemas.feedback import Feedback
 from schemas.position import RawMessage
@@ -52,9 +54,8 @@ class Pipeline:
         self._book = build.make_book(site, self._registry)
         self._keeper = build.make_keeper(site, self._book, telemetry)
         told = FeedbackBook()
-        self._shards = build.make_shards(
-            site, self._registry, build.make_incidents(site, self._database), told, telemetry
-        )
+        incidents, health = build.make_incidents(site, self._database), build.make_health(self._database)
+        self._shards = build.make_shards(site, self._registry, incidents, health, told, telemetry)
         self._feedback = FeedbackKeeper(site.endpoints.database_url, told, telemetry, self._ordered)
         self._engine = build.make_engine(site, self._shards)
         self._slots = FrameSlots(
@@ -148,7 +149,7 @@ class Pipeline:
             retrying.cancel()
 
     def scenes(self) -> dict[str, str]:
-        """What each camera's last frame told, in words: ``ok``, ``warming``, ``changed``, ``frozen``, ``late``."""
+        """What each camera's last frame told, in words: the names of ``SceneState`` in small letters."""
         return {name: state.name.lower() for shard in self._shards for name, state in dict(shard.scenes).items()}
 
     async def stop(self) -> None:
@@ -278,6 +279,9 @@ class Pipeline:
         }
 
     def _gauges(self) -> None:
+        seen = Counter(self.scenes().values())
+        for state in SceneState:
+            self._meter.set("camera_health", seen[state.name.lower()], state=state.name.lower())
         self._meter.set("positions_waiting", self._positions.waiting)
         self._meter.set("spool_messages", self._positions.spooled)
         self._meter.set("spool_bytes", self._positions.spooled_bytes)

@@ -12,7 +12,9 @@ from numpy.typing import NDArray
 from alerts.before import BeforeRing
 from alerts.decide import Decider, FrameTimes
 from alerts.evidence import EvidenceFolder
+from alerts.health_store import HealthStore
 from alerts.incidents import IncidentStore
+from curbwatch.camera_health import HealthRecorder, readings_of
 from curbwatch.closer import look_closer
 from curbwatch.feedback import FeedbackBook
 from curbwatch.journal import Claim, Decision, DecisionJournal
@@ -54,6 +56,7 @@ class Tools:
     views: Mapping[str, CameraView]
     meter: Meter
     book: FeedbackBook = field(default_factory=FeedbackBook)
+    health: HealthStore | None = None
 
 
 class Shard:
@@ -63,6 +66,7 @@ class Shard:
         self._tools = tools
         self._boots: dict[str, str] = {}  # cameras known, each with the boot of its last frame
         self._maturing: set[str] = set()
+        self._health = HealthRecorder(tools.health, tools.evidence, tools.meter)
         self.scenes: dict[str, SceneState] = {}  # what each camera's last frame told; for whoever looks on
         self._obedience = Obedience(tools.detector, tools.snapshots, tools.book)
         self._waiting: OrderedDict[Key, Decision] = OrderedDict((_key(left), left) for left in tools.journal.take(self))
@@ -111,6 +115,7 @@ class Shard:
 
         One that it refuses for good is dropped, counted and logged, so that those behind it get their turn.
         """
+        self._health.retry()
         self._tools.snapshots.keep_due(self._tools.detector)
         while self._waiting:
             key, waiting = next(iter(self._waiting.items()))
@@ -170,6 +175,8 @@ class Shard:
         tools.meter.observe("detect", (time.perf_counter() - started_s) / len(frames))
         detections = look_closer(tools.detector, detections, batch, frames, self._cut)
         restarted = self._restarted(detections, frames)
+        if not restarted:
+            self._health.see(frames, batch, detections, readings_of(tools.detector))
         opened = self._decide(detections, batch, frames)
         for index, delivery in enumerate(deliveries):
             frame = delivery.payload

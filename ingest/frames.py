@@ -47,6 +47,7 @@ def read_frame(message: RawMessage, rule: DeviceRule, *, max_bytes: int, max_pix
         preset=_text(properties, "preset"),
         stamped=stamped,
         grey=header.components == 1,
+        progressive=header.progressive,
     )
 
 

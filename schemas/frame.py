@@ -25,6 +25,7 @@ class Frame:
         preset: the camera's preset name; empty where it sent none.
         stamped: False where the camera sent no time and the receive time counts.
         grey: True where the picture has no colours, by its own header.
+        progressive: True where its coding takes four times as long to decode.
     """
 
     camera_id: str
@@ -38,6 +39,7 @@ class Frame:
     preset: str = ""
     stamped: bool = True
     grey: bool = False
+    progressive: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +52,7 @@ class FrameBatch:
         pixels: (N, H, W, 3) uint8 BGR, the JPEG decoded at a reduction; H and W even.
         native_px: (N, 2) int32, width and height of the original picture, px.
         crc32: (N,) uint32 of the JPEG bytes, to recognise a frozen camera.
+        presets: N names of views as the cameras gave them, empty where one gave none; (): none gave any.
     """
 
     camera_ids: tuple[str, ...]
@@ -57,6 +60,7 @@ class FrameBatch:
     pixels: NDArray[np.uint8]
     native_px: NDArray[np.int32]
     crc32: NDArray[np.uint32]
+    presets: tuple[str, ...] = ()
 
     @classmethod
     def of(cls, frames: Sequence[Frame], pixels: NDArray[np.uint8]) -> Self:
@@ -67,8 +71,13 @@ class FrameBatch:
             pixels=pixels,
             native_px=np.asarray([(frame.width, frame.height) for frame in frames], np.int32).reshape(-1, 2),
             crc32=np.asarray([zlib.crc32(frame.jpeg) for frame in frames], np.uint32),
+            presets=tuple(frame.preset for frame in frames),
         )
 
     def __len__(self) -> int:
         """Number of frames N."""
         return len(self.camera_ids)
+
+    def preset(self, index: int) -> str:
+        """The view that a frame's camera named; empty: it named none."""
+        return self.presets[index] if self.presets else ""

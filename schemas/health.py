@@ -33,19 +33,17 @@ SCENE_KINDS: dict[SceneState, HealthKind] = {
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """What a detector measured at one frame that is not its street, or is another than before.
+    """What a detector measured at one frame that is not the street its camera knows.
 
     Attributes:
         state: as in ``Detections.scene``.
         value: the number that decided; its meaning goes with the kind (docs/camera-health.md).
         note: what more is known, ``12 px right``; empty: nothing.
-        resized: width and height before, where the frame has another size; (0, 0): the same.
     """
 
     state: SceneState
     value: float = 0.0
     note: str = ""
-    resized: tuple[int, int] = (0, 0)
 
 
 @dataclass(frozen=True, slots=True)

@@ -39,8 +39,34 @@ HEADS = {
     "ordered_at": ("下达时间", "ORDERED"),
     "applied_at": ("执行时间", "DONE AT"),
     "outcome": ("结果", "OUTCOME"),
+    "camera_id": ("相机", "CAMERA"),
+    "health": ("画面状况", "PICTURES"),
+    "since": ("开始", "SINCE"),
+    "until": ("结束", "UNTIL"),
+    "value": ("测值", "MEASURED"),
+    "note": ("说明", "NOTE"),
+    "sha256": ("图片摘要", "PICTURE"),
 }
-STATES = {"online": "在线", "offline": "离线", "silent": "静默", "flapping": "频繁上下线"}
+STATES = {"online": "在线", "offline": "离线", "silent": "静默", "flapping": "频繁上下线", "unheard": "未收到过"}
+# docs/camera-health.md says more about each.
+HEALTH = {
+    "ok": "正常",
+    "frozen": "画面静止",
+    "black": "全黑",
+    "white": "全白",
+    "flat": "单一颜色",
+    "noise": "雪花噪声",
+    "card": "测试卡或无视频",
+    "dark": "过暗",
+    "blurred": "模糊或雨滴",
+    "covered": "被遮挡",
+    "moved": "被转动",
+    "preset": "预置位不符",
+    "light": "昼夜或红外切换",
+    "changed": "画面不符",
+    "resolution": "分辨率改变",
+    "progressive": "渐进式 JPEG",
+}
 # docs/intake.md says more about each.
 REASONS = {
     "topic": "主题不符",
@@ -94,6 +120,11 @@ def head(name: str, lang: Lang) -> str:
 def state_word(state: str | None, lang: Lang) -> str:
     """A device's state, in Chinese with what it means; None: ``-``."""
     return _word(STATES, state or "-", lang)
+
+
+def health_word(kind: str, lang: Lang) -> str:
+    """What is the matter with a camera's pictures, in Chinese with what it means."""
+    return _word(HEALTH, kind, lang)
 
 
 def reason_word(reason: str, lang: Lang) -> str:

@@ -4,7 +4,7 @@ The model sees the pieces of tracks that may be a stall or waste, and where ``ev
 it may also find what the other detector did not. Who carried a row's class is in its ``evidence``.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -23,6 +23,7 @@ from schemas.detections import CLASSES, Detections, Evidence, Phase, SceneState
 from schemas.errors import UsageError
 from schemas.feedback import Adoption, Feedback, Fixture, Ignore, Undo
 from schemas.frame import FrameBatch
+from schemas.health import Reading
 
 EVER_NS = 1 << 62  # captured time beyond all captured times
 
@@ -109,6 +110,12 @@ class OwnModelDetector:
         until_ns = order.what.until_ns if isinstance(order.what, Fixture) else None
         mute(meant, EVER_NS if until_ns is None else until_ns)
         seen.last_order = max(seen.last_order, order.order_id)
+
+    @property
+    def readings(self) -> Mapping[str, Reading]:
+        """What the other detector measured at the frames of the last step; empty where it does not say."""
+        found: Mapping[str, Reading] = getattr(self.inner, "readings", {})
+        return found
 
     def drain(self) -> list[Adoption]:
         """What entered the inner detector's background since the last call, oldest first."""

@@ -1,0 +1,156 @@
+"""A shard's part in the cameras' health: events to log, evidence and database; and what people ask of them."""
+
+import time
+from collections import deque
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import structlog
+
+from alerts.evidence import EvidenceFolder
+from alerts.health_store import HealthStore
+from alerts.health_watch import HealthWatch, begun
+from curbwatch.database import Connection
+from detectors.base import Detector
+from schemas.detections import Detections
+from schemas.errors import SinkError
+from schemas.frame import Frame, FrameBatch
+from schemas.health import HealthEvent, HealthKind, Reading
+from schemas.meter import Meter
+
+log = structlog.get_logger()
+
+WAITING_MAX = 1024  # events that wait for the database; beyond it the oldest go
+EVENTS_DAYS = 365  # that events stay in their table
+PRUNE_S = 86_400.0  # between two times that old ones are deleted
+# Words for a log that a person reads; what to do about each: docs/camera-health.md.
+WORDS: dict[HealthKind, str] = {
+    HealthKind.FROZEN: "sends the same picture again and again",
+    HealthKind.BLACK: "sends black pictures",
+    HealthKind.WHITE: "sends white pictures",
+    HealthKind.FLAT: "sends pictures of one colour",
+    HealthKind.NOISE: "sends snow",
+    HealthKind.CARD: "sends a test card or a service picture",
+    HealthKind.DARK: "sees too little light",
+    HealthKind.BLURRED: "is blurred or has drops on its dome",
+    HealthKind.COVERED: "is covered",
+    HealthKind.MOVED: "was turned",
+    HealthKind.PRESET: "shows a view that its zones are not bound to",
+    HealthKind.LIGHT: "sees another light",
+    HealthKind.CHANGED: "does not show the street it knows",
+    HealthKind.RESOLUTION: "sends another size of picture",
+    HealthKind.PROGRESSIVE: "sends progressive JPEG, which takes four times as long to decode",
+}
+CAMERAS = """
+select d.device_id as camera_id, coalesce(h.state, 'unheard') as link, h.last_seen_at, e.kind, e.since, e.value, e.note
+from device d
+left join device_health h using (device_id)
+left join camera_event e on e.camera_id = d.device_id and e.until is null
+where d.kind = 'camera' and (%(asked)s::text is null or d.device_id = %(asked)s)
+order by d.device_id, e.since
+"""
+EVENTS = """
+select camera_id, kind, since, until, value, note, times, sha256 from camera_event
+where %(asked)s::text is null or camera_id = %(asked)s order by since desc, event_id desc limit %(limit)s
+"""
+
+
+class HealthRecorder:
+    """Health of one shard's cameras; called in its thread only. Never raises: health is no reason to lose a frame."""
+
+    def __init__(self, store: HealthStore | None, evidence: EvidenceFolder, meter: Meter) -> None:
+        """``store`` None: events are logged and counted only."""
+        self._store = store
+        self._evidence = evidence
+        self._meter = meter
+        self._watch = HealthWatch()
+        self._waiting: deque[HealthEvent] = deque()
+        self._pruned_s: float | None = None
+
+    def see(
+        self, frames: Sequence[Frame], batch: FrameBatch, detections: Detections, readings: Mapping[str, Reading]
+    ) -> None:
+        """Take what a step told of each frame; ``frames`` are those of the batch, in its order."""
+        for frame in frames:
+            if not self._watch.known(frame.camera_id):
+                self._watch.resume(frame.camera_id, self._past(frame.camera_id))
+        events = self._watch.see(batch, detections, readings)
+        for frame in frames:
+            events += self._watch.coding(frame.camera_id, frame.captured_ns, progressive=frame.progressive)
+        if not events:
+            return
+        by_camera = {frame.camera_id: frame for frame in frames}
+        for event in events:
+            self._tell(event, by_camera[event.camera_id])
+        self.retry()
+
+    def retry(self) -> None:
+        """Write what waits for the database; it may still be away."""
+        if self._store is None:
+            self._waiting.clear()
+            return
+        try:
+            waiting = list(self._waiting)
+            self._store.put(waiting)
+            for _ in waiting:
+                self._waiting.popleft()
+            now_s = time.monotonic()
+            if self._pruned_s is None or now_s - self._pruned_s > PRUNE_S:
+                self._store.prune(EVENTS_DAYS)
+                self._pruned_s = now_s
+        except SinkError as error:
+            if not error.retryable:
+                self._drop(len(self._waiting), str(error))
+                self._waiting.clear()
+
+    def _past(self, camera_id: str) -> list[HealthEvent]:
+        try:
+            return [] if self._store is None else self._store.past(camera_id)
+        except SinkError as error:
+            log.warning("camera_past_unknown", camera=camera_id, error=str(error), effect="its events begin anew")
+            return []
+
+    def _tell(self, event: HealthEvent, frame: Frame) -> None:
+        """Log and count an event, keep the picture that shows its beginning, and let it wait to be written."""
+        said = {"camera": event.camera_id, "kind": event.kind.value, "what": WORDS[event.kind]}
+        if begun(event):
+            event = self._shown(event, frame)
+            self._meter.add("camera_events", kind=event.kind.value)
+            log.warning("camera_unwell", **said, value=round(event.value, 3), note=event.note)
+        elif event.until_ns is not None:
+            log.info("camera_well", **said, after_s=round((event.until_ns - event.since_ns) / 1e9), times=event.times)
+        self._waiting.append(event)
+        while len(self._waiting) > WAITING_MAX:
+            self._waiting.popleft()
+            self._drop(1, "too many wait: bring the database back")
+
+    def _shown(self, event: HealthEvent, frame: Frame) -> HealthEvent:
+        if event.kind is HealthKind.PROGRESSIVE:
+            return event
+        try:
+            return self._watch.illustrate(event, self._evidence.keep(frame).sha256)
+        except SinkError as error:
+            log.warning("camera_picture_not_kept", camera=event.camera_id, error=str(error))
+            return event
+
+    def _drop(self, count: int, error: str) -> None:
+        self._meter.add("camera_events_dropped", count)
+        log.error("camera_events_dropped", count=count, error=error)
+
+
+def readings_of(detector: Detector) -> Mapping[str, Reading]:
+    """What a detector measured at the frames of its last step; empty for one that does not say."""
+    found: Mapping[str, Reading] = getattr(detector, "readings", {})
+    return found
+
+
+def cameras(conn: Connection, asked: str | None) -> list[dict[str, Any]]:
+    """Each camera of the registry with what is the matter with it now, a row each; ``kind`` None: nothing."""
+    names = ("camera_id", "link", "last_seen_at", "kind", "since", "value", "note")
+    return [dict(zip(names, row, strict=True)) for row in conn.execute(CAMERAS, {"asked": asked})]
+
+
+def events(conn: Connection, asked: str | None, limit: int) -> list[dict[str, Any]]:
+    """Health events, newest first; of one camera where ``asked`` names it."""
+    names = ("camera_id", "kind", "since", "until", "value", "note", "times", "sha256")
+    return [dict(zip(names, row, strict=True)) for row in conn.execute(EVENTS, {"asked": asked, "limit": limit})]
