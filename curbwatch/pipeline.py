@@ -230,10 +230,10 @@ class Pipeline:
                 self._position_session.publish(self._site.scheme.of("vehicle", device_id, "resync"), b"{}")
 
     def _views_changed(self, camera_ids: Iterable[str]) -> None:
-        """Cameras with other zones or calibration are learned anew, in their shards' own threads."""
+        """Cameras with other zones or calibration are told so, in their shards' own threads."""
         changed = tuple(camera_ids)
         if self._loop is not None:
-            asyncio.run_coroutine_threadsafe(self._engine.each(lambda shard: shard.forget(changed)), self._loop)
+            asyncio.run_coroutine_threadsafe(self._engine.each(lambda shard: shard.review(changed)), self._loop)
 
     def _ordered(self, orders: list[Feedback]) -> None:
         """What people ordered goes to every shard; the one that has the camera carries it out, in its own thread."""

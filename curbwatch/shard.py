@@ -99,10 +99,17 @@ class Shard:
         """Whether something new is coming to stand there, so that its frames are worth more. From any thread."""
         return camera_id in self._maturing
 
-    def forget(self, camera_ids: Iterable[str]) -> None:
-        """Drop what is known of cameras whose zones or calibration changed."""
+    def review(self, camera_ids: Iterable[str]) -> None:
+        """Look with other zones or calibration from now on; what is known of the street stays known.
+
+        A camera that the registry no longer has is forgotten.
+        """
+        detector = self._tools.detector
         for camera_id in camera_ids:
-            self._tools.detector.forget(camera_id)
+            state = detector.snapshot(camera_id) if camera_id in self._tools.views else b""
+            detector.forget(camera_id)
+            if state:
+                detector.restore(camera_id, state)
 
     def take_orders(self, orders: Iterable[Feedback]) -> None:
         """Take over what people ordered: each is carried out after its camera's next frame, if the camera is ours."""

@@ -22,6 +22,7 @@ class ScriptedDetector:
     restored: list[str] = field(default_factory=list)
     newest_s: dict[str, int] = field(default_factory=dict)
     forgotten: list[str] = field(default_factory=list)
+    changed: set[int] = field(default_factory=set)
     orders: list[int] = field(default_factory=list)
     refuses: set[int] = field(default_factory=set)
     adopted: list[Adoption] = field(default_factory=list)
@@ -34,7 +35,8 @@ class ScriptedDetector:
         scene = [SceneState.OK] * len(frames)
         for k, (camera_id, ns) in enumerate(zip(frames.camera_ids, frames.captured_ns, strict=True)):
             late = int(ns) // S <= self.newest_s.get(camera_id, -1)
-            scene[k] = SceneState.LATE if late else SceneState.OK
+            state = SceneState.CHANGED if int(ns) // S in self.changed else SceneState.OK
+            scene[k] = SceneState.LATE if late else state
             self.newest_s[camera_id] = max(self.newest_s.get(camera_id, -1), int(ns) // S)
         count = len(rows)
         posterior = np.zeros((count, len(CLASSES)), np.float32)

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import pytest
+from structlog.testing import capture_logs
 
 from alerts.before import BeforeRing
 from alerts.decide import Decider
@@ -21,6 +22,7 @@ from ingest.decode_process import DecoderProcess
 from ingest.delivery import Delivery, Outcome
 from schemas.detections import Phase, SceneState
 from schemas.errors import SinkError
+from schemas.feedback import Feedback, Undo
 from schemas.frame import Frame
 from schemas.incident import Departure, EvidenceRecord, Opened, Sighting
 from schemas.place import CameraView
@@ -344,7 +346,45 @@ def test_a_maturing_thing_is_told_while_it_matures(make: Callable[[dict[int, Pha
     assert not made.shard.maturing("cam")
 
 
-def test_a_camera_with_other_zones_is_learned_anew(make: Callable[[dict[int, Phase]], Made]) -> None:
+def test_a_camera_with_other_zones_keeps_what_it_knows_and_one_that_is_removed_does_not(
+    make: Callable[[dict[int, Phase]], Made],
+) -> None:
     made = make({})
-    made.shard.forget(["cam"])
-    assert made.detector.forgotten == ["cam"]
+    made.shard.review([])
+    assert made.detector.forgotten == []
+    made.shard.review(["cam", "removed"])
+    assert made.detector.forgotten == ["cam", "removed"]
+    assert made.detector.restored == ["cam: state of cam"]
+
+
+def test_a_snapshot_of_another_view_is_said_once_at_the_first_frame(make: Callable[[dict[int, Phase]], Made]) -> None:
+    first = make({})
+    first.shard.handle([first.frame(1)])
+    first.shard.close()
+    second = make({})
+    second.detector.changed = {2, 3}
+    with capture_logs() as said:
+        second.shard.handle([second.frame(2)])
+        second.shard.handle([second.frame(3)])
+    told = [event for event in said if event["event"] == "snapshot_of_another_view"]
+    assert [(event["camera"], event["scene"]) for event in told] == [("cam", "changed")]
+
+
+def test_an_order_is_carried_out_after_the_next_frame_and_survives_a_kill(
+    make: Callable[[dict[int, Phase]], Made], tmp_path: Path
+) -> None:
+    made = make({})
+    made.shard.take_orders([Feedback(1, "cam", "li", Undo(1)), Feedback(2, "other", "li", Undo(1))])
+    assert made.detector.orders == []
+    made.shard.handle([made.frame(1)])
+    assert made.detector.orders == [1]
+    assert (tmp_path / "snapshots" / "cam.state").exists()
+
+
+def test_late_frames_are_no_reason_for_a_snapshot(make: Callable[[dict[int, Phase]], Made], tmp_path: Path) -> None:
+    made = make({10: Phase.STANDING})
+    made.shard.handle([made.frame(10)])  # something opens: written at once
+    (tmp_path / "snapshots" / "cam.state").unlink()
+    made.shard.handle([made.frame(5)])
+    made.shard.close()
+    assert list((tmp_path / "snapshots").iterdir()) == []
