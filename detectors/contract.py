@@ -14,6 +14,8 @@ from numpy.typing import NDArray
 from detectors.base import Detector
 from schemas.crops import CropBatch, wishes_of
 from schemas.detections import CLASSES, OF_FRAMES, Detections, Evidence, Phase, SceneState
+from schemas.errors import UsageError
+from schemas.feedback import Feedback, Ignore
 from schemas.frame import FrameBatch
 
 GRID = (96, 160)  # rows, columns
@@ -171,6 +173,25 @@ def check_lost_pieces(make: Make) -> None:
         _demand(len(none) == 0, "no pieces must give no rows")
 
 
+def check_orders(make: Make) -> None:
+    """An order is carried out or refused with UsageError; what is told of a background is told once."""
+    detector = make()
+    for k, frames in _play(until=30):
+        found = _looked(detector, frames, [street_pixels(k)])
+    (x, y, w, h), first = (side * 4.0 for side in THING), detector.drain()
+    _demand(isinstance(first, list), "drain must return a list")
+    _demand(detector.drain() == [], "what was drained once must not be told again")
+    _demand(bool((found.phase == Phase.STANDING).any()), NOTHING)
+    try:
+        detector.apply(Feedback(1, "cam-1", "tester", Ignore((x, y, w, h))))
+    except UsageError:
+        return
+    for k, frames in _play(begin=30, until=32):
+        found = _looked(detector, frames, [street_pixels(k)])
+        told = f"step {k}: what a person ignores must not stand any more"
+        _demand(not (found.phase == Phase.STANDING).any(), told)
+
+
 def check_tracks(make: Make) -> None:
     """A track keeps its number, its coming and the order of its phases; GONE is told once."""
     detector = make()
@@ -204,6 +225,7 @@ RULES: dict[str, Callable[[Make], None]] = {
     "forget": check_forget,
     "late_frames": check_late_frames,
     "lost_pieces": check_lost_pieces,
+    "orders": check_orders,
     "tracks": check_tracks,
 }
 

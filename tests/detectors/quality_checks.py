@@ -71,6 +71,10 @@ def snapshot(subject: Subject) -> None:
     contract.check_forget(subject.make)
 
 
+def orders(subject: Subject) -> None:
+    contract.check_orders(subject.make)
+
+
 def evaluated_clips(subject: Subject) -> None:
     def cut(wanted: Sequence[tuple[Frame, Piece]]) -> list[FrameError]:
         return [FrameError("corrupt", "the made-up street has no originals") for _ in wanted]
@@ -134,6 +138,7 @@ CHECKS: Mapping[str, Callable[[Subject], None]] = {
         deterministic,
         time_is_the_frames,
         snapshot,
+        orders,
         evaluated_clips,
         throughput,
         class_report,

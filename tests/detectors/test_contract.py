@@ -15,6 +15,7 @@ from detectors.base import Detector
 from detectors.vision import VisionDetector
 from schemas.crops import CropBatch
 from schemas.detections import Detections, Phase
+from schemas.feedback import Adoption, Feedback
 from schemas.frame import FrameBatch
 
 KNOBS = VisionKnobs(dwell_s=20)
@@ -70,6 +71,14 @@ class Broken(VisionDetector):
             return replace(row, **{name: np.zeros((1, *column), kind) for name, (kind, column) in SHAPES.items()})
         return super().classify(crops)
 
+    def apply(self, order: Feedback) -> None:
+        if self.fault != "deaf":
+            super().apply(order)
+
+    def drain(self) -> list[Adoption]:
+        told = super().drain()
+        return [Adoption("cam-1", 1, "light", (0, 0, 1, 1))] if self.fault == "chatty" else told
+
     def forget(self, camera_id: str) -> None:
         if self.fault != "remembers":
             super().forget(camera_id)
@@ -115,6 +124,8 @@ SHAPES = {name: shape for name, shape in contract.COLUMNS.items() if name not in
         ("shreds", "snapshot_of_others", "a snapshot that is refused must change nothing"),
         ("remembers", "forget", "a forgotten camera must"),
         ("late", "late_frames", "must be told as LATE"),
+        ("deaf", "orders", "what a person ignores must not stand any more"),
+        ("chatty", "orders", "what was drained once must not be told again"),
         ("again", "tracks", "was told as GONE before|only what stood can be GONE"),
         ("back", "tracks", "went back from STANDING"),
         ("early", "tracks", "only what stood can be GONE"),
