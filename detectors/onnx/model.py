@@ -122,7 +122,7 @@ class OnnxModel:
         return Finds(corners[real], raw.scores[real], classes)
 
     def cost_s(self, clock_s: Callable[[], float]) -> float:
-        """Seconds that one piece takes, the middle of three, by the caller's clock."""
+        """Seconds that one look takes, the middle of three, by the caller's clock."""
         took = []
         for _ in range(TRIES):
             began_s = clock_s()
