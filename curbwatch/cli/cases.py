@@ -219,7 +219,7 @@ def _of_recording(asked: Asked, bench: Bench, box: tuple[float, float, float, fl
     recording = one_recording(asked.recording)
     source = of_recording(recording, bench.time_scale_s)
     dwell_s = bench.config.vision.dwell_s
-    if asked.number:
+    if asked.number >= 0:
         with progress(recording.name, recording.count()) as tick:
             alert = numbered(alerts_of(recording, bench, tick), asked.number, str(asked.recording))
         place, opened_ns, appeared_ns, family = alert.box_px, alert.opened_ns, alert.appeared_ns, alert.family

@@ -50,7 +50,7 @@ EventText = Annotated[
     str,
     typer.Argument(
         metavar="EVENT",
-        help="RECORDING#N: the N-th alert; RECORDING@FRAME or @TIME with --box; or an incident's id.",
+        help="RECORDING#N: its alert N, from 0; RECORDING@FRAME or @TIME with --box; or an incident's id.",
         show_default=False,
     ),
 ]
@@ -106,7 +106,7 @@ def told_of(asked: Asked, bench: Bench, box: Box | None) -> Explained:
     """Explain an alert or a moment of a recording. Raises UsageError where there is no such alert, or no place."""
     recording = one_recording(asked.recording)
     with progress(recording.name, recording.count()) as tick:
-        if asked.number:
+        if asked.number >= 0:
             alert = numbered(alerts_of(recording, bench, tick), asked.number, str(asked.recording))
             return explain(recording, bench, box or alert.box_px, alert.opened_ns, alert, tick)
         if box is None:

@@ -31,17 +31,17 @@ GIVE_BOX = "give the place: --box x,y,w,h in px of the picture"
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """What is to be explained: the N-th alert of a recording, or a moment of it.
+    """What is to be explained: an alert of a recording, or a moment of it.
 
     Attributes:
         recording: as named.
-        number: counts from 1; 0: a moment is asked for.
+        number: of the alert by its opening, from 0, as ``evaluate`` writes it; -1: a moment is asked for.
         frame: counts from 0; -1: a time is given.
         at_ns: captured ns; 0: not given.
     """
 
     recording: Path
-    number: int = 0
+    number: int = -1
     frame: int = -1
     at_ns: int = 0
 
@@ -163,8 +163,8 @@ def parse(text: str) -> Asked | None:
     """
     folder, mark, rest = text.rpartition("#")
     if mark and folder:
-        if not rest.isascii() or not rest.isdigit() or int(rest) < 1:
-            raise UsageError(f"{text}: after # stands the number of an alert, from 1")
+        if not rest.isascii() or not rest.isdigit():
+            raise UsageError(f"{text}: after # stands the number of an alert, from 0, as evaluate --json writes it")
         return Asked(Path(folder), number=int(rest))
     folder, mark, rest = text.rpartition("@")
     if not (mark and folder):
@@ -208,11 +208,13 @@ def alerts_of(recording: Recording, bench: Bench, tick: Callable[[], None] = lam
 
 
 def numbered(alerts: Sequence[Alert], number: int, name: str) -> Alert:
-    """The N-th alert, from 1. Raises UsageError where there are fewer, saying how many."""
-    if number <= len(alerts):
-        return alerts[number - 1]
-    there = {0: "raises no alert", 1: "raises 1 alert"}.get(len(alerts), f"raises {len(alerts)} alerts")
-    message = f"{name} {there} with this configuration, --time-scale and --dwell; there is no alert {number}"
+    """The alert of a number, from 0. Raises UsageError where there is none, saying how many there are."""
+    if number < len(alerts):
+        return alerts[number]
+    there = {0: "raises no alert", 1: "raises 1 alert, number 0,"}.get(
+        len(alerts), f"raises {len(alerts)} alerts, numbers 0 to {len(alerts) - 1},"
+    )
+    message = f"{name} {there} with this configuration, --time-scale and --dwell: there is no number {number}"
     raise UsageError(f"{message}; to ask why not: {name}@FRAME --box x,y,w,h")
 
 

@@ -26,6 +26,7 @@ from schemas.detections import CLASSES, Evidence, Phase, SceneState
 from schemas.units import utc
 
 REASONS = 3  # named for a class, and at most so many against it
+ADOPTIONS = 3  # newest regions named in the text; the page has them all
 LEAST = 0.05  # of log probability: a feature that says less is not named
 DIFFERS = 0.1  # share of a place: less is noise
 AWAY = 0.5  # standard deviations from the mean from which a value is called high or low
@@ -80,10 +81,12 @@ def sentences(told: Explained, classifier: Classifier, lang: Lang, zone: tzinfo 
         lines.append(say("suspended", lang))
         return lines
     lines.extend(_of_row(told, sample, classifier, lang, zone) if sample.phase is not None else _of_place(told, lang))
-    for one in told.adoptions:
-        if one.captured_ns <= sample.captured_ns:
-            what = word(ADOPTION_WORDS, one.reason, lang)
-            lines.append(say("adopted", lang, when=moment(one.captured_ns, zone), what=what))
+    past = [one for one in told.adoptions if one.captured_ns <= sample.captured_ns]
+    for one in past[-ADOPTIONS:]:
+        what = word(ADOPTION_WORDS, one.reason, lang)
+        lines.append(say("adopted", lang, when=moment(one.captured_ns, zone), what=what))
+    if len(past) > ADOPTIONS:
+        lines.append(say("more", lang, count=len(past) - ADOPTIONS))
     return lines
 
 

@@ -161,6 +161,7 @@ SENTENCES: dict[str, Pair] = {
         "The place is outside the zones ({share:.0%} of its foot inside).",
     ),
     "adopted": ("{when} 此处并入背景:{what}。", "At {when} a region here was taken into the background: {what}."),
+    "more": ("此前还有 {count} 次,见页面。", "There were {count} more before; the page lists them."),
     "unlooked": ("尚未分类。", "It has not been classed yet."),
 }
 
