@@ -30,7 +30,7 @@ check: setup
 	@.venv/bin/python -m pytest -q tests/test_architecture.py tests/test_packaging.py
 
 bench: setup
-	@.venv/bin/curbwatch bench frames $(ARGS)
+	@.venv/bin/curbwatch bench detector $(ARGS)
 	@.venv/bin/curbwatch bench positions $(ARGS)
 
 # An hour; another length with ARGS="--minutes 10".
