@@ -11,9 +11,11 @@ from alerts.decide import Decider, FrameTimes
 from alerts.incidents import box_overlap
 from config.model import Config
 from curbwatch.build import RING_REACH
+from curbwatch.parts.paths import home
 from curbwatch.tuning.evaluate import Bench, captured_at
 from curbwatch.tuning.recording import Recording, find_recordings
 from curbwatch.tuning.replay import Alert, Road, play
+from curbwatch.tuning.synthetic import SETS, kept
 from detectors.vision import Adoption
 from detectors.vision.inspection import Inspection, Place, TrackFacts
 from schemas.city import City
@@ -190,7 +192,16 @@ def parse_box(text: str) -> Box:
 
 
 def one_recording(folder: Path) -> Recording:
-    """The one recording at or below a folder. Raises UsageError for none and for several, which it names."""
+    """The one recording at or below a folder, or the street of a generated suite that has this name.
+
+    Raises UsageError for none and for several, which it names.
+    """
+    street = next((one for streets in SETS.values() for one in streets if one.name == str(folder)), None)
+    if street is not None and not folder.exists():
+        with kept(street) as drawn:
+            if (home() / "suites") in drawn.folder.parents:
+                return drawn
+        raise UsageError(f"{folder}: the disk of {home()} is too full to keep its pictures; make room")
     found = find_recordings(folder)
     if len(found) == 1:
         return found[0]

@@ -21,7 +21,7 @@ WORDS: dict[str, Pair] = {
     "asked": ("报警 {0:g}", "alert {0:g}"),
     "static": ("提议 {0:g}", "proposal {0:g}"),
     "class": ("类别概率", "probability of each class"),
-    "threshold": ("{0} 阈值 {1:g}", "{0} from {1:g}"),
+    "threshold": ("{0} 报警 {1:g}", "{0} alert {1:g}"),
     "activity": ("四周人流(时间占比)", "movement, share of recent time"),
     "ring": ("四周", "around it"),
     "row": ("同高处", "at this distance"),
@@ -67,9 +67,14 @@ def _classes(told: Explained, minutes: Values, lang: Lang) -> Chart:
             shares[index] = one.posterior
     lines = tuple(Line(word(CLASS_WORDS, name, lang), CLASS_COLOURS[k], shares[:, k]) for k, name in enumerate(CLASSES))
     knobs = told.config.alerts
-    least, name = min((knobs.stall_confidence, "stall"), (knobs.waste_confidence, "waste"))
-    level = (least, _say("threshold", lang, word(CLASS_WORDS, name, lang), least))
-    return Chart(_say("class", lang), minutes, lines, 1.0, (level,))
+    least = {knobs.stall_confidence: "stall", knobs.waste_confidence: "waste"}
+    if len(least) == 1:
+        levels = tuple((value, _say("asked", lang, value)) for value in least)
+    else:
+        levels = tuple(
+            (value, _say("threshold", lang, word(CLASS_WORDS, name, lang), value)) for value, name in least.items()
+        )
+    return Chart(_say("class", lang), minutes, lines, 1.0, levels)
 
 
 def _activity(told: Explained, minutes: Values, lang: Lang) -> Chart:

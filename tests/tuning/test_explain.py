@@ -22,6 +22,7 @@ from curbwatch.tuning.explain_words import FEATURE_WORDS, SCENE_WORDS, SENTENCES
 from curbwatch.tuning.recording import Recording
 from curbwatch.tuning.replay import Alert, Road, play
 from curbwatch.tuning.strip import panels, strip
+from curbwatch.tuning.synthetic import SETS, VERSION
 from detectors.vision import classify
 from detectors.vision.inspection import feature_groups
 from schemas.detections import Phase, SceneState
@@ -204,6 +205,13 @@ def test_several_recordings_are_named(clip: Recording, tmp_path: Path) -> None:
     with pytest.raises(UsageError, match=r"no recording\.json"):
         one_recording(tmp_path / "seq-a" / "frames")
     assert one_recording(clip.folder).name == clip.name
+
+
+def test_a_generated_street_is_drawn_by_its_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CURBWATCH_HOME", str(tmp_path))
+    street = SETS["synthetic-tune"][0]
+    made = recorded(tmp_path / "suites" / f"v{VERSION}" / street.name, Street(), 1)
+    assert one_recording(Path(street.name)).folder == made.folder
 
 
 def test_the_verb_writes_a_page_that_fetches_nothing_and_a_png(clip: Recording, tmp_path: Path) -> None:
