@@ -13,9 +13,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from alerts.decide import Decider, FrameTimes
+from alerts.health_watch import HealthWatch, begun
 from alerts.incidents import box_overlap
 from config.intake import IntakeKnobs
 from config.model import Config
+from curbwatch.camera_health import readings_of
 from curbwatch.closer import Cut, look_closer
 from curbwatch.detector_choice import make_detector, whole
 from detectors.vision import VisionDetector
@@ -68,13 +70,13 @@ class Notes:
         closed_ns: captured time at which the n-th alert (from 0) was closed, for those that were.
         stood: tracks by id that reached the dwell.
         scenes: how many frames had each state but OK, by the state's name in small letters.
-        turns: (captured_ns, state) of each change of the state, also back to ``ok``.
+        health: how many health events began (``alerts/health_watch``), by kind.
     """
 
     closed_ns: dict[int, int] = field(default_factory=dict)
     stood: dict[int, Stood] = field(default_factory=dict)
     scenes: Counter[str] = field(default_factory=Counter)
-    turns: list[tuple[int, str]] = field(default_factory=list)
+    health: Counter[str] = field(default_factory=Counter)
 
     def see(self, found: Detections, captured_ns: int) -> None:
         """Note what one frame gave."""
@@ -89,8 +91,6 @@ class Notes:
         state = SceneState(int(found.scene[0])).name.lower()
         if state != "ok":
             self.scenes[state] += 1
-        if state != (self.turns[-1][1] if self.turns else "ok"):
-            self.turns.append((captured_ns, state))
 
 
 class Watcher(Protocol):
@@ -167,6 +167,7 @@ class Road:
         self._maturing = False
         self.found = Detections.empty()
         self.notes = Notes()
+        self._health = HealthWatch()
         self.passed_over: dict[str, int] = {}
 
     @property
@@ -182,6 +183,9 @@ class Road:
         found = look_closer(self._eyes, self._eyes.step(batch), batch, [frame], self._cut)
         self.found = found
         self.notes.see(found, int(batch.captured_ns[0]))
+        events = self._health.see(batch, found, readings_of(self._eyes))
+        events += self._health.coding(frame.camera_id, frame.captured_ns, progressive=frame.progressive)
+        self.notes.health.update(event.kind.value for event in events if begun(event))
         self._maturing = bool((found.phase == Phase.MATURING).any())
         decisions = self._decider.decide(
             found, FrameTimes(batch.camera_ids, batch.captured_ns, batch.native_px), self._views
@@ -301,7 +305,16 @@ def cut(wanted: Sequence[tuple[Frame, Piece]]) -> list[NDArray[np.uint8] | Frame
 def gate(camera_id: str, captured_ns: int, jpeg: bytes, intake: IntakeKnobs) -> Frame:
     """A picture as a frame whose receive time is its captured one. Raises FrameError as the live gate does."""
     header = inspect(jpeg, max_bytes=intake.frame_max_bytes, max_pixels=intake.frame_max_pixels)
-    return Frame(camera_id, captured_ns, captured_ns, jpeg, header.width, header.height)
+    return Frame(
+        camera_id,
+        captured_ns,
+        captured_ns,
+        jpeg,
+        header.width,
+        header.height,
+        grey=header.components == 1,
+        progressive=header.progressive,
+    )
 
 
 def batch_of(frame: Frame) -> FrameBatch:

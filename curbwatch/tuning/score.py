@@ -151,6 +151,7 @@ def summary(results: Iterable[Result]) -> dict[str, Any]:
         },
         "recordings": [_recording(result) for result in every],
         "alerts": [row for result in every for row in _alerts(result)],
+        "health_events": dict(sorted(_health(every).items())),
         "missed": [row for result in every for row in _missed(result)],
     }
 
@@ -189,6 +190,14 @@ def wilson(found: int, events: int) -> list[float] | None:
 
 def _stood_ns(stood: Stood) -> int:
     return stood.last_ns - stood.first_ns
+
+
+def _health(results: Sequence[Result]) -> Counter[str]:
+    """Health events that began, by kind, over all recordings, also those that count for nothing."""
+    total: Counter[str] = Counter()
+    for result in results:
+        total.update({} if result.notes is None else result.notes.health)
+    return total
 
 
 def _closing(matches: Sequence[Match]) -> dict[str, Any]:
@@ -261,7 +270,7 @@ def _recording(result: Result) -> dict[str, Any]:
         "frames": result.played.frames,
         "undecodable": result.played.undecodable,
         "frames_not_ok": dict(sorted(notes.scenes.items())),
-        "health_events": dict(sorted(Counter(state for _, state in notes.turns if state != "ok").items())),
+        "health_events": dict(sorted(notes.health.items())),
     }
 
 
