@@ -14,7 +14,7 @@ from detectors import contract
 from detectors.base import Detector
 from detectors.vision import VisionDetector
 from schemas.crops import CropBatch
-from schemas.detections import Detections, Phase
+from schemas.detections import Detections, Phase, SceneState
 from schemas.feedback import Adoption, Feedback
 from schemas.frame import FrameBatch
 
@@ -32,7 +32,7 @@ class Broken(VisionDetector):
     def __init__(self, fault: str) -> None:
         super().__init__(KNOBS, {})
         self.fault = fault
-        self.steps = 0
+        self.steps = self.late = 0
         self.number = next(MADE)
 
     def step(self, frames: FrameBatch) -> Detections:
@@ -42,6 +42,7 @@ class Broken(VisionDetector):
         if self.fault == "neighbours":
             frames = replace(frames, pixels=frames.pixels // np.uint8(len(frames) or 1))
         found = super().step(frames)
+        self.late += int(np.count_nonzero(found.scene == SceneState.LATE))
         if self.fault == "rows" and not len(frames):
             return Detections.empty(1)
         dwell_s = found.dwell_s
@@ -51,6 +52,7 @@ class Broken(VisionDetector):
             "flat": {"box_px": found.box_px[:, 0]},
             "beyond": {"frame": found.frame + 1},
             "sums": {"posterior": found.posterior * 2},
+            "ages": {"dwell_s": dwell_s + np.float32(self.late) / 1000},
             "chance": {"dwell_s": dwell_s + np.float32(self.number) / 1000},
             "counts": {"dwell_s": dwell_s + np.float32(self.steps) / 1000},
         }
@@ -126,6 +128,7 @@ SHAPES = {name: shape for name, shape in contract.COLUMNS.items() if name not in
         ("late", "late_frames", "must be told as LATE"),
         ("deaf", "orders", "what a person ignores must not stand any more"),
         ("chatty", "orders", "what was drained once must not be told again"),
+        ("ages", "late_frames", "a late frame must change nothing that follows"),
         ("again", "tracks", "was told as GONE before|only what stood can be GONE"),
         ("back", "tracks", "went back from STANDING"),
         ("early", "tracks", "only what stood can be GONE"),
