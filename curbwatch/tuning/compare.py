@@ -32,7 +32,8 @@ class Difference:
         recording, path: its name and folder.
         event: None for a false alarm.
         before, after: the first configuration's alert and the second's; None where there is none.
-        pictures: the last frame from before the thing came and the one that opened the alert; a missing one is None.
+        pictures: the last frame from before the thing came, by the recording, else by the alert, and the one that
+            opened the alert; a missing one is None.
         frame: number of the opening frame, from 0; -1 where it is not known.
         after_s: captured seconds of the opening frame since the recording's first one.
     """
@@ -134,7 +135,8 @@ def with_pictures(found: Sequence[Difference], pictures: DecodedOnce) -> tuple[D
     for number, (captured_ns, jpeg) in enumerate(pictures.frames()):
         first_ns = captured_ns if first_ns is None else first_ns
         for k, one in enumerate(shown):
-            if captured_ns < one.alert.appeared_ns:
+            there = captured_ns >= one.alert.appeared_ns if one.event is None else number >= one.event.first_frame
+            if not there:
                 shown[k] = replace(one, pictures=(jpeg, None))
             elif captured_ns == one.alert.opened_ns:
                 after_s = (captured_ns - first_ns) / 1e9

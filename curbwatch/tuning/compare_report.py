@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from html import escape
+from pathlib import Path
 from shlex import quote
 from typing import Any
 
@@ -12,6 +13,7 @@ from curbwatch.tuning.report import Html, figure, heading, page, paragraph, row,
 from curbwatch.tuning.score import KINDS
 from curbwatch.tuning.sweep import shown
 
+LABEL_MAX = 40  # characters of an event's name
 PICTURES_MAX = 60  # differences of one kind with pictures: a page of thousands opens nowhere
 WORDS = {
     "title": ("两种配置的比较", "Two configurations compared"),
@@ -156,13 +158,14 @@ def _shown(one: Difference, lang: Lang, command: str) -> Html:
     said = [paragraph(one.recording, "mark"), paragraph(moment, "soft")]
     if one.event is not None:
         event = one.event
-        said.append(
-            paragraph(f"{_kind(event.kind, lang)} {event.label} · {event.first_frame}–{event.last_frame} · {event.box}")
-        )
+        x, y, w, h = event.box
+        span_ = f"{event.first_frame}–{event.last_frame} · {x},{y} {w}x{h} px"
+        said.append(paragraph(f"{_kind(event.kind, lang)} {event.label[:LABEL_MAX]} · {span_}"))
     for side, alert in (("first", one.before), ("second", one.after)):
         said.append(paragraph(f"{word(side, lang)}: {_alert(alert, lang)}"))
-    said.append(Html(f"<p><code>{escape(command)}</code></p>"))
-    return row([*pictures, Html(f"<div>{''.join(said)}</div>")])
+    if Path(one.path).is_dir():  # composites are gone by now
+        said.append(Html(f"<p><code>{escape(command)}</code></p>"))
+    return row([*pictures, Html(f'<div style="flex:1 1 16rem">{"".join(said)}</div>')])
 
 
 def _command(one: Difference, first: str, second: str, options: str) -> str:
