@@ -16,14 +16,17 @@ from detectors.vision import exposure
 from detectors.vision.bank_codec import LEVELS, pack, unpack
 from detectors.vision.grid import TILE_PX, Plane, chroma, luma
 from detectors.vision.proposals import Box
+from detectors.vision.structure import close_agreement
 
 BYTES_PER_PX = 1.0  # of the grid, all references together: 58 KB at 320 x 180
 REFRESH_S = 600.0  # captured seconds between two updates at a dwell of 90 s; scales with it
 TAKE = 6  # updates in a row in which a tile must show something else before the reference takes it over: an hour
 COLOURLESS = 0.7  # levels: spread of both colours below which a picture is infra-red or grey; a dull street has 1.25
 DAY_GREY, DUSK_GREY = 90.0, 50.0  # mean brightness (16..235) of a day and of a dusk at least
-SAME_CORRELATION = 0.6  # between samples; the same street in other light keeps above it (exposure.py)
-SAME_SHARE = 0.3  # of the samples at most may differ from a reference that is taken over at once
+SAME_CORRELATION = 0.6  # between samples; an empty street in other light keeps above it (exposure.py)
+SAME_SHARE = 0.3  # of the samples at most may differ where the correlation alone says that it is the same view
+SAME_VIEW = 0.12  # close agreement of edges; a turned camera has at most 0.03, a crossing full of cars 0.15 and more
+SHARE_MAX = 0.5  # of the samples at most may differ from a reference that can serve
 OTHER_SHARE = 0.35  # of the picture; where more differs, the reference shows another view or another sun
 TILE_GREY = 8.0  # mean difference of a tile, brightness or doubled colour, that is no noise
 QUIET_GREY = 10.0  # difference of every sample that is no news: the steps of the coarsest reference take 8
@@ -112,13 +115,16 @@ class Bank:
         """
         grey = colourless(frame, self.shape)
         seen = exposure.sample_luma(frame[None], self.shape)[0]
-        best, most = None, SAME_CORRELATION
+        best, most = None, -1.0
         for one in self.references.values():
             if (one.mode is Mode.INFRARED) != grey:
                 continue
-            fit = _similarity(seen, one.samples)
-            if fit > most:
-                best, most = one, fit
+            share, alike = _similarity(seen, one.samples)
+            if share > SHARE_MAX or alike <= most:
+                continue
+            surely = share <= SAME_SHARE and alike >= SAME_CORRELATION
+            if surely or close_agreement(luma(frame, self.shape), luma(self.plane(one), self.shape)) >= SAME_VIEW:
+                best, most = one, alike
         return best
 
     def plane(self, reference: Reference) -> Plane:
@@ -229,18 +235,17 @@ def _quiet(background: Plane, samples: NDArray[np.uint8], shape: tuple[int, int]
     return bool((np.abs((seen - 16) * gain + 16 - known) <= QUIET_GREY).all())
 
 
-def _similarity(seen: NDArray[np.uint8], known: NDArray[np.uint8]) -> float:
-    """Correlation of two sets of samples, -1..1; -1 where gain or share say that they are not the same picture."""
+def _similarity(seen: NDArray[np.uint8], known: NDArray[np.uint8]) -> tuple[float, float]:
+    """Share of samples that differ, 0..1, and the correlation, -1..1, of two sets; (1, -1): no gain explains it."""
     a, b = seen.astype(np.float32), known.astype(np.float32)
     gain = float(np.median((b - exposure.BLACK) / np.maximum(a - exposure.BLACK, 1)))
     if not exposure.GAIN_MIN <= gain <= exposure.GAIN_MAX:
-        return -1.0
+        return 1.0, -1.0
     level = (a - 16) * gain + 16
-    if float((np.abs(level - b) > exposure.DISAGREE_GREY).mean()) > SAME_SHARE:
-        return -1.0
+    share = float((np.abs(level - b) > exposure.DISAGREE_GREY).mean())
     a, b = a - a.mean(), b - b.mean()
     norm = float(np.sqrt((a * a).sum() * (b * b).sum()))
-    return float((a * b).sum()) / norm if norm > 1 else -1.0
+    return share, float((a * b).sum()) / norm if norm > 1 else -1.0
 
 
 def _array(arrays: dict[str, NDArray[np.generic]], name: str) -> NDArray[Any]:

@@ -1,6 +1,7 @@
 """A camera and its bank of references: kept up to date, brought back after a loss, taken over in another light."""
 
 import numpy as np
+from numpy.typing import NDArray
 
 from config.vision import VisionKnobs
 from detectors.vision import bank
@@ -28,21 +29,31 @@ def recall(camera: Camera, knobs: VisionKnobs) -> None:
     """
     background = camera.planes()[0]
     known = camera.bank.match(background)
-    if known is not None and _stand_apart(camera, known, background.copy(), knobs):
+    apart = None if known is None else _apart(camera, known, background, knobs)
+    if apart is not None:
+        bank.fill(background, *apart, camera.arena.shape)
         camera.tracks = _awake(camera)
 
 
-def take_over(camera: Camera, frame: Plane, known: Reference, knobs: VisionKnobs) -> None:
-    """Put a reference's view in the place of the background at once; tracks go on, and those of that view come back."""
+def take_over(camera: Camera, frame: Plane, knobs: VisionKnobs) -> bool:
+    """Where a reference shows this frame's view, put it in the background's place at once; False: none does.
+
+    Tracks go on, and those of that view come back.
+    """
+    known = camera.bank.match(frame)
+    apart = None if known is None else _apart(camera, known, frame, knobs)
+    if apart is None:
+        return False
     put_to_sleep(camera)
     begin(camera, frame)
-    _stand_apart(camera, known, frame, knobs)
+    bank.fill(camera.planes()[0], *apart, camera.arena.shape)
     camera.tracks = _awake(camera)
     state = camera.arena.state[camera.slot]
     state["trained"] = True
     state["slow_ns"] = state["look_ns"] = state["last_ns"]
     rows, columns = camera.arena.shape
     camera.ledger.note(Why("recalled", int(state["last_ns"]), (0, 0, columns, rows)))
+    return True
 
 
 def put_to_sleep(camera: Camera) -> None:
@@ -50,21 +61,23 @@ def put_to_sleep(camera: Camera) -> None:
     camera.dormant = _together(camera.dormant, camera.tracks)
 
 
-def _stand_apart(camera: Camera, known: Reference, picture: Plane, knobs: VisionKnobs) -> bool:
-    """Background = picture, but the reference where they differ and no fixture stands; False: not comparable."""
+def _apart(
+    camera: Camera, known: Reference, picture: Plane, knobs: VisionKnobs
+) -> tuple[Plane, NDArray[np.uint8]] | None:
+    """The reference in a picture's exposure, and a mask of where they differ and no fixture stands.
+
+    None where too much differs: another view, or another sun.
+    """
     shape = camera.arena.shape
-    background = camera.planes()[0]
     empty = camera.bank.plane(known)
     bank.align(empty, picture, shape)
     mask = bank.parted(empty, picture, knobs.differs_grey, knobs.differs_chroma, shape)
     if mask is None:
-        return False
+        return None
     for fixture in camera.ledger.fixtures:
         x, y, w, h = fixture.box
         mask[y : y + h, x : x + w] = 0
-    np.copyto(background, picture)
-    bank.fill(background, empty, mask, shape)
-    return True
+    return empty, mask
 
 
 def _awake(camera: Camera) -> list[Track]:

@@ -186,9 +186,7 @@ class VisionDetector:
         state, seen = camera.arena.state[camera.slot], told.state
         if seen in health.NO_PICTURE:
             return seen
-        known = camera.bank.match(plane) if state["begun"] and health.comparable(told) else None
-        if known is not None:
-            bank_views.take_over(camera, plane, known, self._knobs)
+        if state["begun"] and health.comparable(told) and bank_views.take_over(camera, plane, self._knobs):
             return SceneState.WARMING
         if not state["begun"]:
             single.begin(camera, plane)
