@@ -10,6 +10,7 @@ from typer.testing import CliRunner
 from config.model import Config
 from curbwatch.cli.app import app
 from curbwatch.cli.compare import compare_
+from curbwatch.cli.sweep import sweep
 from curbwatch.tuning.compare import WHATS, Pair, bench_of, compare, differences, knobs_changed, to_dict, unpaired
 from curbwatch.tuning.compare_report import document, plain_headline
 from curbwatch.tuning.recording import Event, read_recording
@@ -155,6 +156,7 @@ def test_the_verb_writes_page_and_numbers_and_ends_well(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("verb", [["compare", "defaults", "defaults"], ["sweep", "--set", "vision.dwell_s=20"]])
 def test_a_recording_that_cannot_be_played_is_named_and_the_others_are_played(tmp_path: Path, verb: list[str]) -> None:
+    assert sweep.__doc__
     filmed(tmp_path / "film", Street(), 1)
     (tmp_path / "film" / "clip.avi").write_bytes(b"no film")
     recorded(tmp_path / "clip", Street(), 4)
