@@ -13,9 +13,10 @@ GRAPH_INITIALIZER, GRAPH_INPUT = 5, 11
 TENSOR_NAME = 8
 VALUE_NAME, VALUE_TYPE = 1, 2
 TYPE_TENSOR, TENSOR_SHAPE, SHAPE_DIM, DIM_VALUE = 1, 2, 1, 1
+NOTHING = memoryview(b"")
 NAMES_MAX = 20_000  # classes; the largest public vocabulary has 9 000 and some
 
-Field = tuple[int, int | bytes]
+Field = tuple[int, int | memoryview]  # views: a model may have hundreds of megabytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,39 +39,39 @@ class Header:
 
 def read_header(data: bytes) -> Header:
     """Read what is wanted of a file's bytes. Raises ValueError where they are no ONNX graph."""
-    graph: bytes | None = None
+    graph = NOTHING
     names: tuple[str, ...] = ()
-    for number, value in _fields(data):
-        if number == GRAPH and isinstance(value, bytes):
-            graph = value
-        elif number == METADATA and isinstance(value, bytes):
-            entry = dict(_fields(value))
-            if entry.get(1) == b"names":
-                names = _names(_bytes(entry.get(2)))
+    for number, value in _fields(memoryview(data)):
+        if number == GRAPH:
+            graph = _part(value)
+        elif number == METADATA:
+            entry = dict(_fields(_part(value)))
+            if bytes(_part(entry.get(1))) == b"names":
+                names = _names(bytes(_part(entry.get(2))))
     if not graph:
         raise ValueError("is no ONNX file: it holds no graph")
     return Header(_input_shape(graph), names)
 
 
-def _input_shape(graph: bytes) -> tuple[int, ...]:
+def _input_shape(graph: memoryview) -> tuple[int, ...]:
     inputs: dict[bytes, tuple[int, ...]] = {}
     constants = set()
     for number, value in _fields(graph):
-        if number == GRAPH_INPUT and isinstance(value, bytes):
-            entry = dict(_fields(value))
-            inputs[_bytes(entry.get(VALUE_NAME))] = _dims(_bytes(entry.get(VALUE_TYPE)))
-        elif number == GRAPH_INITIALIZER and isinstance(value, bytes):
-            constants.add(_bytes(dict(_fields(value)).get(TENSOR_NAME)))
+        if number == GRAPH_INPUT:
+            entry = dict(_fields(_part(value)))
+            inputs[bytes(_part(entry.get(VALUE_NAME)))] = _dims(_part(entry.get(VALUE_TYPE)))
+        elif number == GRAPH_INITIALIZER:
+            constants.add(bytes(_part(dict(_fields(_part(value))).get(TENSOR_NAME))))
     shapes = [shape for name, shape in inputs.items() if name not in constants]  # old files list weights as inputs
     return shapes[0] if len(shapes) == 1 else ()
 
 
-def _dims(kind: bytes) -> tuple[int, ...]:
-    tensor = dict(_fields(_bytes(dict(_fields(kind)).get(TYPE_TENSOR))))
+def _dims(kind: memoryview) -> tuple[int, ...]:
+    tensor = dict(_fields(_part(dict(_fields(kind)).get(TYPE_TENSOR))))
     found = []
-    for number, dim in _fields(_bytes(tensor.get(TENSOR_SHAPE))):
-        if number == SHAPE_DIM and isinstance(dim, bytes):
-            side = dict(_fields(dim)).get(DIM_VALUE, 0)
+    for number, dim in _fields(_part(tensor.get(TENSOR_SHAPE))):
+        if number == SHAPE_DIM:
+            side = dict(_fields(_part(dim))).get(DIM_VALUE, 0)
             found.append(side if isinstance(side, int) else 0)
     return tuple(found)
 
@@ -86,11 +87,12 @@ def _names(text: bytes) -> tuple[str, ...]:
     return tuple(map(str, told)) if isinstance(told, list | tuple) else ()
 
 
-def _bytes(value: int | bytes | None) -> bytes:
-    return value if isinstance(value, bytes) else b""
+def _part(value: int | memoryview | None) -> memoryview:
+    """A field that holds bytes; nothing where it is lacking or a number."""
+    return value if isinstance(value, memoryview) else NOTHING
 
 
-def _fields(data: bytes) -> Iterator[Field]:
+def _fields(data: memoryview) -> Iterator[Field]:
     """(number, value) of each field of a message. Raises ValueError where it is none."""
     at = 0
     while at < len(data):
@@ -112,7 +114,7 @@ def _fields(data: bytes) -> Iterator[Field]:
         at += size
 
 
-def _varint(data: bytes, at: int) -> tuple[int, int]:
+def _varint(data: memoryview, at: int) -> tuple[int, int]:
     value = shift = 0
     while at < len(data) and shift < 64:
         byte = data[at]

@@ -1,8 +1,9 @@
 """One ONNX detector, read by OpenCV: a picture in, boxes of the classes that count out."""
 
 import contextlib
+import re
 import statistics
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -90,8 +91,9 @@ class OnnxModel:
     def __init__(self, data: bytes, reading: Reading) -> None:
         self._reading = reading
         try:
-            self._net = cv2.dnn.readNetFromONNX(np.frombuffer(data, np.uint8))
-            self._outputs = list(self._net.getUnconnectedOutLayersNames())
+            with _quiet():
+                self._net = cv2.dnn.readNetFromONNX(np.frombuffer(data, np.uint8))
+                self._outputs = list(self._net.getUnconnectedOutLayersNames())
         except (cv2.error, SystemError) as error:
             raise ValueError(f"OpenCV cannot read it: {_told(error)}") from None
         shapes = [output.shape for output in self._run(_grey(reading.input_px))]
@@ -164,9 +166,21 @@ def _grey(input_px: tuple[int, int]) -> NDArray[np.uint8]:
     return np.full((input_px[1], input_px[0], 3), 128, np.uint8)
 
 
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """Keep OpenCV from writing to stderr what its exception says too: one fault is one line."""
+    level = cv2.utils.logging.getLogLevel()
+    cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
+    try:
+        yield
+    finally:
+        cv2.utils.logging.setLogLevel(level)
+
+
 def _told(error: Exception) -> str:
-    """OpenCV's words without its build path: the part after the last of the colons that stand before the text."""
+    """OpenCV's words without its build path, on one line; of an operator that it does not have only the name."""
     text = " ".join(str(error).split())
-    with contextlib.suppress(IndexError):
-        text = text.split("error: ", 1)[1]
-    return text[:200]
+    unknown = re.search(r"Node \[(\w+)@", text)
+    if unknown:
+        return f"it cannot take the operator {unknown[1]}"
+    return text.split("error: ", 1)[-1][:200]

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
@@ -61,6 +61,7 @@ FIND = st.tuples(
 
 
 @pytest.mark.parametrize("layout", LAYOUTS)
+@settings(max_examples=30)
 @given(finds=st.lists(FIND, max_size=6))
 def test_boxes_scores_and_classes_come_back(layout: str, finds: list[tuple[int, int, int, int, float, int]]) -> None:
     corners = np.asarray([(x, y, x + w, y + h) for x, y, w, h, _, _ in finds], np.float32).reshape(-1, 4)

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from detectors.onnx.header import Header, read_header
 from detectors.onnx.model import Finds, OnnxModel, Reading
-from tests.detectors.onnx_bytes import colour_model, constant_model, graph_bytes, tensor, value
+from tests.detectors.onnx_bytes import colour_model, constant_model, graph_bytes, node, tensor, value
 
 RED, BLUE, GREY = (30, 30, 220), (220, 30, 30), (120, 120, 120)  # BGR
 STALL, WASTE = 0, 1
@@ -113,6 +113,14 @@ def test_the_same_picture_gives_the_same_finds() -> None:
 def test_a_model_that_does_not_fit_is_refused_in_words(data: bytes, changes: dict[str, object], words: str) -> None:
     with pytest.raises(ValueError, match=words):
         OnnxModel(data, reading(**changes))
+
+
+def test_an_operator_that_opencv_does_not_have_is_named_on_one_line(capfd: pytest.CaptureFixture[str]) -> None:
+    nodes = [node("Nonsense", ["x"], "y")]
+    data = graph_bytes(nodes, [], ([value("x", (1, 3, 64, 64))], [value("y", (1, 6, 84))]))
+    with pytest.raises(ValueError, match=r"^OpenCV cannot read it: it cannot take the operator Nonsense$"):
+        OnnxModel(data, reading())
+    assert capfd.readouterr() == ("", "")
 
 
 def test_a_look_is_timed_by_the_clock_that_is_given() -> None:
