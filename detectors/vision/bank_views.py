@@ -10,9 +10,10 @@ from detectors.vision.bank import REFRESH_S, Reference
 from detectors.vision.camera import Camera, begin
 from detectors.vision.feedback_ledger import Why
 from detectors.vision.grid import Plane
-from detectors.vision.tracks import OVERLAP, Track
+from detectors.vision.tracks import OVERLAP, Track, presence
+from schemas.detections import Phase
 
-DORMANT = 32  # tracks of a view that is not to be seen
+DORMANT = 32  # tracks of a view that is not to be seen, the oldest of them
 
 
 def keep(camera: Camera, knobs: VisionKnobs) -> None:
@@ -32,7 +33,7 @@ def recall(camera: Camera, knobs: VisionKnobs) -> None:
     apart = None if known is None else _apart(camera, known, background, knobs)
     if apart is not None:
         bank.fill(background, *apart, camera.arena.shape)
-        camera.tracks = _awake(camera)
+        _rouse(camera)
 
 
 def take_over(camera: Camera, frame: Plane, knobs: VisionKnobs) -> bool:
@@ -47,7 +48,7 @@ def take_over(camera: Camera, frame: Plane, knobs: VisionKnobs) -> bool:
     put_to_sleep(camera)
     begin(camera, frame)
     bank.fill(camera.planes()[0], *apart, camera.arena.shape)
-    camera.tracks = _awake(camera)
+    _rouse(camera)
     state = camera.arena.state[camera.slot]
     state["trained"] = True
     state["slow_ns"] = state["look_ns"] = state["last_ns"]
@@ -58,7 +59,31 @@ def take_over(camera: Camera, frame: Plane, knobs: VisionKnobs) -> bool:
 
 def put_to_sleep(camera: Camera) -> None:
     """Remember the tracks of a view that is lost, until it is there again."""
-    camera.dormant = _together(camera.dormant, camera.tracks)
+    camera.dormant = _together(camera.dormant, [*camera.waking, *camera.tracks])[:DORMANT]
+    camera.waking = []
+
+
+def wake(camera: Camera, frame: Plane, dt_s: float, knobs: VisionKnobs) -> list[Track]:
+    """See which tracks of a view that came back are there: those go on. Returns those that stood and have left.
+
+    None is told of before it was seen: a thing that was taken away while nobody looked must open nothing.
+    """
+    background, candidate, _ = camera.planes()
+    left: list[Track] = []
+    for track in list(camera.waking):
+        seen = presence(track, frame, background, candidate, camera.arena.shape, knobs.match_grey)
+        if seen == "present":
+            track.absent_s, track.seen_ns = 0.0, int(camera.arena.state["last_ns"][camera.slot])
+            camera.waking.remove(track)
+            camera.tracks = _together([track], camera.tracks)
+        elif seen == "absent":
+            track.absent_s += min(dt_s, knobs.gap_s)
+            if track.absent_s >= knobs.gone_s:
+                camera.waking.remove(track)
+                left += [track] if track.phase is Phase.STANDING else []
+    for track in left:
+        track.phase = Phase.GONE
+    return left
 
 
 def _apart(
@@ -80,19 +105,17 @@ def _apart(
     return empty, mask
 
 
-def _awake(camera: Camera) -> list[Track]:
-    """The dormant tracks, awake: as if just seen, so that only new frames say that they are gone."""
-    now_ns = int(camera.arena.state["last_ns"][camera.slot])
-    awake, camera.dormant = _together(camera.dormant, camera.tracks), []
-    for track in awake:
-        track.absent_s, track.seen_ns = 0.0, now_ns
-    return awake
+def _rouse(camera: Camera) -> None:
+    """Let the tracks of a view that came back be looked for."""
+    camera.waking, camera.dormant = camera.dormant, []
+    for track in camera.waking:
+        track.absent_s = 0.0
 
 
 def _together(old: list[Track], new: list[Track]) -> list[Track]:
-    """Both, by number, each once, and one thing by its older number; the newest of too many are left out."""
+    """Both, by number, each once, and one thing by its older number."""
     known = {track.id for track in old}
     others = [
         track for track in new if track.id not in known and all(overlap(track.box, one.box) < OVERLAP for one in old)
     ]
-    return sorted([*old, *others], key=lambda track: track.id)[:DORMANT]
+    return sorted([*old, *others], key=lambda track: track.id)

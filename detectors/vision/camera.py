@@ -49,6 +49,7 @@ class Camera:
         calibration: None where uncalibrated.
         tracks: standing objects, oldest first.
         dormant: tracks of a view that is not to be seen, until it is again.
+        waking: tracks of a view that has come back, until they are seen in it.
         leaving: tracks that ended between two frames, to be reported with the next.
         ledger: what entered the background, and the fixtures.
         bank: what the empty street looks like in each light.
@@ -61,6 +62,7 @@ class Camera:
     calibration: Calibration | None = None
     tracks: list[Track] = field(default_factory=list)
     dormant: list[Track] = field(default_factory=list)
+    waking: list[Track] = field(default_factory=list)
     leaving: list[Track] = field(default_factory=list)
     ledger: Ledger = field(default_factory=Ledger)
     bank: Bank = field(init=False)

@@ -222,6 +222,8 @@ class VisionDetector:
         if learning:
             bank_views.recall(camera, self._knobs)
         left, camera.leaving = camera.leaving, []
+        if camera.waking:
+            left += bank_views.wake(camera, plane, dt_s, self._knobs)
         if voted:
             left += single.watch(camera, plane, dt_s, self._knobs)
             settle = _elapsed(camera, "slow_ns", self._knobs.propose_s)

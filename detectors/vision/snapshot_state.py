@@ -19,7 +19,11 @@ Arrays = dict[str, NDArray[np.generic]]
 def remembered(camera: Camera) -> Arrays:
     """Every array of a camera's state, by name."""
     shape = np.asarray([*camera.arena.shape, *camera.native_px], np.int64)
-    rows = {"tracks": tracks.pack([*camera.tracks, *camera.leaving]), "dormant": tracks.pack(camera.dormant)}
+    rows = {
+        "tracks": tracks.pack([*camera.tracks, *camera.leaving]),
+        "dormant": tracks.pack(camera.dormant),
+        "waking": tracks.pack(camera.waking),
+    }
     return {**camera.arena.read(camera.slot), "shape": shape, **rows, **camera.bank.pack(), **camera.ledger.pack()}
 
 
@@ -37,7 +41,7 @@ def grid_of(arrays: Arrays) -> tuple[tuple[int, int], tuple[int, int]]:
 def bring_back(camera: Camera, arrays: Arrays) -> None:
     """Give a fresh camera what ``remembered`` said. Raises ValueError where anything is missing or of another kind."""
     shape = camera.arena.shape
-    named = {name: arrays.get(name) for name in ("tracks", "dormant")}
+    named = {name: arrays.get(name) for name in ("tracks", "dormant", "waking")}
     found = {name: [] if rows is None else tracks.unpack(np.asarray(rows)) for name, rows in named.items()}
     if any(rows is None for rows in named.values()):
         raise ValueError("snapshot: tracks are missing")
@@ -46,4 +50,4 @@ def bring_back(camera: Camera, arrays: Arrays) -> None:
     camera.arena.write(camera.slot, arrays)
     camera.tracks = [track for track in found["tracks"] if track.phase is not Phase.GONE]
     camera.leaving = [track for track in found["tracks"] if track.phase is Phase.GONE]
-    camera.dormant = found["dormant"]
+    camera.dormant, camera.waking = found["dormant"], found["waking"]

@@ -174,6 +174,15 @@ def test_a_thing_that_stood_before_another_view_was_learned_is_the_same_track_af
     assert set(rows) == {(int(before.track_id[0]), int(Phase.STANDING))}
 
 
+def test_what_was_taken_away_while_another_view_was_learned_is_said_to_be_gone_and_not_seen_again() -> None:
+    by = detector()
+    assert standing(last(watch(by, Street((THING,)), 0.0, LEARNED_S))) == 1
+    for _ in watch(by, Street(seed=9), LEARNED_S, LEARNED_S + 240):
+        pass
+    rows = [int(phase) for _, found in watch(by, Street(), LEARNED_S + 240, LEARNED_S + 360) for phase in found.phase]
+    assert rows == [Phase.GONE]
+
+
 def test_what_was_put_down_while_a_hoarding_hid_the_street_is_found_when_it_is_free() -> None:
     by = detector()
     assert len(last(watch(by, Street(), 0.0, LEARNED_S))) == 0
