@@ -21,6 +21,7 @@ from curbwatch.cli.table import grouped, many
 from curbwatch.database import session
 from curbwatch.devices import LiveRegistry
 from curbwatch.endpoints import standing
+from curbwatch.parts.paths import home
 from curbwatch.telemetry import configure_logs
 from curbwatch.tuning.record import Ring
 from curbwatch.tuning.record_feed import FrameFeed, chosen
@@ -46,7 +47,9 @@ class _Said:
 def record(  # noqa: PLR0913  # one argument per option of the command line
     cameras: Annotated[list[str] | None, typer.Argument(metavar="CAMERA...", show_default=False)] = None,
     *,
-    out: Annotated[Path, typer.Option(help="Folder of the ring: one folder a camera, in it one an hour.")],
+    out: Annotated[
+        Path | None, typer.Option(help="Folder of the ring; without it recordings/ in the private folder.")
+    ] = None,
     config: Annotated[Path | None, typer.Option(help="TOML file; without one the defaults.")] = None,
     every: Annotated[bool, typer.Option("--all", help="Every camera of the registry.")] = False,
     minutes: Annotated[float | None, typer.Option(min=0.01, help="How long; without it until Ctrl-C.")] = None,
@@ -65,7 +68,8 @@ def record(  # noqa: PLR0913  # one argument per option of the command line
     for what, url in (("broker", endpoints.broker_url), ("database", endpoints.database_url)):
         if not url:
             raise SetupError(f"no {what}: set {what}.url, or start the private one with `curbwatch parts up`")
-    ring = Ring(out, keep_bytes=round(keep_gb * 1e9), keep_s=None if keep_hours is None else keep_hours * 3600)
+    place = home() / "recordings" if out is None else out  # where `cases` looks
+    ring = Ring(place, keep_bytes=round(keep_gb * 1e9), keep_s=None if keep_hours is None else keep_hours * 3600)
     registry = LiveRegistry(endpoints.database_url)
     registry.start()
     try:
@@ -78,7 +82,7 @@ def record(  # noqa: PLR0913  # one argument per option of the command line
     if labels:
         with session(endpoints.database_url) as conn:
             said.labelled = sum(label(folder, conn) for folder in ring.folders)
-    _tell(said, ring, feed, out, json_path)
+    _tell(said, ring, feed, place, json_path)
 
 
 def _run(feed: FrameFeed, ring: Ring, registry: LiveRegistry, said: _Said, minutes: float | None) -> None:

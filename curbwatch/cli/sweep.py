@@ -52,6 +52,7 @@ def sweep(  # noqa: PLR0913  # one argument per option of the command line
     ] = None,
     dwell: Annotated[float | None, typer.Option(min=1.0, help="Instead of vision.dwell_s.")] = None,
     plot: Annotated[Path | None, typer.Option(help="Page (.html) or picture (.svg) with the Pareto front.")] = None,
+    jobs: Annotated[int, typer.Option(min=1, max=256, help="Recordings at once, each in its own process.")] = 1,
     lang: Annotated[Lang | None, typer.Option(help="Language of the page; without it site.lang.")] = None,
     json_path: Annotated[Path | None, typer.Option("--json", help="Also write the result to this file.")] = None,
 ) -> None:
@@ -70,14 +71,14 @@ def sweep(  # noqa: PLR0913  # one argument per option of the command line
     bench = bench_of(config, time_scale)
     size = size_of(items, len(tried))
     console = Console(stderr=True)
-    _announce(console, size, trial(items, bench))
+    _announce(console, size, trial(items, bench), jobs)
     with _progress(console) as progress:
         task = progress.add_task("", total=size.looks)
 
-        def tick(name: str) -> None:
-            progress.update(task, advance=1, description=name)
+        def tick(name: str, looks: int) -> None:
+            progress.update(task, advance=looks, description=name)
 
-        outcomes = run(tried, items, bench, tick, faults)
+        outcomes = run(tried, items, bench, tick, faults, jobs)
     _show(outcomes, tried[0], axes, config.site.lang if lang is None else lang)
     write_json(json_path, to_dict(outcomes, axes, size) | {"faults": faults})
     if plot is not None:
@@ -86,14 +87,14 @@ def sweep(  # noqa: PLR0913  # one argument per option of the command line
     complain(faults)
 
 
-def _announce(console: Console, size: Size, took_s: tuple[float, float] | None) -> None:
+def _announce(console: Console, size: Size, took_s: tuple[float, float] | None, jobs: int) -> None:
     console.print(
         f"{size.points} configurations x {size.recordings} recordings: {size.frames} frames, decoded once, up to"
         f" {size.cache_bytes / 1e6:.0f} MB on disk meanwhile; {size.looks} looks",
         highlight=False,
     )
     if took_s is not None:
-        total_s = size.frames * took_s[0] + size.looks * took_s[1]
+        total_s = (size.frames * took_s[0] + size.looks * took_s[1]) / min(jobs, size.recordings)
         console.print(f"about {_clock(total_s)} by a trial of the first frames", highlight=False)
 
 

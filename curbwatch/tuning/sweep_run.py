@@ -1,9 +1,11 @@
 """Runs a sweep: every configuration over every recording, whose pictures are decoded once, and what came of it."""
 
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import islice
+from multiprocessing import get_context
 from time import perf_counter
 from typing import Any
 
@@ -12,11 +14,14 @@ from curbwatch.tuning.evaluate import Bench
 from curbwatch.tuning.score import Result, summary
 from curbwatch.tuning.suites import Item
 from curbwatch.tuning.sweep import Point
+from ingest.decode import one_thread
 from schemas.errors import FrameError, UsageError
 
 GRID_BYTES = 320 * 180 * 3  # of the usual grid: to tell how much will be on the disk
 CANNOT = (UsageError, FrameError, OSError)  # what a recording that cannot be played raises
 TRIAL_FRAMES = 40  # decoded and looked at to tell how long a sweep will take
+
+Tell = Callable[[str, int], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,28 +110,62 @@ def run(
     points: Sequence[Point],
     items: Sequence[Item],
     bench: Bench,
-    tick: Callable[[str], None] = lambda _name: None,
+    tick: Tell = lambda _name, _looks: None,
     faults: list[dict[str, str]] | None = None,
+    jobs: int = 1,
 ) -> tuple[Outcome, ...]:
-    """Play every recording through every configuration. ``tick(recording name)`` is called once a frame.
+    """Play every recording through every configuration, ``jobs`` recordings at once, each in a process of its own.
 
-    ``bench`` gives city and time scale; the configurations are the points'. A recording that cannot be played is left
-    out of every configuration's result and named in ``faults``.
+    ``bench`` gives city and time scale; the configurations are the points'. ``tick(recording name, looks)`` tells how
+    many frames more were looked at. A recording that cannot be played is left out of every configuration's result and
+    named in ``faults``.
     """
     results: list[list[Result]] = [[] for _ in points]
-    for item in items:
-        try:
-            with item.open(lambda: None) as recording, Store() as store:
-                pictures = DecodedOnce(recording, store, bench.time_scale_s)
-                benches = (replace(bench, config=point.config) for point in points)
-                found = [judge(pictures, own, partial(tick, recording.name)) for own in benches]
-        except CANNOT as error:
+    for item, found in zip(items, _played(points, items, bench, tick, jobs), strict=True):
+        if isinstance(found, str):
             if faults is not None:
-                faults.append({"path": item.name, "error": f"{item.name}: {error}"})
+                faults.append({"path": item.name, "error": found})
             continue
         for own, result in zip(results, found, strict=True):
             own.append(result)
     return with_front([Outcome(point, summary(own)) for point, own in zip(points, results, strict=True)])
+
+
+def _played(
+    points: Sequence[Point], items: Sequence[Item], bench: Bench, tick: Tell, jobs: int
+) -> Iterator[list[Result] | str]:
+    """The results of each recording, or why there are none, in the order of the recordings."""
+    if jobs <= 1:
+        for item in items:
+            yield play_all(points, item, bench, partial(tick, item.name))
+        return
+    # Started anew: a forked process would take over the locks of the progress display's thread.
+    with ProcessPoolExecutor(jobs, get_context("spawn"), one_thread) as pool:
+        asked = [pool.submit(play_all, points, item, bench, cache_bytes=CACHE_BYTES // jobs) for item in items]
+        try:
+            for item, one in zip(items, asked, strict=True):
+                yield one.result()
+                tick(item.name, len(points) * item.frames)
+        except BaseException:
+            pool.shutdown(cancel_futures=True)
+            raise
+
+
+def play_all(
+    points: Sequence[Point],
+    item: Item,
+    bench: Bench,
+    tick: Callable[[int], None] = lambda _looks: None,
+    cache_bytes: int = CACHE_BYTES,
+) -> list[Result] | str:
+    """One recording through every configuration; why it cannot be played, where it cannot."""
+    try:
+        with item.open(lambda: None) as recording, Store(cache_bytes) as store:
+            pictures = DecodedOnce(recording, store, bench.time_scale_s)
+            benches = (replace(bench, config=point.config) for point in points)
+            return [judge(pictures, own, partial(tick, 1)) for own in benches]
+    except CANNOT as error:
+        return f"{item.name}: {error}"
 
 
 def with_front(outcomes: Sequence[Outcome]) -> tuple[Outcome, ...]:

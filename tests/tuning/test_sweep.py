@@ -18,7 +18,7 @@ from curbwatch.tuning.sweep_report import check_plot
 from curbwatch.tuning.sweep_run import GRID_BYTES, Outcome, Size, run, size_of, trial, with_front
 from schemas.errors import ConfigError, UsageError
 from tests.detectors.street import Street
-from tests.tuning.clips import EVENT, THING, recorded
+from tests.tuning.clips import EVENT, THING, described, recorded
 
 BASE = Config()
 
@@ -186,15 +186,31 @@ def test_a_sweep_gives_each_configuration_its_own_result(tmp_path: Path) -> None
     recording = recorded(tmp_path / "clip", Street((THING,)), 45, events=[EVENT])
     bench = bench_of(BASE, None)
     tried = points(BASE, read_axes(["vision.dwell_s=30,95", "alerts.waste_confidence=1.0"]))
-    names: list[str] = []
+    told: list[tuple[str, int]] = []
     items = list(items_of([recording.folder], [], None, []))
-    outcomes = run(tried, items, bench, names.append)
-    assert names == ["clip"] * 45 * len(tried)
+    outcomes = run(tried, items, bench, lambda name, looks: told.append((name, looks)))
+    assert told == [("clip", 1)] * 45 * len(tried)
     assert [one.found["frames"]["frames"] for one in outcomes] == [45, 45, 45]
     assert size_of(items, 3) == Size(3, 1, 45, 45 * GRID_BYTES)
     took_s = trial(items, bench)
     assert took_s is not None
     assert min(took_s) >= 0
+
+
+def test_processes_of_their_own_change_no_result(tmp_path: Path) -> None:
+    for name in ("a", "b"):
+        recorded(tmp_path / name, Street((THING,)), 30, events=[EVENT])
+    (tmp_path / "b" / "recording.json").unlink()
+    described(tmp_path / "b", "clip.avi")
+    items = list(items_of([tmp_path], [], None, []))
+    tried = points(BASE, read_axes(["vision.dwell_s=30"]))
+    faults: list[list[dict[str, str]]] = [[], []]
+    looks: list[int] = []
+    alone = run(tried, items, bench_of(BASE, None), faults=faults[0])
+    apart = run(tried, items, bench_of(BASE, None), lambda _, more: looks.append(more), faults[1], jobs=2)
+    assert (alone, faults[0]) == (apart, faults[1])
+    assert [len(one.found["recordings"]) for one in alone] == [1, 1]
+    assert looks[0] == 60
 
 
 def test_nothing_takes_no_time_and_no_room(tmp_path: Path) -> None:
