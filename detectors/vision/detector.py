@@ -74,6 +74,7 @@ class VisionDetector:
         arena = self._arena(shape)
         slots = np.asarray([camera.slot for camera in cameras], np.int64)
         scene, elapsed_s = _admit(arena, slots, frames)
+        health.hold(arena, slots, scene)
         live = np.flatnonzero(scene == SceneState.OK)
         planes = self._planes(shape, len(live))
         grid.to_i420([frames.pixels[index] for index in live], planes)
@@ -98,6 +99,7 @@ class VisionDetector:
                 scene[index] = SceneState.WARMING
             self._tell(camera, camera_id)
             rows.extend((int(index), track) for track in found)
+        arena.health["scene"][slots] = scene
         knobs = None if self._net is None else self._knobs
         return _detections(scene, rows, dict(enumerate(cameras)), knobs)
 

@@ -38,8 +38,9 @@ HEALTH = np.dtype(
     [
         ("looks", "i8"),  # frames that were looked at
         ("still_ns", "i8"),  # captured time of the picture in ``anchor``
-        ("still_frames", "i4"),  # frames in a row that show the picture in ``anchor`` again
-        ("unfit", "?"),  # the last frame was not its street: every measure is taken of the next
+        ("still_frames", "i4"),  # frames in a row that show the picture in ``anchor`` again, perhaps coded anew
+        ("same_frames", "i4"),  # frames in a row that show the one before again
+        ("scene", "u1"),  # SceneState of the last frame; other than OK: every measure is taken of the next
         ("lost", "f4"),  # share of the textured blocks without their fine edges, when last measured
         ("fines", "i4"),  # frames that ``fine`` was learned from
     ]
@@ -54,7 +55,7 @@ class Arena:
         background, candidate, votes: (S, 1.5 H, W) uint8; votes saturate at 255.
         activity: (S, ceil(H / 8 - 3/8), …) float32, 0..1: share of the recent past in which the sampled pixel was busy.
         state: (S,) of STATE.
-        anchor: like activity, uint8: the samples that a frozen camera is measured by.
+        anchor: (S, 2, TH, TW) uint8: samples of the picture before, and of one that a frozen camera may still show.
         health: (S,) of HEALTH.
         fine: (S, 2, 6, 8) float32: usual fine edges of each block, and how far they mostly are from that, grey levels.
         history_s, history_ns: (S, 48): vote clock and capture time of the marks, oldest first.
@@ -69,7 +70,7 @@ class Arena:
         self.candidate = np.zeros(planes, np.uint8)
         self.votes = np.zeros(planes, np.uint8)
         self.activity = np.zeros(tiles, np.float32)
-        self.anchor = np.zeros(tiles, np.uint8)
+        self.anchor = np.zeros((capacity, 2, *tiles[1:]), np.uint8)
         self.state = np.zeros(capacity, STATE)
         self.health = np.zeros(capacity, HEALTH)
         self.fine = np.zeros((capacity, 2, *BLOCKS), np.float32)

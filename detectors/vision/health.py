@@ -23,7 +23,7 @@ STILL_FRAMES = 3  # so many such pictures in a row
 NEAR_GREY, NEAR_SHARE = 3, 0.003  # a picture coded anew: no sample further off, but for a few
 NEAR_FRAMES, NEAR_S = 20, 900.0  # no street on which anything can be seen keeps so still for so long
 OTHER_VIEW = 0.05  # close agreement below which it is another view: such have 0.03, day and night of one 0.07
-NONE_LEFT, OTHER_VIEW_BOTH = 0.03, 0.08  # where the samples agree by less than the first: below the second
+NONE_LEFT, OTHER_VIEW_BOTH = 0.03, 0.075  # where the samples agree by less than the first: below the second
 STRANGE_VIEW = 0.15  # below which lost edges mean a cover
 DOUBT_VIEW = 0.35  # below which a picture is looked at closely; the same view in like light keeps more
 LOST_BLUR, LOST_CLEAR = 0.12, 0.07  # share of blocks without fine edges: from where blurred, below which clear again
@@ -110,10 +110,8 @@ def check(arena: Arena, seen: Seen) -> list[Reading]:
     health, slots = arena.health, seen.slots
     for index in np.flatnonzero(_still(arena, seen)):
         readings[index] = Reading(SceneState.FROZEN, float(health["still_frames"][slots[index]]))
-    apart = np.abs(seen.exposure.luma - sample_luma(arena.background, arena.shape)[slots])
-    share = (apart > DISAGREE_GREY).mean(axis=(1, 2))
-    due = ~seen.begun | (health["looks"][slots] % EVERY == 0) | health["unfit"][slots]
-    due |= (share > SUSPECT_SHARE) | seen.exposure.changed | (seen.elapsed_s >= SLOW_S)
+    share = (seen.exposure.apart > DISAGREE_GREY).mean(axis=(1, 2))
+    due = _due(arena, seen, share)
     health["looks"][slots] += 1
     chosen = np.flatnonzero(due)
     if not len(chosen):
@@ -126,7 +124,6 @@ def check(arena: Arena, seen: Seen) -> list[Reading]:
             readings[index] = Reading(SceneState(int(states[place])), float(values[place]))
         elif seen.begun[index] and readings[index] is OK:
             readings[index] = _beside(arena, seen, int(index), float(share[index]), float(agree[place]))
-    health["unfit"][slots] = [reading is not OK for reading in readings]
     return readings
 
 
@@ -136,6 +133,22 @@ def comparable(told: Reading) -> bool:
     return told.state not in DIRTY and not aside
 
 
+def hold(arena: Arena, slots: NDArray[np.int64], scene: NDArray[np.uint8]) -> None:
+    """Let a picture that comes again byte for byte be what it was: a test card stays one. ``scene`` is changed."""
+    before = arena.health["scene"][slots]
+    again = (scene == SceneState.FROZEN) & np.isin(before, list(NO_PICTURE))
+    scene[again] = before[again]
+
+
+def _due(arena: Arena, seen: Seen, share: NDArray[np.float64]) -> NDArray[np.bool_]:
+    """(N,) whether a frame is measured in every way."""
+    health = arena.health[seen.slots]
+    due = ~seen.begun | (health["looks"] % EVERY == 0) | (health["fines"] < structure.FINES_MIN)
+    due |= health["scene"] != SceneState.OK
+    due |= (share > SUSPECT_SHARE) | seen.exposure.changed | (seen.elapsed_s >= SLOW_S)
+    return np.asarray(due, np.bool_)
+
+
 def _still(arena: Arena, seen: Seen) -> NDArray[np.bool_]:
     """(N,) whether a camera shows the same picture again and again; ages the anchors.
 
@@ -143,20 +156,21 @@ def _still(arena: Arena, seen: Seen) -> NDArray[np.bool_]:
     """
     slots, health, margin = seen.slots, arena.health, unusable.MARGIN
     now = sample_luma(seen.planes, arena.shape)
-    part, held = now[:, margin:-margin], arena.anchor[slots][:, margin:-margin]
-    exact = (part != held).mean(axis=(1, 2)) <= STILL_SHARE
-    near = exact.copy()
-    doubt = np.flatnonzero(~exact)
-    off = np.abs(part[doubt].astype(np.int16) - held[doubt]) > NEAR_GREY
-    near[doubt] = off.mean(axis=(1, 2)) <= NEAR_SHARE
+    part, held = now[:, margin:-margin], arena.anchor[slots][:, :, margin:-margin]
+    same = (part != held[:, 0]).mean(axis=(1, 2)) <= STILL_SHARE
+    off = np.maximum(part, held[:, 1]) - np.minimum(part, held[:, 1])
+    near = (off > NEAR_GREY).mean(axis=(1, 2)) <= NEAR_SHARE
     near &= health["still_ns"][slots] > 0
+    same &= health["still_ns"][slots] > 0
     fresh = slots[~near]
-    arena.anchor[fresh] = now[~near]
+    arena.anchor[slots, 0] = now
+    arena.anchor[fresh, 1] = now[~near]
     health["still_ns"][fresh] = seen.captured_ns[~near]
-    health["still_frames"][slots] = np.where(near, health["still_frames"][slots] + 1, 0)
-    frames = health["still_frames"][slots]
+    for name, again in (("still_frames", near), ("same_frames", same)):
+        health[name][slots] = np.where(again, health[name][slots] + 1, 0)
     long_s = (seen.captured_ns - health["still_ns"][slots]) / 1e9
-    return np.asarray((exact & (frames >= STILL_FRAMES)) | ((frames >= NEAR_FRAMES) & (long_s >= NEAR_S)), np.bool_)
+    coded_anew = (health["still_frames"][slots] >= NEAR_FRAMES) & (long_s >= NEAR_S)
+    return np.asarray((health["same_frames"][slots] >= STILL_FRAMES) | coded_anew, np.bool_)
 
 
 def _beside(arena: Arena, seen: Seen, index: int, share: float, agree: float) -> Reading:

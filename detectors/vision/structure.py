@@ -14,6 +14,7 @@ SPREAD = 0.6  # of the rows and of the columns of samples that have edges: else 
 FINE_GREY = 3.0  # mean step between neighbouring px of a block that has edges to lose
 KEPT = 0.5  # share of its usual fine edges that a block must keep
 UNUSUAL = 3.0  # mean deviations: blocks through which traffic passes have now more, now fewer
+LOST_MIN = 4  # blocks: a crowd or a lorry hides three
 FINES_MIN = 8  # frames from which the usual is known
 FINES_MAX = 64  # and over which it is a fading mean: half an hour at a frame every 4 s
 SHIFT_MIN_PX = 1.5  # grid px; a mast in the wind sways by less
@@ -77,15 +78,16 @@ def fine_edges(brightness: Plane) -> NDArray[np.float32]:
 def lost_share(found: NDArray[np.float32], usual: NDArray[np.float32], frames: int) -> float:
     """Share of the textured blocks in which ``found`` (6, 8) is less than half of the usual (2, 6, 8).
 
-    0 where fewer than a sixth of the blocks have texture, or the usual is of fewer than 8 frames.
+    0 where fewer than a sixth of the blocks have texture, fewer than 4 have lost it, or the usual is of fewer than 8
+    frames.
     """
     mean, deviation = usual
     textured = mean >= FINE_GREY
     count = int(textured.sum())
     if frames < FINES_MIN or count < textured.size // 6:
         return 0.0
-    gone = textured & (found < KEPT * mean) & (found < mean - UNUSUAL * deviation)
-    return float(gone.sum() / count)
+    gone = int((textured & (found < KEPT * mean) & (found < mean - UNUSUAL * deviation)).sum())
+    return gone / count if gone >= LOST_MIN else 0.0
 
 
 def learn_fine(found: NDArray[np.float32], usual: NDArray[np.float32], frames: int) -> None:
