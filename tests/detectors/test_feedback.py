@@ -14,7 +14,7 @@ from schemas.detections import CLASSES, Detections, Phase
 from schemas.errors import UsageError
 from schemas.feedback import Feedback, Fixture, Ignore, NativeBox, Undo
 from tests.detectors.lights import last, watch
-from tests.detectors.street import CAMERA, GRID, NATIVE, START_NS, Street, Thing, standing
+from tests.detectors.street import CAMERA, GRID, NATIVE, START_NS, Street, Thing, as_bytes, standing
 
 KNOBS = VisionKnobs(dwell_s=20.0)
 BOX = (60, 40, 24, 20)
@@ -228,3 +228,26 @@ def test_what_may_be_waste_never_becomes_background_by_itself(monkeypatch: pytes
     found = last(watch(by, Street((Thing(BOX, 60.0),)), 0.0, 600.0))
     assert standing(found) == 1
     assert by.drain() == []
+
+
+@given(st.integers(1, 99))
+@settings(max_examples=4, deadline=None)
+def test_a_restart_between_orders_changes_nothing(cut: int) -> None:
+    street = Street((Thing(BOX, 60.0), Thing((20, 60, 16, 14), 100.0, seed=5), Thing((110, 20, 20, 18), -1.0, 300.0)))
+    orders: dict[int, Ignore | Fixture] = {25: Ignore(BOX_PX), 40: Fixture((400.0, 70.0, 120.0, 90.0), None)}
+    whole, by, undone = detector(), detector(), False
+    for k in range(100):
+        if k == cut:
+            by = reborn(by)
+        found = [next(watch(who, street, 8.0 * k, 8.0 * k + 8)) for who in (whole, by)]
+        assert as_bytes(found[0][1]) == as_bytes(found[1][1])
+        for who in (whole, by):
+            if k in orders:
+                who.apply(order(k, orders[k]))
+        if k == 60:
+            number = next(one.adoption_id for one in whole.adoptions if one.reason == "operator_ignore")
+            for who in (whole, by):
+                who.apply(order(k, Undo(number)))
+            undone = True
+    assert undone
+    assert whole.snapshot(CAMERA) == by.snapshot(CAMERA)
