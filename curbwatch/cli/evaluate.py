@@ -155,17 +155,22 @@ def _progress() -> Iterator[Progress]:
 
 def _show(found: dict[str, Any]) -> None:
     console = Console()
-    table = Table(box=SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
-    for name in ("recording", "hours", "events", "found", "false", "doubled", "standing", "unusable"):
-        table.add_column(name, justify="left" if name == "recording" else "right", no_wrap=name != "recording")
+    table = _table("recording", ("hours", "events", "found", "false", "doubled", "standing", "unusable"))
     keys = ("events", "found", "false_alarms", "duplicates", "standing_found", "undecodable")
     for row in found["recordings"]:
         name = row["name"] + ("" if row["counted"] else " (listed, not judged)")
         table.add_row(name, f"{row['hours']:.2f}", *(str(row[key]) for key in keys))
     console.print(table)
-    totals = Table(box=SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
-    for name in ("", "hours", "events", "found", "95 %", "false", "per h", "doubled", "late", "p90"):
-        totals.add_column(name, justify="right" if name else "left", no_wrap=True)
+    heads = ("hours", "events", "found", "95 %", "false", "per h", "doubled", "late", "p90")
+    parts = {name: row for name, row in found["by_condition"].items() if len(found["by_condition"]) > 1}
+    widths = {f"{name} px wide": row for name, row in found["by_width_px"].items() if row["events"]}
+    for rows in (parts, widths):
+        if rows:
+            split = _table("", heads)
+            for name, row in rows.items():
+                split.add_row(name, *_total(row))
+            console.print(split)
+    totals = _table("", heads)
     rows = {"curbwatch": found, **({BASELINE: found["baseline"][BASELINE]} if found["baseline"] else {})}
     for name, row in rows.items():
         totals.add_row(name, *_total(row))
@@ -175,6 +180,20 @@ def _show(found: dict[str, Any]) -> None:
         for kind, row in found["by_kind"].items()
     )
     console.print(f"{kinds}; dwell {found['dwell_s']:g} s; late = seconds beyond the dwell")
+    closing, health = found["close_s"], found["health_events"]
+    if closing["ended"]:
+        half = "" if closing["median"] is None else f", half of them within {closing['median']:.0f} s"
+        console.print(f"closed after their thing left: {closing['closed']} of {closing['ended']}{half}")
+    if health:
+        console.print("frame health: " + ", ".join(f"{name} {count}" for name, count in health.items()))
+
+
+def _table(first: str, heads: tuple[str, ...]) -> Table:
+    table = Table(box=SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
+    table.add_column(first, overflow="fold")
+    for name in heads:
+        table.add_column(name, justify="right", no_wrap=True)
+    return table
 
 
 def _total(row: dict[str, Any]) -> tuple[str, ...]:
@@ -183,12 +202,12 @@ def _total(row: dict[str, Any]) -> tuple[str, ...]:
 
     reach = "–" if row["recall_95"] is None else "{:.2f}–{:.2f}".format(*row["recall_95"])
     return (
-        number(row["hours"]),
+        number(row.get("hours")),
         str(row["events"]),
         str(row["found"]),
         reach,
-        str(row["false_alarms"]),
-        number(row["unwanted_per_hour"]),
+        str(row.get("false_alarms", "–")),
+        number(row.get("unwanted_per_hour")),
         str(row["duplicates"]),
         number(row["delay_s"]["median"], ".0f"),
         number(row["delay_s"]["p90"], ".0f"),

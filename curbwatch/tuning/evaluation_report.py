@@ -57,6 +57,22 @@ WORDS: dict[str, tuple[str, str]] = {
     "other": ("其他", "other"),
     "unseen": ("未见", "unseen"),
     "any": ("不分类", "any"),
+    "classes": ("持续物体", "what stood there"),
+    "day": ("白天", "day"),
+    "busy": ("行人多", "busy pavement"),
+    "drift": ("光线缓变", "slow drift of light"),
+    "shadow": ("移动阴影", "creeping shadow"),
+    "clouds": ("多云", "clouds"),
+    "exposure": ("曝光跳变", "exposure jumps"),
+    "dull": ("阴天", "dull"),
+    "night": ("夜间", "night"),
+    "infrared": ("红外夜视", "infra-red night"),
+    "rain": ("雨", "rain"),
+    "snow": ("雪", "snow"),
+    "fog": ("雾", "fog"),
+    "shake": ("镜头抖动", "shaking camera"),
+    "slow": ("每 10 秒一帧", "10 s frames"),
+    "recorded": ("实录", "recorded"),
     "frame": ("帧", "frame"),
     "left_out": ("另有 {} 项未列出,见 --json", "{} more are left out; --json lists them"),
     "faults": ("无法评测", "Could not be evaluated"),
@@ -134,7 +150,7 @@ def _watchers(found: Mapping[str, Any], lang: Lang) -> Html:
             name,
             *_counts(row),
             row["false_alarms"],
-            row["unwanted_per_hour"],
+            _short(row["unwanted_per_hour"]),
             row["duplicates"],
             row["delay_s"]["median"],
             row["delay_s"]["p90"],
@@ -146,7 +162,11 @@ def _watchers(found: Mapping[str, Any], lang: Lang) -> Html:
 
 
 def _counts(row: Mapping[str, Any]) -> tuple[object, ...]:
-    return row["hours"], row["events"], row["found"], _recall(row)
+    return _short(row["hours"]), row["events"], row["found"], _recall(row)
+
+
+def _short(number: float | None) -> str | None:
+    return None if number is None else f"{number:.2f}"
 
 
 def _recall(row: Mapping[str, Any]) -> Html | None:
@@ -173,9 +193,15 @@ def _split(rows: Mapping[str, Any], head: str, lang: Lang) -> Html:
     for name, row in rows.items():
         if not row["events"] and not timed:
             continue
-        cell = [word(name, lang), *((row["hours"],) if timed else ()), row["events"], row["found"], _recall(row)]
+        cell = [
+            word(name, lang),
+            *((_short(row["hours"]),) if timed else ()),
+            row["events"],
+            row["found"],
+            _recall(row),
+        ]
         cell += [row["right_class"], row["duplicates"], row["delay_s"]["median"], row["delay_s"]["p90"]]
-        cells.append([*cell, *((row["false_alarms"], row["unwanted_per_hour"]) if timed else ())])
+        cells.append([*cell, *((row["false_alarms"], _short(row["unwanted_per_hour"])) if timed else ())])
     return table([word(name, lang) for name in heads], cells)
 
 
@@ -195,7 +221,7 @@ def _recordings(rows: Sequence[Mapping[str, Any]], lang: Lang) -> Html:
         (
             row["name"],
             row["condition"],
-            round(row["hours"], 2),
+            _short(row["hours"]),
             *(row[key] for key in heads[3:]),
             row["standing_found"],
             ", ".join(f"{name} {count}" for name, count in row["health_events"].items()) or None,

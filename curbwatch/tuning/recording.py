@@ -194,16 +194,19 @@ def _recording(folder: Path, facts: dict[str, Any]) -> Recording:
         times_ns=stamps,
         apart_s=float(facts.get("period_s") or 1 / facts["fps"]),
         own_time=bool(stamps or facts.get("period_s")),
-        zones=tuple(
-            ImageZone(zone["name"], tuple((float(x), float(y)) for x, y in zone["polygon"]))
-            for zone in facts.get("zones") or ()
-        ),
+        zones=tuple(_zone(zone) for zone in facts.get("zones") or ()),
         events=tuple(_event(entry) for entry in facts.get("events") or ()),
         standing=tuple(_box(entry["bbox"]) for entry in standing),
         condition=str(facts.get("condition") or "recorded"),
         standing_until=tuple(_frame(entry.get("gone_by_frame")) for entry in standing),
         distractors=tuple(_distractor(entry) for entry in facts.get("distractors") or ()),
     )
+
+
+def _zone(zone: dict[str, Any]) -> ImageZone:
+    corners = tuple((float(x), float(y)) for x, y in zone["polygon"])
+    families = zone.get("families")
+    return ImageZone(zone["name"], corners) if not families else ImageZone(zone["name"], corners, frozenset(families))
 
 
 def _aware(stamp: str) -> datetime:
