@@ -78,9 +78,14 @@ class Bank:
         return sum(len(one.body) + one.doubt.nbytes + one.samples.nbytes for one in kept)
 
     def due(self, now_ns: int, refresh_s: float) -> bool:
-        """Whether an update is due; notes the time where so. The first is due one period after it was first asked."""
+        """Whether an update is due; notes the time where so.
+
+        The first is due between half a period and a whole one after it was first asked, so that the cameras of a city
+        that started together are not all due in one batch.
+        """
         if self.updated_ns == 0:
-            self.updated_ns = now_ns
+            spread = (now_ns // 1_000_000 * 2_654_435_761 & 0xFFFFFFFF) / 2**33
+            self.updated_ns = now_ns - int(spread * refresh_s * 1e9)
         if now_ns - self.updated_ns < refresh_s * 1e9:
             return False
         self.updated_ns = now_ns

@@ -17,7 +17,7 @@ from schemas.detections import Phase, SceneState
 from schemas.frame import FrameBatch
 from schemas.place import CameraView, ImageZone
 from tests.detectors.lights import day, infrared, last, watch
-from tests.detectors.street import CAMERA, GRID, Pixels, Street, Thing, as_bytes, standing
+from tests.detectors.street import CAMERA, GRID, START_NS, Pixels, Street, Thing, as_bytes, standing
 
 KNOBS = VisionKnobs(dwell_s=20.0)  # a reference is renewed every 133 s
 THING = Thing((60, 40, 24, 20), start_s=80.0)
@@ -83,6 +83,16 @@ def test_room_is_shared_so_that_no_light_is_kept_much_coarser_than_another() -> 
     assert bank.nbytes <= BYTES_PER_PX * 180 * 320
     assert levels[-1] == 0  # the light in use is kept finest
     assert max(levels) <= 2
+
+
+def test_cameras_that_start_together_are_not_all_due_at_once() -> None:
+    first_s = []
+    for camera in range(20):
+        bank, start_ns = Bank(GRID), START_NS + camera * 1_000_000
+        first_s.append(next(k for k in range(700) if bank.due(start_ns + k * 10**9, 600.0)))
+    assert min(first_s) >= 300
+    assert max(first_s) <= 600
+    assert len(set(first_s)) > 15
 
 
 def test_a_background_that_looks_like_its_reference_is_not_packed_again() -> None:
