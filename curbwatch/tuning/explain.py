@@ -152,7 +152,7 @@ class Onlooker(Road):
         """What a decision that remembers nothing says of one row, were its dwell reached."""
         alone = found.where(np.arange(len(found)) == row)
         alone = replace(alone, phase=np.full(1, Phase.STANDING, np.uint8))
-        times = FrameTimes(batch.camera_ids, batch.captured_ns, batch.native_px)
+        times = FrameTimes(batch.camera_ids, batch.captured_ns, batch.native_px, batch.presets)
         decider = Decider(self._bench.city, self._bench.config.alerts)
         decided = decider.decide(alone, times, {self._view.camera_id: self._view})
         return "alert" if decided.sightings else next(iter(decided.passed_over), "")

@@ -34,6 +34,8 @@ WORDS: dict[str, Pair] = {
     "classes": ("类别", "Classes"),
     "class": ("类别", "class"),
     "share": ("概率", "probability"),
+    "by_shape": ("形状与颜色特征", "by shape and colour"),
+    "by_pieces": ("原图小图", "by pieces of the original"),
     "features": ("最近一次观察的特征", "Features of the newest look"),
     "features_note": (
         "每一行:把这一项换成训练平均值后,{0} 的对数概率下降多少。",
@@ -87,10 +89,19 @@ def _figure(key: str, note: str, pixels: object, lang: Lang) -> Html:
 
 def _classes(sample: Sample, lang: Lang) -> list[object]:
     order = sorted(range(len(CLASSES)), key=lambda k: -sample.posterior[k])
+    track = sample.track
+    pieces = track is not None and track.pieces > 0
     rows = [
-        (word(CLASS_WORDS, CLASSES[k], lang), bar(sample.posterior[k], f"{sample.posterior[k]:.3f}")) for k in order
+        (
+            word(CLASS_WORDS, CLASSES[k], lang),
+            bar(sample.posterior[k], f"{sample.posterior[k]:.3f}"),
+            None if track is None else f"{track.shape[k]:.3f}",
+            f"{track.crop[k]:.3f}" if track is not None and pieces else None,
+        )
+        for k in order
     ]
-    return [heading(_say("classes", lang)), table([_say("class", lang), _say("share", lang)], rows)]
+    heads = [_say(key, lang) for key in ("class", "share", "by_shape", "by_pieces")]
+    return [heading(_say("classes", lang)), table(heads, rows)]
 
 
 def _features(sample: Sample, classifier: Classifier, lang: Lang) -> list[object]:

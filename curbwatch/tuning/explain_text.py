@@ -123,6 +123,9 @@ def _of_row(told: Explained, sample: Sample, classifier: Classifier, lang: Lang,
     )
     if against and shape:
         yield say("against", lang, why=against)
+    if sample.track is not None and sample.track.pieces:
+        hand, crop = float(sample.track.shape[best]), float(sample.track.crop[best])
+        yield say("opinions", lang, name=name, shape=hand, crop=crop, pieces=sample.track.pieces)
     yield say("next", lang, name=word(CLASS_WORDS, CLASSES[second], lang), share=sample.posterior[second])
     if sample.evidence >= 0:
         yield say("carried", lang, what=EVIDENCE_WORDS[sample.evidence][lang == "en"])

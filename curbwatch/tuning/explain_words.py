@@ -120,6 +120,10 @@ SENTENCES: dict[str, Pair] = {
     "against": ("不利之处:{why}。", "Against it: {why}."),
     "next": ("次可能:{name} {share:.2f}。", "Nearest other class: {name} {share:.2f}."),
     "carried": ("类别依据:{what}。", "The class was carried by {what}."),
+    "opinions": (
+        "形状特征:{name} {shape:.2f};{pieces} 张原图小图:{crop:.2f}。",
+        "Features of shape and colour say {name} {shape:.2f}, pieces of the original ({pieces}) say {crop:.2f}.",
+    ),
     "maturing": ("停留时间未到。", "It has not reached its dwell."),
     "would": ("停留满后会报警。", "Once its dwell is reached it is an alert."),
     "would_not": ("不会报警,因为{why}。", "It would not be an alert, because {why}."),

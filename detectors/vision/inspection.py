@@ -13,7 +13,7 @@ from config.vision import VisionKnobs
 from detectors.vision import exposure, grid, memory
 from detectors.vision.assembly import overlap
 from detectors.vision.camera import Camera
-from detectors.vision.classify import Classifier
+from detectors.vision.classify import Classifier, fuse
 from detectors.vision.features import NAMES
 from detectors.vision.grid import TILE_PX, Plane, chroma, luma
 from detectors.vision.proposals import Blob, Box, Levels, cut, find_blobs, grow
@@ -38,6 +38,8 @@ class TrackFacts:
         absent_s: capped seconds in which its background was seen instead.
         seen: ``present``, ``absent`` or ``hidden`` in the newest frame; empty where no frame was given.
         features: (F,) float32 of the newest look, in the order of ``features.NAMES``.
+        shape: (6,) float32, what the looks say by hand features alone.
+        pieces, crop: how many pieces of the original were looked at; (6,) float32 what they say, even without any.
     """
 
     track_id: int
@@ -49,6 +51,9 @@ class TrackFacts:
     absent_s: float
     seen: str
     features: NDArray[np.float32]
+    shape: NDArray[np.float32]
+    pieces: int
+    crop: NDArray[np.float32]
 
 
 @dataclass(frozen=True, slots=True)
@@ -296,6 +301,9 @@ def _facts(camera: Camera, track: Track, frame: Plane | None, knobs: VisionKnobs
         absent_s=track.absent_s,
         seen=seen,
         features=track.features.copy(),
+        shape=fuse(track.hand_logs()[None])[0],
+        pieces=track.crops,
+        crop=fuse(track.crop_logs[None] / max(track.crops, 1))[0],
     )
 
 
