@@ -16,13 +16,13 @@ def day(street: Street, t_s: float) -> Pixels:
     """The street with large soft patches of colour."""
     rng = np.random.default_rng([street.seed, 5])
     tint = cv2.resize(rng.uniform(0.75, 1.25, (4, 6, 3)), GRID[::-1], interpolation=cv2.INTER_CUBIC)
-    return np.clip(street.at(t_s) * tint, 0, 255).astype(np.uint8)
+    return np.asarray(np.clip(street.at(t_s) * tint, 0, 255), np.uint8)
 
 
 def infrared(street: Street, t_s: float) -> Pixels:
     """The street without colours, bright where it was dark."""
     grey = 235 - 0.7 * street.at(t_s).mean(axis=2)
-    return np.clip(grey, 0, 255).astype(np.uint8)[..., None].repeat(3, axis=2)
+    return np.asarray(np.clip(grey, 0, 255), np.uint8)[..., None].repeat(3, axis=2)
 
 
 def dark(_: Street, t_s: float) -> Pixels:
