@@ -1,7 +1,7 @@
 """What the numbers that a model puts out mean: boxes, scores and classes, by the layout of its family.
 
 Sources: ultralytics/yolov5 `export.py` (1, N, 5+C); ultralytics 8 `AutoBackend` (1, 4+C, N); THU-MIG/yolov10 (1, N, 6);
-Megvii-BaseDetection/YOLOX `demo_postprocess`; facebookresearch/detr and lyuwenyu/RT-DETR (logits and boxes).
+Megvii-BaseDetection/YOLOX `demo_postprocess`; facebookresearch/detr and RT-DETR (logits and boxes).
 """
 
 from collections.abc import Sequence

@@ -10,6 +10,7 @@ from detectors.onnx.views import MAGIC
 from schemas.detections import Detections, Evidence, Phase, SceneState
 from schemas.errors import UsageError
 from schemas.feedback import Feedback, Fixture, Ignore, Undo
+from schemas.health import Reading
 from tests.detectors.scripted_own import (
     STALL,
     UNSURE,
@@ -343,3 +344,11 @@ def test_a_damaged_snapshot_is_refused() -> None:
     assert state
     with pytest.raises(ValueError, match="snapshot"):
         detector.restore("cam-0", state[:40] + bytes([state[40] ^ 1]) + state[41:])
+
+
+def test_what_the_inner_detector_measured_of_a_scene_is_handed_on() -> None:
+    inner = Inner()
+    assert beside(inner, Model()).readings == {}
+    told = {"cam-0": Reading(SceneState.CHANGED, 0.7)}
+    inner.readings = told  # type: ignore[attr-defined]  # a detector that measures
+    assert beside(inner, Model()).readings == told
