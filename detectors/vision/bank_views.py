@@ -34,6 +34,7 @@ def recall(camera: Camera, knobs: VisionKnobs) -> None:
     if apart is not None:
         bank.fill(background, *apart, camera.arena.shape)
         _rouse(camera)
+        _note(camera)
 
 
 def take_over(camera: Camera, frame: Plane, knobs: VisionKnobs) -> bool:
@@ -52,8 +53,7 @@ def take_over(camera: Camera, frame: Plane, knobs: VisionKnobs) -> bool:
     state = camera.arena.state[camera.slot]
     state["trained"] = True
     state["slow_ns"] = state["look_ns"] = state["last_ns"]
-    rows, columns = camera.arena.shape
-    camera.ledger.note(Why("recalled", int(state["last_ns"]), (0, 0, columns, rows)))
+    _note(camera)
     return True
 
 
@@ -103,6 +103,12 @@ def _apart(
         x, y, w, h = fixture.box
         mask[y : y + h, x : x + w] = 0
     return empty, mask
+
+
+def _note(camera: Camera) -> None:
+    rows, columns = camera.arena.shape
+    now_ns = int(camera.arena.state["last_ns"][camera.slot])
+    camera.ledger.note(Why("recalled", now_ns, (0, 0, columns, rows)))
 
 
 def _rouse(camera: Camera) -> None:

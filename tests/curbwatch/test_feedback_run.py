@@ -49,7 +49,11 @@ class Watched:
 def test_what_stood_is_the_same_after_a_restart_what_came_meanwhile_is_found_and_orders_are_kept(
     service: Service, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    service.configure(vision=KNOBS, intake={"client_id": f"intake-{service.site}"})
+    service.configure(
+        vision=KNOBS,
+        alerts={"waste_confidence": 0.0, "stall_confidence": 0.0},
+        intake={"client_id": f"intake-{service.site}"},
+    )
     verbs = Verbs(monkeypatch, capsys, service.config)
     service.start()
     with db.connect(service.database_url) as conn:
@@ -85,6 +89,9 @@ def test_what_stood_is_the_same_after_a_restart_what_came_meanwhile_is_found_and
         known, again = camera.tracks()
         assert known == stood
         assert again > stood
+        with db.connect(service.database_url) as conn:
+            query = "select count(*) from incident where track_id = %s having count(*) > 1"
+            assert conn.execute(query, (stood,)).fetchone() is None  # one thing, one incident
         told = [event["outcome"] for event in service.events if event["event"] == "order_carried_out"]
         assert told[0] == "done"
 
