@@ -13,6 +13,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+import numpy as np
+from numpy.typing import NDArray
+
 from curbwatch.parts.paths import home, make_folder
 from curbwatch.simulate.actors import draw
 from curbwatch.simulate.clips import CLIP_CAMERA, RANDOM_VIEW
@@ -20,11 +23,11 @@ from curbwatch.simulate.plan import Plan, plan_view
 from curbwatch.simulate.render import Camera
 from curbwatch.simulate.script import EVENTS, LABELS, Kind, Placement, find_place, spots_at
 from curbwatch.simulate.sprite import Shop
-from curbwatch.simulate.truth import happenings, outline_m, recording, truth_of
+from curbwatch.simulate.truth import bbox_of, happenings, outline_m, recording, truth_of
 from curbwatch.simulate.weather import Weather
 from curbwatch.tuning.recording import Recording, read_recording
 
-VERSION = 1  # of the drawing code and of the scripts: another one draws everything anew
+VERSION = 2  # of the drawing code and of the scripts: another one draws everything anew
 SIZE = (640, 360)
 SECONDS = 1800.0
 PERIOD_S, SLOW_PERIOD_S = 4.0, 10.0
@@ -50,6 +53,8 @@ WANTED: tuple[tuple[Kind, str, tuple[float, float]], ...] = (
 LOOKS = 64
 GRID_SHARE = 320 / 1280  # grid px per px of a picture 1280 wide, in which ``find_place`` counts
 FARTHEST, NEAREST = 28.0, 130.0  # px per metre there
+SEEN = 0.75  # share of a thing's box at least that no tree, post or bin hides
+LOOKED = 12  # places looked at for a thing
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,20 +121,24 @@ SETS: dict[str, tuple[Street, ...]] = {
 }
 
 
-def script(plan: Plan) -> tuple[Placement, ...]:
-    """What happens in a street: things of ``WANTED`` put down one after the other, and one there before that leaves."""
+def script(plan: Plan, depth_dm: NDArray[np.uint16]) -> tuple[Placement, ...]:
+    """What happens in a street: things of ``WANTED`` put down one after the other, and one there before that leaves.
+
+    ``depth_dm``: of the street's scene, so that nothing is put down behind a tree.
+    """
     rng = plan.rng(41)
     found: list[Placement] = []
     old_label = ("heap", "boxes", "muck", "cart")[rng.integers(4)]
     old_kind: Kind = "stall" if old_label == "cart" else "waste"
-    old = _place(plan, (old_kind, old_label, (20.0, 56.0)), (-300.0, float(rng.uniform(500, 900))), found)
+    spots = _Spots(plan, depth_dm)
+    old = spots.place((old_kind, old_label, (20.0, 56.0)), (-300.0, float(rng.uniform(500, 900))), found)
     found += [] if old is None else [old]
     order = rng.permutation(len(WANTED))
     for k, index in enumerate(order):
         kind = WANTED[index][0]
         appear = FIRST_S + (LAST_S - FIRST_S) * (k + float(rng.random())) / len(WANTED)
         stay = float(rng.uniform(*(WASTE_STAYS_S if kind == "waste" else STAY_S)))
-        placed = _place(plan, WANTED[index], (appear, appear + stay), found)
+        placed = spots.place(WANTED[index], (appear, appear + stay), found)
         found += [] if placed is None else [placed]
     return tuple(found)
 
@@ -137,8 +146,8 @@ def script(plan: Plan) -> tuple[Placement, ...]:
 def draw_street(street: Street, folder: Path, tick: Callable[[], None] = lambda: None) -> None:
     """Draw one clip with its truth as recording/1 into ``folder``, which is made."""
     condition, plan = CONDITIONS[street.condition], street.plan
-    placed = script(plan)
-    camera = Camera(plan, placed, condition.weather, f"SIM {street.seed}", Shop(draw))
+    camera = Camera(plan, (), condition.weather, f"SIM {street.seed}", Shop(draw))
+    camera.script = placed = script(plan, camera.scene.depth_dm)
     frames = folder / "frames"
     frames.mkdir(parents=True)
     size = 0
@@ -183,14 +192,17 @@ def kept(street: Street, tick: Callable[[], None] = lambda: None, place: Path | 
 
 
 def trim(place: Path, limit_bytes: int, spare: Path | None = None) -> None:
-    """Remove the clips that were not used for the longest time until all take ``limit_bytes`` or less."""
+    """Remove clips of older drawings, then the longest unused, until all that is kept takes ``limit_bytes`` or less."""
+    for old in place.glob("v*"):
+        if old.name != f"v{VERSION}":
+            shutil.rmtree(old, ignore_errors=True)
     clips = []
-    for file in place.glob("v*/*/recording.json"):
+    for file in place.glob(f"v{VERSION}/*/recording.json"):
         with suppress(OSError, ValueError):
             size = int(json.loads(file.read_text(encoding="utf-8")).get("bytes", 0))
-            clips.append((file.parent.parent.name == f"v{VERSION}", file.parent.stat().st_mtime, size, file.parent))
-    total = sum(size for _, _, size, _ in clips)
-    for _, _, size, folder in sorted(clips):
+            clips.append((file.parent.stat().st_mtime, size, file.parent))
+    total = sum(size for _, size, _ in clips)
+    for _, size, folder in sorted(clips):
         if total <= limit_bytes:
             return
         if folder != spare:
@@ -198,21 +210,37 @@ def trim(place: Path, limit_bytes: int, spare: Path | None = None) -> None:
             total -= size
 
 
-def _place(
-    plan: Plan, wanted: tuple[Kind, str, tuple[float, float]], when: tuple[float, float], found: list[Placement]
-) -> Placement | None:
-    """Put one thing where it has about the width wanted; where there is no such place, anywhere; None: no room."""
-    kind, label, width_px = wanted
-    rng = plan.rng(42, len(found))
-    label = label or LABELS[kind][rng.integers(len(LABELS[kind]))]
-    look, taken = int(rng.integers(LOOKS)), spots_at(found, when)
-    wide_m = 2.0
-    if kind in EVENTS:
-        left, _, right, _ = outline_m(f"{kind}/{look}/{label}")
-        wide_m = right - left
-    low, high = (min(NEAREST, max(FARTHEST, side / GRID_SHARE / wide_m)) for side in width_px)
-    for px_m in ((low, high), (FARTHEST, 1e6)):
-        spot = find_place(plan, rng, kind, taken, px_m=px_m)
-        if spot is not None:
-            return Placement(kind, label, spot[0], spot[1], *when, look, spot[2])
-    return None
+@dataclass(frozen=True, slots=True)
+class _Spots:
+    """Where things may be put down in a street."""
+
+    plan: Plan
+    depth_dm: NDArray[np.uint16]
+
+    def place(
+        self, wanted: tuple[Kind, str, tuple[float, float]], when: tuple[float, float], found: list[Placement]
+    ) -> Placement | None:
+        """Put one thing where it has about the width wanted; where there is no such place, anywhere; None: no room."""
+        kind, label, width_px = wanted
+        rng = self.plan.rng(42, len(found))
+        label = label or LABELS[kind][rng.integers(len(LABELS[kind]))]
+        look, taken = int(rng.integers(LOOKS)), spots_at(found, when)
+        wide_m = 2.0
+        if kind in EVENTS:
+            left, _, right, _ = outline_m(f"{kind}/{look}/{label}")
+            wide_m = right - left
+        low, high = (min(NEAREST, max(FARTHEST, side / GRID_SHARE / wide_m)) for side in width_px)
+        for px_m in (*((low, high),) * LOOKED, *((FARTHEST, 1e6),) * LOOKED):
+            spot = find_place(self.plan, rng, kind, taken, px_m=px_m)
+            if spot is None:
+                continue
+            placed = Placement(kind, label, spot[0], spot[1], *when, look, spot[2])
+            if self._seen(placed) >= SEEN:
+                return placed
+        return None
+
+    def _seen(self, placed: Placement) -> float:
+        """Share of its box that nothing nearer hides."""
+        x, y, w, h = bbox_of(self.plan, placed)
+        part = self.depth_dm[y : y + h, x : x + w]
+        return float((part >= placed.z_m * 10 - 2).mean()) if part.size else 0.0
