@@ -92,6 +92,16 @@ def test_the_baseline_finds_a_thing_and_both_are_scored(bench: Bench, tmp_path: 
     assert len(both[OURS].matches) == 1
 
 
+def test_health_events_of_a_replay_are_counted_by_kind(bench: Bench, tmp_path: Path) -> None:
+    recording = recorded(tmp_path / "frozen", Street(), 40)
+    files = sorted((tmp_path / "frozen" / "frames").iterdir())
+    for file in files[21:]:
+        file.write_bytes(files[20].read_bytes())
+    found = report([evaluate(recording, bench)], bench)
+    assert found["health_events"] == found["recordings"][0]["health_events"] == {"frozen": 1}
+    assert found["recordings"][0]["frames_not_ok"]["frozen"] >= 10
+
+
 def test_the_verb_writes_what_it_shows(tmp_path: Path) -> None:
     recorded(tmp_path / "seq-a", Street(), 10)
     out = tmp_path / "out.json"
