@@ -12,6 +12,7 @@ from curbwatch.parts.paths import home
 from curbwatch.registry import load_registry
 from curbwatch.tuning.cases import Case, case_id_of, name_of
 from curbwatch.tuning.cases_keep import Source
+from curbwatch.tuning.explain import frames_of
 from curbwatch.tuning.recording import Recording, find_recordings
 from ingest.jpeg import inspect
 from schemas.errors import FrameError, UsageError
@@ -101,7 +102,7 @@ def _camera_of(recording: Recording) -> str:
 
 def _chained(recordings: list[Recording]) -> Iterator[tuple[int, bytes]]:
     for recording in recordings:
-        yield from recording.frames()
+        yield from frames_of(recording, None)
 
 
 def _pictures(desk: Desk, incident_id: str) -> Iterator[tuple[EvidenceRecord, bytes]]:

@@ -11,7 +11,7 @@ from alerts.durable import sync_folder
 from alerts.incidents import box_overlap
 from curbwatch.tuning.cases import SAME, Case, Clip, Judgement, private_folder, write_case, write_frames
 from curbwatch.tuning.evaluate import Bench
-from curbwatch.tuning.explain import alerts_of
+from curbwatch.tuning.explain import alerts_of, frames_of
 from curbwatch.tuning.recording import START_NS, Recording, read_recording
 from curbwatch.tuning.replay import Alert
 from schemas.errors import UsageError
@@ -49,9 +49,11 @@ def of_recording(recording: Recording, time_scale_s: float | None) -> Source:
     apart_s = recording.apart_s if recording.own_time or time_scale_s is None else time_scale_s
     times = recording.times_ns or tuple(START_NS + round(k * apart_s * 1e9) for k in range(recording.count()))
     standing = tuple((float(x), float(y), float(w), float(h)) for x, y, w, h in recording.standing)
-    return Source(
-        str(recording.folder), times, lambda: recording.frames(time_scale_s), recording.size, recording.zones, standing
-    )
+
+    def frames() -> Iterable[tuple[int, bytes]]:
+        return frames_of(recording, time_scale_s)
+
+    return Source(str(recording.folder), times, frames, recording.size, recording.zones, standing)
 
 
 def bench_of(case: Case, bench: Bench) -> Bench:

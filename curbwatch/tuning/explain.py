@@ -1,6 +1,6 @@
 """Why something was reported at a place, or nothing: the live code path played again, looked into at each frame."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
@@ -211,10 +211,18 @@ def one_recording(folder: Path) -> Recording:
     raise UsageError(f"{folder}: holds {len(found)} recordings ({named}{', …' if len(found) > 4 else ''}); name one")
 
 
+def frames_of(recording: Recording, time_scale_s: float | None) -> Iterator[tuple[int, bytes]]:
+    """Its frames as ``Recording.frames`` gives them. Raises UsageError for a picture that cannot be read."""
+    try:
+        yield from recording.frames(time_scale_s)
+    except OSError as error:
+        raise UsageError(f"{error.filename or recording.folder}: cannot be read: {error.strerror}") from None
+
+
 def alerts_of(recording: Recording, bench: Bench, tick: Callable[[], None] = lambda: None) -> tuple[Alert, ...]:
     """Every alert that an evaluate run opens over a recording, in the order of their opening."""
     road = Road(bench.config, bench.city, CameraView(recording.name, recording.zones))
-    frames = recording.frames(bench.time_scale_s)
+    frames = frames_of(recording, bench.time_scale_s)
     return play(frames, recording.name, {"": road}, bench.config, tick).alerts[""]
 
 
@@ -251,7 +259,7 @@ def explain(
     view = CameraView(recording.name, recording.zones) if view is None else view
     watcher = Onlooker(bench, view, box_px, asked_ns)
     until_ns = asked_ns + round(AFTER_DWELLS * bench.config.vision.dwell_s * 1e9)
-    frames = recording.frames(bench.time_scale_s)
+    frames = frames_of(recording, bench.time_scale_s)
     play(_until(frames, until_ns), view.camera_id, {"": watcher}, bench.config, tick)
     came_ns = _came(watcher.samples[watcher.at], alert) if watcher.samples else 0
     spacing_ns = round(RING_REACH * bench.config.vision.dwell_s / bench.config.alerts.before_ring * 1e9)
@@ -266,7 +274,7 @@ def explain(
         samples=tuple(watcher.samples),
         inspection=watcher.inspection,
         jpeg=watcher.jpeg,
-        before=_last_before(recording.frames(bench.time_scale_s), came_ns, spacing_ns) if came_ns else None,
+        before=_last_before(frames_of(recording, bench.time_scale_s), came_ns, spacing_ns) if came_ns else None,
         alert=alert,
         adoptions=tuple(one for one in watcher.detector.adoptions if box_overlap(one.box_px, box_px) >= NEAR),
     )

@@ -230,6 +230,14 @@ def test_the_verb_writes_a_page_that_fetches_nothing_and_a_png(clip: Recording, 
     assert picture.shape[1] > 900
 
 
+def test_a_picture_that_cannot_be_read_is_one_clean_line(bench: Bench, tmp_path: Path) -> None:
+    clip = recorded(tmp_path / "seq-gone", Street(), 3)
+    (clip.folder / "frames" / "0001.jpg").unlink()
+    (clip.folder / "frames" / "0001.jpg").symlink_to(tmp_path / "nowhere")
+    with pytest.raises(UsageError, match=r"0001\.jpg.*cannot be read"):
+        explain(clip, bench, BOX, 0)
+
+
 def test_a_moment_without_a_place_is_refused(clip: Recording) -> None:
     done = CliRunner().invoke(app, ["explain", f"{clip.folder}@40"])
     assert isinstance(done.exception, UsageError)
