@@ -27,6 +27,12 @@ PANEL_WORDS: dict[str, Pair] = {
     "verified": ("核验", "verified as"),
     "zone": ("监看区域", "zones"),
 }
+VERDICT_SHORT: dict[str, Pair] = {
+    "object": ("物体", "an object"),
+    "light": ("光线", "light"),
+    "shade": ("阴影", "shade"),
+    "ghost": ("空位", "a hole that something left"),
+}
 WORDS: dict[str, Pair] = {
     "title": ("解释:{0}", "Explained: {0}"),
     "pictures": ("画面", "Pictures"),
@@ -83,7 +89,7 @@ def explained_page(told: Explained, classifier: Classifier, lang: Lang, zone: tz
 
 
 def _figure(key: str, note: str, pixels: object, lang: Lang) -> Html:
-    caption = f"{word(PANEL_WORDS, key, lang)} {note}".strip()
+    caption = f"{word(PANEL_WORDS, key, lang)} {word(VERDICT_SHORT, note, lang)}".strip()
     return figure(picture(pixels, caption), caption)  # type: ignore[arg-type]
 
 

@@ -233,7 +233,7 @@ def test_the_verb_writes_a_page_that_fetches_nothing_and_a_png(clip: Recording, 
 def test_a_picture_that_cannot_be_read_is_one_clean_line(bench: Bench, tmp_path: Path) -> None:
     clip = recorded(tmp_path / "seq-gone", Street(), 3)
     (clip.folder / "frames" / "0001.jpg").unlink()
-    (clip.folder / "frames" / "0001.jpg").symlink_to(tmp_path / "nowhere")
+    (clip.folder / "frames" / "0001.jpg").mkdir()
     with pytest.raises(UsageError, match=r"0001\.jpg.*cannot be read"):
         explain(clip, bench, BOX, 0)
 
