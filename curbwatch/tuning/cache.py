@@ -1,13 +1,13 @@
 """One recording's pictures, decoded once for any number of replays: grids, pieces, and the frames of a video.
 
-What was decoded goes into one file of a private folder that is removed afterwards. It is read with ``preadv`` rather
-than mapped: a mapped file on a full disk would kill the process where a write says so.
+What was decoded goes into one file without a name, which nobody else can open and which is gone with the process,
+however that ends. It is read with ``preadv`` rather than mapped: a mapped file on a full disk would kill the process
+where a write says so.
 """
 
 import os
 from collections.abc import Callable, Iterator, Sequence
-from pathlib import Path
-from tempfile import TemporaryDirectory
+from tempfile import TemporaryFile
 from types import TracebackType
 from typing import Self
 
@@ -38,21 +38,15 @@ class Store:
     def __init__(self, max_bytes: int = CACHE_BYTES) -> None:
         self._max_bytes = max_bytes
         self._bytes = 0
-        self._folder: TemporaryDirectory[str] | None = None
-        self._file = -1
+        self._file = TemporaryFile(buffering=0)  # noqa: SIM115  # closed by __exit__
 
     def __enter__(self) -> Self:
-        # mkdtemp makes the folder for its owner alone: pictures of people are in it.
-        self._folder = TemporaryDirectory(prefix="curbwatch-grids-")
-        self._file = os.open(Path(self._folder.name) / "pictures", os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600)
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        os.close(self._file)
-        if self._folder is not None:
-            self._folder.cleanup()
+        self._file.close()
 
     @property
     def size_bytes(self) -> int:
@@ -65,7 +59,7 @@ class Store:
             return None
         data = np.ascontiguousarray(array)
         try:
-            written = os.pwrite(self._file, data.data, self._bytes)
+            written = os.pwrite(self._file.fileno(), data.data, self._bytes)
         except OSError:
             written = -1
         if written != data.nbytes:
@@ -80,7 +74,7 @@ class Store:
         start, shape = place
         array = np.empty(shape, np.uint8)
         if array.nbytes:
-            os.preadv(self._file, [array.data], start)
+            os.preadv(self._file.fileno(), [array.data], start)
         return array
 
 
