@@ -235,7 +235,7 @@ def test_a_picture_that_cannot_be_read_is_one_clean_line(bench: Bench, tmp_path:
     (clip.folder / "frames" / "0001.jpg").unlink()
     (clip.folder / "frames" / "0001.jpg").mkdir()
     with pytest.raises(UsageError, match=r"0001\.jpg.*cannot be read"):
-        explain(clip, bench, BOX, 0)
+        explain(clip, bench, BOX, at(clip, 0))
 
 
 def test_a_moment_without_a_place_is_refused(clip: Recording) -> None:
