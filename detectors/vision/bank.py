@@ -25,6 +25,7 @@ COLOURLESS = 0.7  # levels: spread of both colours below which a picture is infr
 DAY_GREY, DUSK_GREY = 90.0, 50.0  # mean brightness (16..235) of a day and of a dusk at least
 SAME_CORRELATION = 0.6  # between samples; an empty street in other light keeps above it (exposure.py)
 SAME_SHARE = 0.3  # of the samples at most may differ where the correlation alone says that it is the same view
+BARE_SHARE, BARE_CORRELATION = 0.15, 0.3  # of bare asphalt, whose few edges and contrasts are those of parked cars
 SAME_VIEW = 0.12  # close agreement of edges; a turned camera has at most 0.03, a crossing full of cars 0.15 and more
 SHARE_MAX = 0.5  # of the samples at most may differ from a reference that can serve
 OTHER_SHARE = 0.35  # of the picture; where more differs, the reference shows another view or another sun
@@ -127,8 +128,10 @@ class Bank:
             share, alike = _similarity(seen, one.samples)
             if share > SHARE_MAX or alike <= most:
                 continue
-            surely = share <= SAME_SHARE and alike >= SAME_CORRELATION
-            if surely or close_agreement(luma(frame, self.shape), luma(self.plane(one), self.shape)) >= SAME_VIEW:
+            clear = share <= SAME_SHARE and alike >= SAME_CORRELATION
+            bare = share <= BARE_SHARE and alike >= BARE_CORRELATION
+            edges = luma(frame, self.shape), luma(self.plane(one), self.shape)
+            if clear or bare or close_agreement(*edges) >= SAME_VIEW:
                 best, most = one, alike
         return best
 

@@ -231,7 +231,7 @@ def test_what_may_be_waste_never_becomes_background_by_itself(monkeypatch: pytes
 
 
 @given(st.integers(1, 99))
-@settings(max_examples=4, deadline=None)
+@settings(max_examples=2, deadline=None)
 def test_a_restart_between_orders_changes_nothing(cut: int) -> None:
     street = Street((Thing(BOX, 60.0), Thing((20, 60, 16, 14), 100.0, seed=5), Thing((110, 20, 20, 18), -1.0, 300.0)))
     orders: dict[int, Ignore | Fixture] = {25: Ignore(BOX_PX), 40: Fixture((400.0, 70.0, 120.0, 90.0), None)}
