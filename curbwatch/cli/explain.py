@@ -36,7 +36,7 @@ from curbwatch.tuning.explain import (
 )
 from curbwatch.tuning.explain_kept import kept_lines, kept_page, kept_strip
 from curbwatch.tuning.explain_page import explained_page
-from curbwatch.tuning.explain_text import sentences
+from curbwatch.tuning.explain_text import place_and_time, sentences
 from curbwatch.tuning.recording import read_recording
 from curbwatch.tuning.replay import Alert
 from curbwatch.tuning.report import write_page
@@ -89,16 +89,17 @@ def explain_event(  # noqa: PLR0913  # one argument per option of the command li
     else:
         told = told_of(asked, bench, None if box is None else parse_box(box))
     if isinstance(told, Kept):
-        lines, drawn = kept_lines(told, tongue, zone), kept_strip(told)
-        page = kept_page(told, tongue, zone)
+        lines = kept_lines(told, tongue, zone)
     else:
-        lines, drawn = sentences(told, classifier, tongue, zone), strip(told)
-        page = explained_page(told, classifier, tongue, zone)
+        lines = [place_and_time(told, zone), *sentences(told, classifier, tongue, zone)]
     for line in lines:
         typer.echo(escaped(line))
     if strip_path is not None:
-        write_png(strip_path, drawn)
+        write_png(strip_path, kept_strip(told) if isinstance(told, Kept) else strip(told))
     if report is not None:
+        page = (
+            kept_page(told, tongue, zone) if isinstance(told, Kept) else explained_page(told, classifier, tongue, zone)
+        )
         write_page(report, page)
 
 

@@ -6,7 +6,7 @@ from alerts.messages import Lang
 from curbwatch.tuning.charts import chart_svg
 from curbwatch.tuning.explain import Explained, Sample
 from curbwatch.tuning.explain_charts import charts
-from curbwatch.tuning.explain_text import moment, sentences, weigh
+from curbwatch.tuning.explain_text import moment, place_and_time, sentences, weigh
 from curbwatch.tuning.explain_words import ADOPTION_WORDS, CLASS_WORDS, FEATURE_WORDS, Pair, word
 from curbwatch.tuning.report import Html, bar, figure, foldout, heading, page, paragraph, picture, row, table
 from curbwatch.tuning.strip import panels
@@ -66,7 +66,7 @@ WORDS: dict[str, Pair] = {
 def explained_page(told: Explained, classifier: Classifier, lang: Lang, zone: tzinfo = UTC) -> str:
     """Return the whole page."""
     sample = told.sample
-    where = told.recording.name if sample is None else f"{told.recording.name}, {moment(sample.captured_ns, zone)}"
+    where = place_and_time(told, zone)
     body: list[object] = [paragraph(line) for line in sentences(told, classifier, lang, zone)]
     drawn = panels(told)
     if drawn:

@@ -75,11 +75,9 @@ def sentences(told: Explained, classifier: Classifier, lang: Lang, zone: tzinfo 
     else:
         head = say("nothing" if sample.phase is None else "seen", lang)
     lines = [head]
-    if sample.scene is not SceneState.OK:
-        lines.append(say("scene", lang, what=word(SCENE_WORDS, sample.scene.name, lang)))
     if sample.scene not in {SceneState.OK, SceneState.WARMING}:
-        lines.append(say("suspended", lang))
-        return lines
+        scene = word(SCENE_WORDS, sample.scene.name, lang)
+        return [head, say("scene", lang, what=scene), say("suspended", lang)]
     lines.extend(_of_row(told, sample, classifier, lang, zone) if sample.phase is not None else _of_place(told, lang))
     past = [one for one in told.adoptions if one.captured_ns <= sample.captured_ns]
     for one in past[-ADOPTIONS:]:
@@ -88,6 +86,12 @@ def sentences(told: Explained, classifier: Classifier, lang: Lang, zone: tzinfo 
     if len(past) > ADOPTIONS:
         lines.append(say("more", lang, count=len(past) - ADOPTIONS))
     return lines
+
+
+def place_and_time(told: Explained, zone: tzinfo = UTC) -> str:
+    """Which recording, and the captured time of the frame that is explained."""
+    sample = told.sample
+    return told.recording.name if sample is None else f"{told.recording.name}, {moment(sample.captured_ns, zone)}"
 
 
 def moment(captured_ns: int, zone: tzinfo = UTC) -> str:
