@@ -87,7 +87,7 @@ def _pairs(items: list[Item], benches: tuple[Bench, Bench], faults: list[dict[st
             progress.update(task, description=item.name)
             try:
                 with item.open(lambda: None) as recording:
-                    pairs.append(compare(recording, benches, lambda: progress.advance(task)))
+                    pairs.append(compare(recording, benches, lambda looks: progress.advance(task, looks)))
             except CANNOT as error:
                 faults.append({"path": item.name, "error": f"{item.name}: {error}"})
     return pairs

@@ -69,11 +69,11 @@ def sweep(  # noqa: PLR0913  # one argument per option of the command line
     faults: list[dict[str, str]] = []
     items = named_items(paths or [], suite or [], data, faults)
     bench = bench_of(config, time_scale)
-    size = size_of(items, len(tried))
+    size = size_of(items, tried)
     console = Console(stderr=True)
     _announce(console, size, trial(items, bench), jobs)
     with _progress(console) as progress:
-        task = progress.add_task("", total=size.looks)
+        task = progress.add_task("", total=size.points * size.frames)
 
         def tick(name: str, looks: int) -> None:
             progress.update(task, advance=looks, description=name)
@@ -89,8 +89,8 @@ def sweep(  # noqa: PLR0913  # one argument per option of the command line
 
 def _announce(console: Console, size: Size, took_s: tuple[float, float] | None, jobs: int) -> None:
     console.print(
-        f"{size.points} configurations x {size.recordings} recordings: {size.frames} frames, decoded once, up to"
-        f" {size.cache_bytes / 1e6:.0f} MB on disk meanwhile; {size.looks} looks",
+        f"{size.points} configurations, {size.replays} of which detect differently, on {size.recordings} recordings:"
+        f" {size.frames} frames decoded once, {size.looks} looks, up to {size.cache_bytes / 1e6:.0f} MB on disk",
         highlight=False,
     )
     if took_s is not None:

@@ -6,7 +6,9 @@ where a write says so.
 """
 
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from functools import partial
 from tempfile import TemporaryFile
 from types import TracebackType
 from typing import Self
@@ -14,9 +16,10 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
+from config.model import Config
 from curbwatch.tuning.evaluate import OURS, Bench, score
 from curbwatch.tuning.recording import Recording
-from curbwatch.tuning.replay import Road, batch_of, cut, play
+from curbwatch.tuning.replay import Played, Road, Watcher, batch_of, cut, play
 from curbwatch.tuning.score import Result
 from schemas.crops import Piece
 from schemas.errors import FrameError
@@ -161,12 +164,46 @@ class DecodedOnce:
         self._video = seen if keep else []
 
 
-def judge(pictures: DecodedOnce, bench: Bench, tick: Callable[[], None] = lambda: None) -> Result:
-    """Play a recording through one configuration's road and score it, as ``evaluate`` does.
+def judge(
+    pictures: DecodedOnce, benches: Sequence[Bench], tick: Callable[[int], None] = lambda _looks: None
+) -> list[Result]:
+    """Play a recording through each configuration's road and score it, as ``evaluate`` does.
 
-    Raises UsageError where its media cannot be opened.
+    Those that differ in ``[alerts]`` alone detect alike, and only one of them does it. ``tick(looks)`` is called once a
+    frame of each replay, with the number of configurations that it was for. Raises UsageError where the recording's
+    media cannot be opened, ConfigError where a configuration's detector cannot be made.
     """
+    results: dict[int, Result] = {}
+    for numbers in alike([bench.config for bench in benches]):
+        played = _play(pictures, {number: benches[number] for number in numbers}, partial(tick, len(numbers)))
+        for number in numbers:
+            results[number] = score(pictures.recording, _of(played, str(number)), OURS, benches[number])
+    return [results[number] for number in range(len(benches))]
+
+
+def alike(configs: Sequence[Config]) -> list[list[int]]:
+    """The configurations' numbers, those together that detect alike."""
+    groups: dict[str, list[int]] = {}
+    for number, config in enumerate(configs):
+        groups.setdefault(config.model_dump_json(exclude={"alerts"}), []).append(number)
+    return list(groups.values())
+
+
+def _play(pictures: DecodedOnce, benches: Mapping[int, Bench], tick: Callable[[], None]) -> Played:
+    """One replay for configurations that detect alike, each a watcher named by its number."""
     recording = pictures.recording
-    road = Road(bench.config, bench.city, CameraView(recording.name, recording.zones), pictures.cut)
-    played = play(pictures.frames(), recording.name, {OURS: road}, bench.config, tick, pictures.batch)
-    return score(recording, played, OURS, bench)
+    view = CameraView(recording.name, recording.zones)
+    watchers: dict[str, Watcher] = {}
+    leader: Road | None = None
+    for number, bench in benches.items():
+        road = Road(bench.config, bench.city, view, pictures.cut, leader)
+        leader = leader or road
+        watchers[str(number)] = road
+    config = next(iter(benches.values())).config
+    return play(pictures.frames(), recording.name, watchers, config, tick, pictures.batch)
+
+
+def _of(played: Played, watcher: str) -> Played:
+    """What one watcher would have given alone."""
+    notes = {OURS: played.notes[watcher]} if watcher in played.notes else {}
+    return replace(played, alerts={OURS: played.alerts[watcher]}, notes=notes)

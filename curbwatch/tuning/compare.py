@@ -72,14 +72,16 @@ def bench_of(config: Config, time_scale_s: float | None) -> Bench:
     return Bench(config, city, time_scale_s, baseline=False)
 
 
-def compare(recording: Recording, benches: tuple[Bench, Bench], tick: Callable[[], None] = lambda: None) -> Pair:
-    """Play one recording through both, its pictures decoded once. ``tick`` is called once a frame and configuration.
+def compare(
+    recording: Recording, benches: tuple[Bench, Bench], tick: Callable[[int], None] = lambda _looks: None
+) -> Pair:
+    """Play one recording through both, its pictures decoded once. ``tick(looks)`` is called as by ``judge``.
 
     Raises UsageError where its media cannot be opened.
     """
     with Store() as store:
         pictures = DecodedOnce(recording, store, benches[0].time_scale_s)
-        first, second = (judge(pictures, bench, tick) for bench in benches)
+        first, second = judge(pictures, benches, tick)
         found = differences(first, second, reach_s=max(bench.config.vision.dwell_s for bench in benches))
         return Pair(first, second, with_pictures(found, pictures))
 

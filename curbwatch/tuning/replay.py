@@ -20,6 +20,7 @@ from config.model import Config
 from curbwatch.camera_health import readings_of
 from curbwatch.closer import Cut, look_closer
 from curbwatch.detector_choice import make_detector, whole
+from detectors.base import Detector
 from detectors.vision import VisionDetector
 from ingest.decode import cut_piece, decode_grid
 from ingest.jpeg import inspect
@@ -155,13 +156,17 @@ class Road:
     """Detector, decision and merging of one camera, as ``run`` has them; a Watcher.
 
     ``detector`` may be looked into; ``found`` is what the newest frame gave. ``cutter`` cuts pieces of the pictures
-    that are seen, where ``cut`` would do it again for each road.
+    that are seen, where ``cut`` would do it again for each road. ``leader`` is a road that sees each frame just before
+    this one and detects alike: its detections are taken.
     """
 
-    def __init__(self, config: Config, city: City, view: CameraView, cutter: Cut | None = None) -> None:
+    def __init__(
+        self, config: Config, city: City, view: CameraView, cutter: Cut | None = None, leader: "Road | None" = None
+    ) -> None:
         self._views = {view.camera_id: view}
         self._cut = cutter or cut
-        self._eyes = make_detector(config, self._views)
+        self._leader = leader
+        self._eyes: Detector = make_detector(config, self._views) if leader is None else leader._eyes  # noqa: SLF001  # of our own kind
         self._decider = Decider(city, config.alerts)
         self._sites = Sites(config.alerts.merge_iou)
         self._maturing = False
@@ -180,7 +185,10 @@ class Road:
 
     def see(self, batch: FrameBatch, frame: Frame) -> list[Alert]:
         """Alerts that this batch of one frame opens."""
-        found = look_closer(self._eyes, self._eyes.step(batch), batch, [frame], self._cut)
+        if self._leader is None:
+            found = look_closer(self._eyes, self._eyes.step(batch), batch, [frame], self._cut)
+        else:
+            found = self._leader.found
         self.found = found
         self.notes.see(found, int(batch.captured_ns[0]))
         events = self._health.see(batch, found, readings_of(self._eyes))

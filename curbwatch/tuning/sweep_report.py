@@ -1,6 +1,7 @@
 """A sweep as a page or a picture, as JSON, and as a table in the terminal."""
 
 from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -70,7 +71,7 @@ def write_plot(
 def to_dict(outcomes: Sequence[Outcome], axes: Sequence[Axis], size: Size) -> dict[str, Any]:
     """Everything for programs: knobs, points in the order of the table, numbers of those on the front."""
     return {
-        "size": {"points": size.points, "recordings": size.recordings, "frames": size.frames, "looks": size.looks},
+        "size": asdict(size) | {"looks": size.looks},
         "knobs": [
             {"key": axis.key, "unit": axis.unit, "values": list(axis.values), "about": axis.about} for axis in axes
         ],

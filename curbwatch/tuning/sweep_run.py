@@ -9,7 +9,7 @@ from multiprocessing import get_context
 from time import perf_counter
 from typing import Any
 
-from curbwatch.tuning.cache import CACHE_BYTES, DecodedOnce, Store, judge
+from curbwatch.tuning.cache import CACHE_BYTES, DecodedOnce, Store, alike, judge
 from curbwatch.tuning.evaluate import Bench
 from curbwatch.tuning.score import Result, summary
 from curbwatch.tuning.suites import Item
@@ -26,9 +26,16 @@ Tell = Callable[[str, int], None]
 
 @dataclass(frozen=True, slots=True)
 class Size:
-    """How large a sweep is: what is decoded once, what is looked at in all, bytes of the largest recording's grids."""
+    """How large a sweep is.
+
+    Attributes:
+        points, replays: configurations, and those among them that detect differently.
+        recordings, frames: of them all, decoded once.
+        cache_bytes: of the largest recording's grids.
+    """
 
     points: int
+    replays: int
     recordings: int
     frames: int
     cache_bytes: int
@@ -36,7 +43,7 @@ class Size:
     @property
     def looks(self) -> int:
         """Frames of all replays."""
-        return self.points * self.frames
+        return self.replays * self.frames
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,10 +73,12 @@ class Outcome:
         return None if rate is None else float(rate)
 
 
-def size_of(items: Sequence[Item], count: int) -> Size:
-    """How large a sweep of ``count`` configurations is; no recordings: nothing."""
+def size_of(items: Sequence[Item], points: Sequence[Point]) -> Size:
+    """How large a sweep is; no recordings: nothing."""
+    replays = len(alike([point.config for point in points]))
     longest = max((item.frames for item in items), default=0)
-    return Size(count, len(items), sum(item.frames for item in items), min(CACHE_BYTES, longest * GRID_BYTES))
+    frames, cache_bytes = sum(item.frames for item in items), min(CACHE_BYTES, longest * GRID_BYTES)
+    return Size(len(points), replays, len(items), frames, cache_bytes)
 
 
 def trial(items: Sequence[Item], bench: Bench) -> tuple[float, float] | None:
@@ -86,7 +95,7 @@ def trial(items: Sequence[Item], bench: Bench) -> tuple[float, float] | None:
             pictures = Beginning(recording, store, bench.time_scale_s)
             for _ in range(2):
                 began_s = perf_counter()
-                judge(pictures, bench)
+                judge(pictures, [bench])
                 times_s.append((perf_counter() - began_s) / max(1, pictures.seen))
     except CANNOT:
         return None
@@ -162,8 +171,7 @@ def play_all(
     try:
         with item.open(lambda: None) as recording, Store(cache_bytes) as store:
             pictures = DecodedOnce(recording, store, bench.time_scale_s)
-            benches = (replace(bench, config=point.config) for point in points)
-            return [judge(pictures, own, partial(tick, 1)) for own in benches]
+            return judge(pictures, [replace(bench, config=point.config) for point in points], tick)
     except CANNOT as error:
         return f"{item.name}: {error}"
 

@@ -1,22 +1,27 @@
 import os
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from config.model import Config
+from curbwatch.detector_choice import make_detector
 from curbwatch.tuning import cache
 from curbwatch.tuning.cache import DecodedOnce, Store, judge
 from curbwatch.tuning.compare import bench_of
 from curbwatch.tuning.evaluate import OURS, evaluate
 from curbwatch.tuning.replay import gate
+from detectors.base import Detector
 from schemas.crops import Piece
 from schemas.errors import FrameError
 from schemas.frame import Frame
+from schemas.place import CameraView
 from tests.detectors.street import Street
 from tests.tuning.clips import EVENT, THING, filmed, recorded
 
-INTAKE = Config().intake
+BASE = Config()
+INTAKE = BASE.intake
 
 
 def seen(pictures: DecodedOnce) -> list[Frame]:
@@ -113,11 +118,35 @@ def test_a_piece_is_cut_once_and_the_same_each_time(tmp_path: Path, monkeypatch:
     assert (first.shape, first.tolist()) == ((20, 15, 3), second.tolist())
 
 
-def test_what_comes_of_it_is_what_evaluate_says(tmp_path: Path) -> None:
+def test_what_comes_of_it_is_what_evaluate_says_of_each_configuration(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     recording = recorded(tmp_path / "clip", Street((THING,)), 45, events=[EVENT])
-    bench = bench_of(Config(), None)
+    benches = [
+        bench_of(
+            BASE.model_copy(
+                update={
+                    "vision": BASE.vision.model_copy(update={"dwell_s": dwell_s}),
+                    "alerts": BASE.alerts.model_copy(update={"waste_confidence": share, "stall_confidence": share}),
+                }
+            ),
+            None,
+        )
+        for dwell_s, share in ((30.0, 0.0), (90.0, 0.5), (30.0, 1.0), (30.0, 0.5))
+    ]
+    alone = [evaluate(recording, bench)[OURS] for bench in benches]
+    made: list[Config] = []
+
+    def counted(config: Config, views: Mapping[str, CameraView]) -> Detector:
+        made.append(config)
+        return make_detector(config, views)
+
+    monkeypatch.setattr("curbwatch.tuning.replay.make_detector", counted)
+    looks: list[int] = []
     with Store() as store:
         pictures = DecodedOnce(recording, store)
-        twice = [judge(pictures, bench) for _ in range(2)]
-    assert twice == [evaluate(recording, bench)[OURS]] * 2
-    assert twice[0].played.analysed > 40
+        assert judge(pictures, benches, looks.append) == alone
+        assert judge(pictures, []) == []
+    assert (len(made), looks) == (2, [3] * 45 + [1] * 45)
+    assert len({len(result.alerts) for result in alone}) > 1
+    assert alone[0].played.analysed > 40

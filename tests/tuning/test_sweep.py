@@ -191,7 +191,7 @@ def test_a_sweep_gives_each_configuration_its_own_result(tmp_path: Path) -> None
     outcomes = run(tried, items, bench, lambda name, looks: told.append((name, looks)))
     assert told == [("clip", 1)] * 45 * len(tried)
     assert [one.found["frames"]["frames"] for one in outcomes] == [45, 45, 45]
-    assert size_of(items, 3) == Size(3, 1, 45, 45 * GRID_BYTES)
+    assert size_of(items, tried) == Size(3, 3, 1, 45, 45 * GRID_BYTES)
     took_s = trial(items, bench)
     assert took_s is not None
     assert min(took_s) >= 0
@@ -216,7 +216,7 @@ def test_processes_of_their_own_change_no_result(tmp_path: Path) -> None:
 def test_nothing_takes_no_time_and_no_room(tmp_path: Path) -> None:
     bench = bench_of(BASE, None)
     items = list(items_of([recorded(tmp_path / "none", Street(), 0).folder], [], None, []))
-    assert (size_of([], 3), trial([], bench), trial(items, bench)) == (Size(3, 0, 0, 0), None, None)
+    assert (size_of([], []), trial([], bench), trial(items, bench)) == (Size(0, 0, 0, 0, 0), None, None)
     for given_ in ([], items):
         (one,) = run(points(BASE, ())[:1], given_, bench)
         assert (one.recall, one.unwanted_per_hour) == (None, None)
@@ -235,7 +235,14 @@ def test_the_verb_writes_page_and_numbers(tmp_path: Path) -> None:
         {"vision.differs_grey": 12},
         {"vision.differs_grey": 40},
     ]
-    assert found["size"] == {"points": 3, "recordings": 1, "frames": 45, "looks": 135}
+    assert found["size"] == {
+        "points": 3,
+        "replays": 3,
+        "recordings": 1,
+        "frames": 45,
+        "cache_bytes": 45 * GRID_BYTES,
+        "looks": 135,
+    }
     assert found["knobs"][0]["unit"] == "grey levels"
     page = plot.read_text(encoding="utf-8")
     assert '<a id="p2">' in page
