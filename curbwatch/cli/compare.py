@@ -16,7 +16,7 @@ from config.model import Config
 from curbwatch.cli.app import app
 from curbwatch.cli.evaluate import complain, items_of, with_dwell
 from curbwatch.cli.output import write_json
-from curbwatch.tuning.compare import DEFAULTS, Pair, bench_of, compare, to_dict
+from curbwatch.tuning.compare import DEFAULTS, Pair, bench_of, compare, refuse_detectors, to_dict
 from curbwatch.tuning.compare_report import COLUMNS, by_recording, document, figures, plain_headline, word
 from curbwatch.tuning.evaluate import Bench
 from curbwatch.tuning.report import write_page
@@ -50,6 +50,7 @@ def compare_(  # noqa: PLR0913  # one argument per option of the command line
     """Play recordings through two configurations, each picture decoded once, and show what differs."""
     one_thread()
     configs = _config(first, dwell), _config(second, dwell)
+    refuse_detectors(configs)
     benches = bench_of(configs[0], time_scale), bench_of(configs[1], time_scale)
     faults: list[dict[str, str]] = []
     items = named_items(paths or [], suite or [], data, faults)

@@ -15,7 +15,7 @@ from curbwatch.cli.app import app
 from curbwatch.cli.compare import named_items
 from curbwatch.cli.evaluate import complain, with_dwell
 from curbwatch.cli.output import write_json
-from curbwatch.tuning.compare import bench_of
+from curbwatch.tuning.compare import bench_of, refuse_detectors
 from curbwatch.tuning.suites import NAMES
 from curbwatch.tuning.sweep import FLAG, Axis, Point, points, read_axes, shown
 from curbwatch.tuning.sweep_report import (
@@ -65,6 +65,7 @@ def sweep(  # noqa: PLR0913  # one argument per option of the command line
     if dwell is not None and any(axis.key == "vision.dwell_s" for axis in axes):
         raise UsageError("--dwell and --set vision.dwell_s both say the dwell: give one of them")
     tried = points(config, axes, draw, seed)
+    refuse_detectors(point.config for point in tried)
     check_plot(plot)
     faults: list[dict[str, str]] = []
     items = named_items(paths or [], suite or [], data, faults)

@@ -1,6 +1,6 @@
 """Two configurations over the same recordings: what the second finds, loses and wrongly reports beside the first."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
@@ -8,6 +8,7 @@ from typing import Any, Literal
 from alerts.incidents import box_overlap
 from config.model import Config
 from config.pack import apply_modes, load_pack
+from curbwatch.detector_choice import make_detector
 from curbwatch.tuning.cache import DecodedOnce, Store, judge
 from curbwatch.tuning.evaluate import Bench
 from curbwatch.tuning.recording import Event, Recording
@@ -20,6 +21,16 @@ What = Literal["gained", "lost", "renamed", "false_new", "false_gone"]
 WHATS: tuple[What, ...] = ("lost", "false_new", "gained", "false_gone", "renamed")
 DEFAULTS = "defaults"  # stands for a file that sets nothing
 COUNTED = ("events", "found", "false_alarms", "duplicates", "standing_found")
+
+
+def refuse_detectors(configs: Iterable[Config]) -> None:
+    """Raise ConfigError, before an hour's work, where the detector or the model of a configuration cannot be had."""
+    seen = set()
+    for config in configs:
+        named = config.vision.detector + config.model.model_dump_json()
+        if named not in seen:
+            seen.add(named)
+            make_detector(config, {})
 
 
 @dataclass(frozen=True, slots=True)

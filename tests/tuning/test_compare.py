@@ -179,6 +179,7 @@ def test_a_recording_that_cannot_be_played_is_named_and_the_others_are_played(tm
         (["defaults", "b.toml", "."], "b.toml: vision.differs_grey = 300: should be less"),
         (["defaults", "defaults", "."], "no recording.json"),
         (["defaults", "defaults", "nowhere"], "no such folder"),
+        (["defaults", "model.toml", "."], "none.onnx"),
         (["defaults", "defaults"], "no PATH and no --suite given"),
         (["defaults", "defaults", "--suite", "moon"], "--suite moon"),
     ],
@@ -188,6 +189,7 @@ def test_a_wrong_call_says_what_is_wrong(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     Path("b.toml").write_text("[vision]\ndiffers_grey = 300\n")
+    Path("model.toml").write_text('[model]\nonnx_file = "none.onnx"\n')
     done = CliRunner().invoke(app, ["compare", *words])
     assert isinstance(done.exception, UsageError | ConfigError)
     assert said in str(done.exception)
