@@ -19,7 +19,7 @@ from schemas.place import ImageZone
 
 BEFORE_S = (600.0, 3600.0, 21_600.0, 1e9)  # tried in turn, until the kept frames show the alert again
 AFTER_S = 120.0
-BEFORE_FRAMES, AFTER_FRAMES = 24, 6  # of a slow feed at least: it must learn its street and see the thing stand
+BEFORE_FRAMES, AFTER_FRAMES = 24, 12  # of a slow feed at least: it must learn its street and see the thing stand
 STAGE = ".new-"
 
 Frames = Callable[[], Iterable[tuple[int, bytes]]]
@@ -123,8 +123,9 @@ def span(times_ns: tuple[int, ...], case: Case, before_s: float) -> tuple[int, i
     last = len(times_ns) - 1
     by_time = bisect_left(times_ns, case.opened_ns - round(before_s * 1e9))
     first = max(0, min(by_time, bisect_left(times_ns, case.appeared_ns) - BEFORE_FRAMES))
-    after = times_ns[min(last, bisect_left(times_ns, case.opened_ns) + AFTER_FRAMES)]
-    return times_ns[min(first, last)], max(case.opened_ns + round(AFTER_S * 1e9), after)
+    due_ns = max(case.opened_ns, case.appeared_ns + round(case.dwell_s * 1e9))  # a missed thing was never opened
+    after_ns = times_ns[min(last, bisect_left(times_ns, case.opened_ns) + AFTER_FRAMES)]
+    return times_ns[min(first, last)], max(due_ns + round(AFTER_S * 1e9), after_ns)
 
 
 def _thinned(

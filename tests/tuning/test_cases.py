@@ -154,6 +154,7 @@ def test_a_span_holds_what_the_detector_needs_at_any_cadence(frames: int, apart_
     assert came - inside[0] >= min(came, BEFORE_FRAMES)
     assert inside[-1] - opened >= min(frames - 1 - opened, AFTER_FRAMES)
     assert first_ns >= times[0]
+    assert last_ns >= times[came] + (90 + 120) * 10**9  # a missed thing has its whole dwell, and some more
 
 
 def test_a_span_of_a_source_without_frames_is_refused() -> None:
