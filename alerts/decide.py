@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,11 +28,13 @@ class FrameTimes:
         camera_ids: N device ids.
         captured_ns: (N,) int64, ns since 1970 UTC.
         native_px: (N, 2) int32, width and height of each original, px.
+        presets: N names of views, empty where the camera named none; (): none named any.
     """
 
     camera_ids: tuple[str, ...]
     captured_ns: NDArray[np.int64]
     native_px: NDArray[np.int32]
+    presets: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +76,11 @@ class Decider:
                 continue
             view = views.get(camera_id, CameraView(camera_id))
             native = (int(frames.native_px[frame, 0]), int(frames.native_px[frame, 1]))
+            preset = frames.presets[frame] if frames.presets else ""
+            if view.unbound(preset):
+                passed_over["preset"] += 1
+                continue
+            view = replace(view, zones=view.zones_in(preset))
             found = self._row(detections, int(row), view, captured_ns, native)
             if isinstance(found, Sighting):
                 sightings.append(found)

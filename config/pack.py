@@ -176,7 +176,7 @@ def _hours(row: HoursRow) -> Hours:
 def _camera(row: CameraRow) -> PackCamera:
     view = CameraView(
         camera_id=row.camera_id,
-        zones=tuple(ImageZone(zone.name, zone.polygon, frozenset(zone.families)) for zone in row.zones),
+        zones=tuple(ImageZone(zone.name, zone.polygon, frozenset(zone.families), zone.preset) for zone in row.zones),
         calibration=Calibration(**row.calibration.model_dump()) if row.calibration else None,
         cell_id=row.cell,
         unit_id=row.unit,

@@ -132,6 +132,7 @@ class ZoneRow(Row):
     name: DeviceId
     polygon: tuple[Point, ...]
     families: tuple[SeenFamily, ...] = Field(default=("stall", "waste"), min_length=1)
+    preset: str = Field(default="", max_length=64)
 
 
 class CameraRow(Row):

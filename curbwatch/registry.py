@@ -112,10 +112,10 @@ def load_registry(conn: Connection) -> Registry:
     """Read every device and zone as they stand; an empty registry has none."""
     with conn.transaction():
         zones: dict[str, list[ImageZone]] = {}
-        query = "select device_id, name, polygon, families from zone order by device_id, name"
-        for device_id, name, polygon, families in conn.execute(query):
+        query = "select device_id, name, polygon, families, preset from zone order by device_id, name"
+        for device_id, name, polygon, families, preset in conn.execute(query):
             corners = tuple((float(x), float(y)) for x, y in polygon)
-            zones.setdefault(device_id, []).append(ImageZone(name, corners, frozenset(families)))
+            zones.setdefault(device_id, []).append(ImageZone(name, corners, frozenset(families), preset))
         registry = Registry({}, {}, {}, {})
         query = (
             "select device_id, kind, crs, max_age_s, rate_per_s, period_s, max_bytes, aliases,"
@@ -176,6 +176,6 @@ def _write(conn: Connection, row: dict[str, Any], zones: tuple[ImageZone, ...]) 
     conn.execute("delete from zone where device_id = %s", (row["device_id"],))
     for zone in zones:
         conn.execute(
-            "insert into zone (device_id, name, polygon, families) values (%s, %s, %s::jsonb, %s)",
-            (row["device_id"], zone.name, json.dumps(zone.polygon), sorted(zone.families)),
+            "insert into zone (device_id, name, polygon, families, preset) values (%s, %s, %s::jsonb, %s, %s)",
+            (row["device_id"], zone.name, json.dumps(zone.polygon), sorted(zone.families), zone.preset),
         )

@@ -238,7 +238,7 @@ class Shard:
         rising = detections.frame[detections.phase == Phase.MATURING]
         self._maturing -= set(batch.camera_ids)
         self._maturing |= {batch.camera_ids[int(index)] for index in rising}
-        times = FrameTimes(batch.camera_ids, batch.captured_ns, batch.native_px)
+        times = FrameTimes(batch.camera_ids, batch.captured_ns, batch.native_px, batch.presets)
         decisions = tools.decider.decide(detections, times, tools.views)
         for reason, count in decisions.passed_over.items():
             tools.meter.add("tracks_passed_over", count, reason=reason)

@@ -11,11 +11,13 @@ class ImageZone:
         name: unique within the camera.
         polygon: ((x, y), …) in native px, at least three corners; empty means the whole picture.
         families: incident families that count here ("stall", "waste").
+        preset: the view that the polygon is drawn in, as a movable camera names it; empty: any.
     """
 
     name: str
     polygon: tuple[tuple[float, float], ...]
     families: frozenset[str] = frozenset({"stall", "waste"})
+    preset: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,3 +55,11 @@ class CameraView:
     cell_id: str = ""
     unit_id: str = ""
     shop_front: bool = False
+
+    def zones_in(self, preset: str) -> tuple[ImageZone, ...]:
+        """The zones that count while the camera shows a view; none drawn at all: the whole picture."""
+        return tuple(zone for zone in self.zones if zone.preset in {"", preset})
+
+    def unbound(self, preset: str) -> bool:
+        """Whether zones are drawn, but all of them in other views: then nothing counts."""
+        return bool(self.zones) and not self.zones_in(preset)

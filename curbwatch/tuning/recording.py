@@ -205,8 +205,8 @@ def _recording(folder: Path, facts: dict[str, Any]) -> Recording:
 
 def _zone(zone: dict[str, Any]) -> ImageZone:
     corners = tuple((float(x), float(y)) for x, y in zone["polygon"])
-    families = zone.get("families")
-    return ImageZone(zone["name"], corners) if not families else ImageZone(zone["name"], corners, frozenset(families))
+    families = zone.get("families") or ("stall", "waste")
+    return ImageZone(zone["name"], corners, frozenset(families), str(zone.get("preset") or ""))
 
 
 def _aware(stamp: str) -> datetime:

@@ -196,7 +196,7 @@ class Road:
         self.notes.health.update(event.kind.value for event in events if begun(event))
         self._maturing = bool((found.phase == Phase.MATURING).any())
         decisions = self._decider.decide(
-            found, FrameTimes(batch.camera_ids, batch.captured_ns, batch.native_px), self._views
+            found, FrameTimes(batch.camera_ids, batch.captured_ns, batch.native_px, batch.presets), self._views
         )
         for reason, count in decisions.passed_over.items():
             self.passed_over[reason] = self.passed_over.get(reason, 0) + count

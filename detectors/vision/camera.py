@@ -53,6 +53,8 @@ class Camera:
         leaving: tracks that ended between two frames, to be reported with the next.
         ledger: what entered the background, and the fixtures.
         bank: what the empty street looks like in each light.
+        preset: the view as the camera names it; empty: it named none.
+        unbound: whether all its zones are drawn in other views, so that nothing counts.
     """
 
     arena: Arena
@@ -65,6 +67,8 @@ class Camera:
     waking: list[Track] = field(default_factory=list)
     leaving: list[Track] = field(default_factory=list)
     ledger: Ledger = field(default_factory=Ledger)
+    preset: str = ""
+    unbound: bool = False
     bank: Bank = field(init=False)
 
     def __post_init__(self) -> None:

@@ -18,14 +18,16 @@ from detectors.vision import (
     health,
     inspection,
     memory,
+    misfit,
     snapshot,
+    views,
 )
 from detectors.vision import camera as single
 from detectors.vision.camera import Camera
-from detectors.vision.feedback_ledger import Why
 from detectors.vision.grid import Arena
 from detectors.vision.inspection import Inspection, NativeBox
 from detectors.vision.proposals import Box
+from detectors.vision.shelf import Shelf
 from detectors.vision.snapshot_state import bring_back, grid_of, remembered
 from detectors.vision.tracks import QUICK, Track
 from schemas.crops import CropBatch
@@ -37,7 +39,6 @@ from schemas.health import Reading
 from schemas.place import CameraView
 
 ADOPTIONS = 256  # kept for whoever reads them
-UNTRAINED_FRAMES = 2  # in a row that do not fit, and learning begins with the newest
 ACTIVITY_S = 120.0  # time constant of the activity (vision.md 4)
 
 
@@ -58,6 +59,7 @@ class VisionDetector:
         self._scratch: dict[tuple[int, int], memory.Scratch] = {}
         self._pictures: dict[tuple[int, int], NDArray[np.uint8]] = {}
         self._cameras: dict[str, Camera] = {}
+        self._shelves: dict[str, Shelf] = {}
         self.readings: dict[str, Reading] = {}
         self.adoptions: deque[Adoption] = deque(maxlen=ADOPTIONS)
 
@@ -70,11 +72,13 @@ class VisionDetector:
         if count == 0:
             return Detections.empty()
         shape = (int(frames.pixels.shape[1]), int(frames.pixels.shape[2]))
-        cameras = [self._camera(id_, shape, frames.native_px[k]) for k, id_ in enumerate(frames.camera_ids)]
+        cameras = [self._camera(frames, k, shape) for k in range(count)]
         arena = self._arena(shape)
         slots = np.asarray([camera.slot for camera in cameras], np.int64)
         scene, elapsed_s = _admit(arena, slots, frames)
         health.hold(arena, slots, scene)
+        unbound = np.asarray([camera.unbound for camera in cameras], np.bool_) & (scene == SceneState.OK)
+        scene[unbound] = SceneState.PRESET
         live = np.flatnonzero(scene == SceneState.OK)
         planes = self._planes(shape, len(live))
         grid.to_i420([frames.pixels[index] for index in live], planes)
@@ -85,13 +89,16 @@ class VisionDetector:
         )
         fits = begun & np.asarray([reading is health.OK for reading in told], np.bool_)
         self.readings = {frames.camera_ids[index]: told[k] for k, index in enumerate(live) if not fits[k]}
+        for index in np.flatnonzero(unbound):
+            note = f"no zone is drawn in view {cameras[index].preset!r}"
+            self.readings[frames.camera_ids[index]] = Reading(SceneState.PRESET, 0.0, note)
         _follow(arena, slots[live], seen, elapsed_s[live], fits)
         rows: list[tuple[int, Track]] = []
         for k, index in enumerate(live):
             camera, camera_id = cameras[index], frames.camera_ids[index]
             if not fits[k]:
-                scene[index] = self._unfit(camera, planes[k], told[k])
-                self._tell(camera, camera_id)
+                scene[index] = self._unfit(camera_id, planes[k], told[k])
+                self._tell(self._cameras[camera_id], camera_id)
                 continue
             exposure.normalise(planes[k], float(seen.gain[k]), seen.shift[k], shape)
             found = self._advance(camera, planes[k], float(elapsed_s[index]))
@@ -121,6 +128,7 @@ class VisionDetector:
 
     def forget(self, camera_id: str) -> None:
         """Drop one camera's state. Unknown cameras are ignored."""
+        self._shelves.pop(camera_id, None)
         camera = self._cameras.pop(camera_id, None)
         if camera is not None:
             camera.arena.give(camera.slot)
@@ -128,7 +136,7 @@ class VisionDetector:
     def snapshot(self, camera_id: str) -> bytes:
         """State of one camera; empty bytes for an unknown one."""
         camera = self._cameras.get(camera_id)
-        return b"" if camera is None else snapshot.encode(remembered(camera))
+        return b"" if camera is None else snapshot.encode(remembered(camera) | self._shelf(camera_id).pack())
 
     def restore(self, camera_id: str, state: bytes) -> None:
         """Take over a snapshot: later steps give identical results. Raises ValueError if it is not one of ours."""
@@ -138,10 +146,12 @@ class VisionDetector:
         camera = Camera(arena, arena.take(), native_px)
         try:
             bring_back(camera, arrays)
+            shelf = Shelf.unpack(arrays)
         except ValueError:
             arena.give(camera.slot)
             raise
         self.forget(camera_id)
+        self._shelves[camera_id] = shelf
         self._cameras[camera_id] = self._place(camera_id, camera)
 
     def apply(self, order: Feedback) -> None:
@@ -183,34 +193,14 @@ class VisionDetector:
             kept = self._pictures[shape] = np.empty((count, shape[0] * 3 // 2, shape[1]), np.uint8)
         return kept[:count]
 
-    def _unfit(self, camera: Camera, plane: NDArray[np.uint8], told: Reading) -> SceneState:
-        """Handle a camera's first frame, and one that is not its street: wait, and when it stays so, learn it anew."""
-        state, seen = camera.arena.state[camera.slot], told.state
-        if seen in health.NO_PICTURE:
-            return seen
-        if state["begun"] and health.comparable(told) and bank_views.take_over(camera, plane, self._knobs):
-            return SceneState.WARMING
-        if not state["begun"]:
-            single.begin(camera, plane)
-            return SceneState.WARMING
-        now_ns = int(state["last_ns"])
-        if state["changed_frames"] == 0:
-            state["changed_ns"] = now_ns
-        state["changed_frames"] += 1
-        lasted_s = (now_ns - int(state["changed_ns"])) / 1e9
-        if not state["trained"]:
-            # What was begun with may have been a lorry; one frame that does not fit may be one too.
-            if state["changed_frames"] >= UNTRAINED_FRAMES:
-                single.begin(camera, plane)
-            return seen
-        patience_s = self._knobs.dirty_s if seen in health.DIRTY else self._knobs.relearn_s
-        if lasted_s < patience_s or state["changed_frames"] < self._knobs.sightings_min:
-            return seen
-        bank_views.put_to_sleep(camera)
-        single.begin(camera, plane)
-        rows, columns = camera.arena.shape
-        camera.ledger.note(Why("relearned", now_ns, (0, 0, columns, rows)))
-        return SceneState.WARMING
+    def _unfit(self, camera_id: str, plane: NDArray[np.uint8], told: Reading) -> SceneState:
+        """Handle a frame that does not fit its camera; what to say of it."""
+        camera = self._cameras[camera_id]
+        turned, told = misfit.handle(camera, self._shelf(camera_id), plane, told, self._knobs)
+        if turned is not camera:
+            self._cameras[camera_id] = self._place(camera_id, turned)
+        self.readings[camera_id] = told
+        return told.state
 
     def _advance(self, camera: Camera, plane: NDArray[np.uint8], dt_s: float) -> list[Track]:
         """Vote, and where the background is known look after the tracks; returns those to report."""
@@ -255,22 +245,33 @@ class VisionDetector:
         new = any(track.looks < QUICK for track in camera.tracks)
         return new and _elapsed(camera, "look_ns", self._knobs.propose_s / 4)
 
-    def _camera(self, camera_id: str, shape: tuple[int, int], native_px: NDArray[np.int32]) -> Camera:
-        size = (int(native_px[0]), int(native_px[1]))
+    def _camera(self, frames: FrameBatch, index: int, shape: tuple[int, int]) -> Camera:
+        """The camera of a frame, turned to the view that the frame names; anew where its size of picture is another."""
+        camera_id, preset = frames.camera_ids[index], frames.preset(index)
+        size = (int(frames.native_px[index, 0]), int(frames.native_px[index, 1]))
         known = self._cameras.get(camera_id)
         if known is not None and known.arena.shape == shape and known.native_px == size:
-            return known
+            late = int(frames.captured_ns[index]) <= int(known.arena.state["last_ns"][known.slot])
+            if not preset or preset == known.preset or late:
+                return known
+            turned = self._place(camera_id, views.turn(known, self._shelf(camera_id), preset))
+            self._cameras[camera_id] = turned
+            return turned
         self.forget(camera_id)
         arena = self._arena(shape)
-        camera = self._place(camera_id, Camera(arena, arena.take(), size))
+        camera = self._place(camera_id, Camera(arena, arena.take(), size, preset=preset))
         self._cameras[camera_id] = camera
         return camera
+
+    def _shelf(self, camera_id: str) -> Shelf:
+        return self._shelves.setdefault(camera_id, Shelf())
 
     def _place(self, camera_id: str, camera: Camera) -> Camera:
         view = self._views.get(camera_id)
         if view is not None:
-            camera.zone = grid.zone_mask(view.zones, camera.arena.shape, camera.native_px)
-            camera.calibration = view.calibration
+            zones = view.zones_in(camera.preset)
+            camera.zone = grid.zone_mask(zones, camera.arena.shape, camera.native_px)
+            camera.calibration, camera.unbound = view.calibration, view.unbound(camera.preset)
         return camera
 
     def _arena(self, shape: tuple[int, int]) -> Arena:

@@ -83,12 +83,16 @@ class Arena:
         if not self._free:
             self._grow()
         slot = self._free.pop()
+        self.clear(slot)
+        return slot
+
+    def clear(self, slot: int) -> None:
+        """Make a slot one of a camera that has seen nothing."""
         self.state[slot] = np.zeros((), STATE)
         self.activity[slot] = 0
         self.anchor[slot] = 0
         self.health[slot] = np.zeros((), HEALTH)
         self.fine[slot] = 0
-        return slot
 
     def give(self, slot: int) -> None:
         """Return a slot for another camera."""

@@ -149,14 +149,20 @@ def _due(arena: Arena, seen: Seen, share: NDArray[np.float64]) -> NDArray[np.boo
     return np.asarray(due, np.bool_)
 
 
+def elsewhere(told: Reading) -> bool:
+    """Whether a frame shows another view, not its own a little aside."""
+    return told.state is SceneState.MOVED and told.value < OTHER_VIEW_BOTH
+
+
 def _still(arena: Arena, seen: Seen) -> NDArray[np.bool_]:
     """(N,) whether a camera shows the same picture again and again; ages the anchors.
 
     Rows above and below, where clocks stand, do not count. Byte for byte the same never comes here.
     """
-    slots, health, margin = seen.slots, arena.health, unusable.MARGIN
+    slots, health = seen.slots, arena.health
     now = sample_luma(seen.planes, arena.shape)
-    part, held = now[:, margin:-margin], arena.anchor[slots][:, :, margin:-margin]
+    rows = unusable.inner(now.shape[1])
+    part, held = now[:, rows], arena.anchor[slots][:, :, rows]
     same = (part != held[:, 0]).mean(axis=(1, 2)) <= STILL_SHARE
     off = np.maximum(part, held[:, 1]) - np.minimum(part, held[:, 1])
     near = (off > NEAR_GREY).mean(axis=(1, 2)) <= NEAR_SHARE
@@ -210,7 +216,12 @@ def _coloured(plane: Plane, shape: tuple[int, int]) -> float:
 def _diagnose(one: _Strange) -> Reading:
     """What is the matter with a frame; OK for nothing."""
     ratio = max(one.gain, 1 / one.gain)
-    if min(one.coloured, one.usual_coloured) <= GREY_SHARE and max(one.coloured, one.usual_coloured) >= COLOUR_SHARE:
+    covered = one.agree < STRANGE_VIEW and one.lost >= LOST_COVER
+    if (
+        not covered
+        and min(one.coloured, one.usual_coloured) <= GREY_SHARE
+        and max(one.coloured, one.usual_coloured) >= COLOUR_SHARE
+    ):
         gone = one.coloured <= GREY_SHARE
         return Reading(SceneState.LIGHT, one.coloured, "colours are gone" if gone else "colours are back")
     same = one.agree >= DOUBT_VIEW

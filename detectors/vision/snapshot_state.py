@@ -24,7 +24,8 @@ def remembered(camera: Camera) -> Arrays:
         "dormant": tracks.pack(camera.dormant),
         "waking": tracks.pack(camera.waking),
     }
-    return {**camera.arena.read(camera.slot), "shape": shape, **rows, **camera.bank.pack(), **camera.ledger.pack()}
+    kept = {"preset": np.frombuffer(camera.preset.encode(), np.uint8), **camera.bank.pack(), **camera.ledger.pack()}
+    return {**camera.arena.read(camera.slot), "shape": shape, **rows, **kept}
 
 
 def grid_of(arrays: Arrays) -> tuple[tuple[int, int], tuple[int, int]]:
@@ -51,3 +52,12 @@ def bring_back(camera: Camera, arrays: Arrays) -> None:
     camera.tracks = [track for track in found["tracks"] if track.phase is not Phase.GONE]
     camera.leaving = [track for track in found["tracks"] if track.phase is Phase.GONE]
     camera.dormant, camera.waking = found["dormant"], found["waking"]
+    camera.preset = _name(arrays)
+
+
+def _name(arrays: Arrays) -> str:
+    """The view that a state is of."""
+    name = arrays.get("preset")
+    if name is None or name.dtype != np.uint8:
+        raise ValueError("snapshot: the name of the view is missing")
+    return name.tobytes().decode()

@@ -26,11 +26,12 @@ def judge(
     planes: NDArray[np.uint8], slopes: Slopes, shape: tuple[int, int]
 ) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
     """(N,) scene states, OK where it may be a street, and (N,) the share that decided; N is at least 1."""
-    grey = sample_luma(planes, shape)[:, MARGIN:-MARGIN]
+    rows = inner(slopes.shape[2])
+    grey = sample_luma(planes, shape)[:, rows]
     state = np.zeros(len(planes), np.uint8)
     value = np.zeros(len(planes), np.float32)
     one, vivid, far = _colour(planes, grey, shape)
-    blank = (slopes[:, :, MARGIN:-MARGIN] == 0).all(axis=1).mean(axis=(1, 2))
+    blank = (slopes[:, :, rows] == 0).all(axis=1).mean(axis=(1, 2))
     above_dark = _share(grey > DARK_GREY)
     # From the weakest finding to the strongest: the last that is true is said.
     rules = (
@@ -45,6 +46,11 @@ def judge(
         state[true] = name
         value[true] = share[true]
     return state, value
+
+
+def inner(rows: int) -> slice:
+    """The rows of samples that count; of a small picture all do."""
+    return slice(MARGIN, rows - MARGIN) if rows > 4 * MARGIN else slice(0, rows)
 
 
 def _share(mask: NDArray[np.bool_]) -> NDArray[np.float64]:

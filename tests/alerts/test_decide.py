@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from alerts.decide import Decider, Decisions, FrameTimes
 from config.alerts import AlertKnobs
 from schemas.detections import CLASSES, Detections, Phase
+from schemas.place import CameraView, ImageZone
 from schemas.units import ns_of
 from tests.alerts.makers import (
     ALL_WEEK,
@@ -188,3 +189,19 @@ def test_every_standing_row_is_one_sighting_or_one_reason(
     found = decider(ELEVEN).decide(row, times(MONDAY_1059 + later_s * S), views)
     assert len(found.sightings) + sum(found.passed_over.values()) == 1
     assert all(sighting.family in {"stall", "waste"} for sighting in found.sightings)
+
+
+@pytest.mark.parametrize(
+    ("named", "told"),
+    [("east", "sighting"), ("west", "outside_zones"), ("north", "preset"), ("", "preset")],
+)
+def test_a_zone_counts_only_in_the_view_in_which_it_is_drawn(named: str, told: str) -> None:
+    whole = ((0.0, 0.0), (1280.0, 0.0), (1280.0, 720.0), (0.0, 720.0))
+    corner = ((0.0, 0.0), (20.0, 0.0), (20.0, 20.0), (0.0, 20.0))
+    families = frozenset({"stall", "waste"})
+    zones = (ImageZone("here", whole, families, "east"), ImageZone("there", corner, families, "west"))
+    shown = CameraView("cam-1", zones, cell_id=CELL)
+    found = decider().decide(standing(), replace(times(), presets=(named,)), {"cam-1": shown})
+    assert ([one.zone for one in found.sightings], dict(found.passed_over)) == (
+        (["here"], {}) if told == "sighting" else ([], {told: 1})
+    )

@@ -1,0 +1,2 @@
+delete from zone where preset <> '';
+alter table zone drop column preset;
