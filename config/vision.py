@@ -49,6 +49,10 @@ class VisionKnobs(Knobs):
         """What one frame counts at most, so that ``sightings_min`` of them are needed at any cadence."""
         return min(self.dt_max_s, self.static_s / (self.sightings_min - 1))
 
+    def slow(self, dt_s: float) -> bool:
+        """Whether a frame ``dt_s`` after the one before counts for half of it or less: sightings count then."""
+        return dt_s >= 2 * self.gap_s
+
     @property
     def quantum_s(self) -> float:
         """Q in use: finer than ``vote_s`` for short dwells, so that v_static is never less than 60 votes."""
@@ -66,5 +70,10 @@ class VisionKnobs(Knobs):
 
     @property
     def propose_s(self) -> float:
-        """t_prop: captured seconds between two proposal passes."""
+        """t_prop: captured seconds within which a change is followed: slow light, the votes' cap, a thing that left."""
         return 8.0 * self.scale
+
+    @property
+    def search_s(self) -> float:
+        """Captured seconds between two searches: a dwell leaves time for three of them after v_static."""
+        return min(2 * self.propose_s, (self.dwell_s - self.static_s) / 3)

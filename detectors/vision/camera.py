@@ -4,7 +4,6 @@ from dataclasses import dataclass, field
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
 from config.vision import VisionKnobs
 from detectors.vision import exposure, memory
@@ -15,15 +14,14 @@ from detectors.vision.features import measure
 from detectors.vision.feedback_ledger import Ledger, Region, Why
 from detectors.vision.grid import Arena, Plane, chroma, luma
 from detectors.vision.proposals import Blob, Box, Crop, Levels, blobs_of, cut, grow, opened
+from detectors.vision.sizes import area_min, in_zone, is_large, is_thing
 from detectors.vision.tracks import DOUBTS, Track, assign, captured, mark, pack, presence
 from detectors.vision.verify import Verdict, foreign, judge, look
 from schemas.detections import Phase
 from schemas.place import Calibration
 
-ZONE_SHARE = 0.3  # of a blob's area or of its foot that must lie inside the zones
 LARGE_PX = 300.0  # grid px of a region of other light in which a thing may be hidden
-FOOT_SHARE = 0.25  # lower part of the box that is its foot
-SPECK_PX = 2  # of an opened mask: fewer are one block of at most 6 px, smaller than anything looked for
+SPECK = 0.4  # of the least area: a compact blob has more than that left when it is opened
 NEAR_PX = 3  # around a track's box: what stands there is its part (assembly.GAP_PX)
 SURE = 0.8  # of the votes a background may keep: what a place where people pass surely had, so that no dwell is early
 
@@ -32,10 +30,11 @@ HOLE_SHARE = 0.5  # of a fixture's box: a hole of that size is the whole fixture
 
 @dataclass(frozen=True, slots=True)
 class Judge:
-    """What a look is judged by."""
+    """What a look is judged by; ``slow``: the frame counts for less than the time since the one before."""
 
     knobs: VisionKnobs
     classifier: Classifier
+    slow: bool
 
 
 @dataclass(slots=True)
@@ -172,7 +171,7 @@ def watch(camera: Camera, frame: Plane, dt_s: float, knobs: VisionKnobs) -> list
         if not track.watched(now_ns, knobs.propose_s, knobs.dwell_s):
             continue
         seen = presence(track, frame, background, candidate, shape, knobs.match_grey)
-        track.seen_ns = now_ns
+        track.seen_ns, track.there = now_ns, seen == "present"
         if seen == "present":
             track.absent_s = 0.0
         elif seen == "absent":
@@ -183,24 +182,33 @@ def watch(camera: Camera, frame: Plane, dt_s: float, knobs: VisionKnobs) -> list
             if track.phase is Phase.STANDING:
                 track.phase = Phase.GONE
                 left.append(track)
-        elif track.looks >= 2 and seen == "present" and now_ns - track.appeared_ns >= knobs.dwell_s * 1e9:
-            track.phase = Phase.STANDING
-            track.name()
     return left
 
 
-def settle(camera: Camera, frame: Plane, knobs: VisionKnobs, work: memory.Scratch) -> None:
-    """Let both models follow slow light, in the step of a vote.
+def promote(camera: Camera, knobs: VisionKnobs) -> None:
+    """Let what has stood its dwell, was looked at twice and is there in this frame count as standing."""
+    now_ns = int(camera.arena.state[camera.slot]["last_ns"])
+    for track in camera.tracks:
+        stood = track.phase is Phase.MATURING and now_ns - track.appeared_ns >= knobs.dwell_s * 1e9
+        if stood and track.looks >= 2 and track.there and track.seen_ns == now_ns:
+            track.phase = Phase.STANDING
+            track.name()
+
+
+def settle(camera: Camera, frame: Plane, dt_s: float, knobs: VisionKnobs, work: memory.Scratch) -> None:
+    """Let both models follow slow light, in the step of a vote, and cap the votes of what looks like the background.
 
     Where something stands the background keeps still: it would take over the faint parts of the thing bit by bit.
     """
-    background, candidate, _ = camera.planes()
+    background, candidate, votes = camera.planes()
     memory.follow(frame, candidate, knobs.match_grey, work)  # by what the vote found of this frame
     held = [(part, part[where].copy(), where) for track in camera.tracks for part, where in _parts(camera, track.box)]
     memory.drift(frame, background, knobs.match_grey, work)
     for part, kept, where in held:
         part[where] = kept
     relevel(camera)
+    cv2.absdiff(candidate, background, dst=work.differs)
+    memory.cap_background(votes, _limit(knobs, slow=knobs.slow(dt_s)), knobs.match_grey, work)
 
 
 def _parts(camera: Camera, box: Box) -> list[tuple[Plane, tuple[slice, slice]]]:
@@ -214,31 +222,32 @@ def _parts(camera: Camera, box: Box) -> list[tuple[Plane, tuple[slice, slice]]]:
 
 
 def propose(camera: Camera, frame: Plane, judge_by: Judge, work: memory.Scratch) -> list[Track]:
-    """Look for standing objects; returns standing tracks that turned out to be none, which are dropped.
-
-    The votes of what looks like the background are capped on the way.
-    """
+    """Look for standing objects; returns standing tracks that turned out to be none, which are dropped."""
     knobs = judge_by.knobs
     background, candidate, votes = camera.planes()
     cv2.absdiff(candidate, background, dst=work.differs)
-    memory.cap_background(votes, _limit(knobs), knobs.match_grey, work)
-    static = max(1, int(knobs.static_s / knobs.quantum_s) - 2)
+    # Of slow frames the last but one brings the first look, so that the last brings the second, which decides.
+    asked_s = knobs.static_s - (knobs.gap_s if judge_by.slow else 0.0)
+    static = max(1, int(asked_s / knobs.quantum_s) - 2)
     mask = memory.standing_mask(votes, static, knobs.differs_grey, knobs.differs_chroma, work)
     kept = None if mask is None else opened(mask)
     if kept is None or not _news(camera, kept, knobs):
         return []
-    blobs = [blob for blob in blobs_of(kept, _area_min(camera, knobs)) if _large(camera, blob, knobs)]
+    blobs = [blob for blob in blobs_of(kept, area_min(camera, knobs)) if is_large(camera, blob, knobs)]
     reach = max((camera.px_per_m(blob.box[1] + blob.box[3]) for blob in blobs), default=0.0) * knobs.join_m
     dropped: list[Track] = []
     for blob in join(blobs, reach):
-        if _in_zone(camera.zone, blob):
-            dropped.extend(_consider(camera, frame, blob, reach, judge_by))
+        # What reaches far out of the zones, as a change of light does, must not hide what stands in them.
+        for part in [blob] if in_zone(camera.zone, blob) else blob.parts():
+            if is_thing(camera, part):
+                dropped.extend(_consider(camera, frame, part, reach, judge_by))
     return dropped
 
 
 def _news(camera: Camera, kept: Plane, knobs: VisionKnobs) -> bool:
     """Whether anything in an opened mask is more than tracks that want no look yet; leaves the mask as it was."""
-    if cv2.countNonZero(kept) < SPECK_PX:
+    least = SPECK * area_min(camera, knobs)
+    if cv2.countNonZero(kept) < least:
         return False
     now_ns = int(camera.arena.state[camera.slot]["last_ns"])
     hidden = []
@@ -251,7 +260,7 @@ def _news(camera: Camera, kept: Plane, knobs: VisionKnobs) -> bool:
     rest = cv2.countNonZero(kept)
     for part, content in reversed(hidden):
         part[:] = content
-    return rest >= SPECK_PX
+    return rest >= least
 
 
 def _consider(camera: Camera, frame: Plane, seed: Blob, reach: float, judge_by: Judge) -> list[Track]:
@@ -275,14 +284,14 @@ def _consider(camera: Camera, frame: Plane, seed: Blob, reach: float, judge_by: 
     if verdict is not Verdict.OBJECT and not (track is not None and track.vouched):
         if fixture is not None and verdict is Verdict.GHOST and overlap(blob.box, fixture.box) >= HOLE_SHARE:
             camera.ledger.fixtures.remove(fixture)
-        return _doubt(camera, track, crop, blob, verdict, knobs)
+        return _doubt(camera, track, crop, blob, verdict, judge_by)
     if fixture is not None and track is None:
         if overlap(blob.box, fixture.box) >= HOLE_SHARE:
-            why = Why("fixture", now_ns, blob.box, pack([_first(camera, crop, blob, knobs)]))
+            why = Why("fixture", now_ns, blob.box, pack([_first(camera, crop, blob, judge_by)]))
             camera.ledger.settle(fixture, _adopt_region(camera, crop, None, why))
         return []
     if track is None:
-        track = Track(int(state["next_id"]), blob.box, blob.area, _appeared(camera, crop, knobs), now_ns)
+        track = Track(int(state["next_id"]), blob.box, blob.area, _appeared(camera, crop, judge_by), now_ns)
         state["next_id"] += 1
         camera.tracks.append(track)
     track.follow(blob)
@@ -307,14 +316,14 @@ def _owner(camera: Camera, blob: Blob, reach: float) -> Track | None:
     return first
 
 
-def _first(camera: Camera, crop: Crop, blob: Blob, knobs: VisionKnobs) -> Track:
+def _first(camera: Camera, crop: Crop, blob: Blob, judge_by: Judge) -> Track:
     """What would be a track, had it not been adopted at the first look; without a number."""
     now_ns = int(camera.arena.state[camera.slot]["last_ns"])
-    return Track(0, blob.box, blob.area, _appeared(camera, crop, knobs), now_ns)
+    return Track(0, blob.box, blob.area, _appeared(camera, crop, judge_by), now_ns)
 
 
 def _doubt(
-    camera: Camera, track: Track | None, crop: Crop, blob: Blob, verdict: Verdict, knobs: VisionKnobs
+    camera: Camera, track: Track | None, crop: Crop, blob: Blob, verdict: Verdict, judge_by: Judge
 ) -> list[Track]:
     if track is not None:
         track.doubts += 1
@@ -324,7 +333,7 @@ def _doubt(
         camera.tracks.remove(track)
     lit = verdict is not Verdict.GHOST and blob.area >= LARGE_PX
     now_ns = int(camera.arena.state[camera.slot]["last_ns"])
-    why = Why(verdict.name.lower(), now_ns, blob.box, pack([track or _first(camera, crop, blob, knobs)]))
+    why = Why(verdict.name.lower(), now_ns, blob.box, pack([track or _first(camera, crop, blob, judge_by)]))
     _adopt_region(camera, crop, foreign(crop) if lit else None, why)
     if track is None or track.phase is not Phase.STANDING:
         return []
@@ -332,17 +341,19 @@ def _doubt(
     return [track]
 
 
-def _limit(knobs: VisionKnobs) -> int:
-    """Votes that a background pixel keeps at most."""
-    return max(1, int(min(knobs.background_s, 2 * knobs.gap_s) / knobs.quantum_s))
+def _limit(knobs: VisionKnobs, *, slow: bool) -> int:
+    """Votes that a background pixel keeps at most: with slow frames one of them, so that one turns it."""
+    most_s = knobs.gap_s if slow else min(knobs.background_s, 2 * knobs.gap_s)
+    return max(1, int(most_s / knobs.quantum_s))
 
 
-def _appeared(camera: Camera, crop: Crop, knobs: VisionKnobs) -> int:
+def _appeared(camera: Camera, crop: Crop, judge_by: Judge) -> int:
     """When the object came: its own votes ago, and before that the time it took to vote the background out."""
     cast = crop.votes[crop.mask > 0]
     state = camera.arena.state[camera.slot]
     upper = 3 * (len(cast) - 1) // 4  # three quarters came no earlier; np.percentile takes 20 times as long
-    age_s = (float(np.partition(cast, upper)[upper]) + SURE * _limit(knobs)) * knobs.quantum_s
+    won = 0.0 if judge_by.slow else SURE * _limit(judge_by.knobs, slow=False)  # one slow frame turns a background
+    age_s = (float(np.partition(cast, upper)[upper]) + won) * judge_by.knobs.quantum_s
     slot = camera.slot
     marks_s, marks_ns = camera.arena.history_s[slot], camera.arena.history_ns[slot]
     return captured(int(state["last_ns"]), float(state["clock_s"]), age_s, marks_s, marks_ns)
@@ -369,20 +380,3 @@ def _forget_region(candidate: Plane, background: Plane, votes: Plane, box: Box, 
     for new, old, cast in zip(chroma(candidate, shape), chroma(background, shape), chroma(votes, shape), strict=True):
         new[half] = old[half]
         cast[half] = 0
-
-
-def _area_min(camera: Camera, knobs: VisionKnobs) -> float:
-    return float(knobs.area_min_px) if camera.calibration is None else min(8.0, knobs.area_min_px)
-
-
-def _large(camera: Camera, blob: Blob, knobs: VisionKnobs) -> bool:
-    scale = camera.px_per_m(blob.box[1] + blob.box[3])
-    return scale == 0 or blob.area >= knobs.area_min_m2 * scale * scale
-
-
-def _in_zone(zone: NDArray[np.uint8] | None, blob: Blob) -> bool:
-    if zone is None:
-        return True
-    x, y, w, h = blob.box
-    foot = max(1, round(h * FOOT_SHARE))
-    return bool((zone[y + h - foot : y + h, x : x + w] > 0).mean() >= ZONE_SHARE)

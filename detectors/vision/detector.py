@@ -218,15 +218,15 @@ class VisionDetector:
             left += bank_views.wake(camera, plane, dt_s, self._knobs)
         if voted:
             left += single.watch(camera, plane, dt_s, self._knobs)
-            settle = _elapsed(camera, "slow_ns", self._knobs.propose_s)
-            if settle or self._wanted(camera):
-                judge = single.Judge(self._knobs, self._classifier)
-                if settle:
-                    single.settle(camera, plane, self._knobs, work)
-                    feedback.end_fixtures(camera, self._knobs)
-                    left += feedback.adopt_others(camera, self._knobs)
-                    bank_views.keep(camera, self._knobs)
+            if _elapsed(camera, "slow_ns", self._knobs.propose_s):
+                single.settle(camera, plane, dt_s, self._knobs, work)
+                feedback.end_fixtures(camera, self._knobs)
+                left += feedback.adopt_others(camera, self._knobs)
+                bank_views.keep(camera, self._knobs)
+            if _elapsed(camera, "look_ns", self._search_s(camera, dt_s)):
+                judge = single.Judge(self._knobs, self._classifier, slow=self._knobs.slow(dt_s))
                 left += single.propose(camera, plane, judge, work)
+            single.promote(camera, self._knobs)
         return camera.tracks + left
 
     def _tell(self, camera: Camera, camera_id: str) -> None:
@@ -240,10 +240,12 @@ class VisionDetector:
             )
         camera.ledger.news.clear()
 
-    def _wanted(self, camera: Camera) -> bool:
-        """Whether something new waits for its first looks, which come sooner than the next pass."""
+    def _search_s(self, camera: Camera, dt_s: float) -> float:
+        """Captured seconds after which a camera is searched again: sooner for the first looks at what is new."""
+        if self._knobs.slow(dt_s):
+            return 0.0
         new = any(track.looks < QUICK for track in camera.tracks)
-        return new and _elapsed(camera, "look_ns", self._knobs.propose_s / 4)
+        return self._knobs.search_s / 4 if new else self._knobs.search_s
 
     def _camera(self, frames: FrameBatch, index: int, shape: tuple[int, int]) -> Camera:
         """The camera of a frame, turned to the view that the frame names; anew where its size of picture is another."""

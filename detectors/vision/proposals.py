@@ -25,6 +25,10 @@ class Blob:
     area: float
     outlines: tuple[NDArray[np.int32], ...]
 
+    def parts(self) -> "list[Blob]":
+        """One blob for each outline; none for a single one."""
+        return [_of((outline,)) for outline in self.outlines] if len(self.outlines) > 1 else []
+
 
 @dataclass(frozen=True, slots=True)
 class Levels:

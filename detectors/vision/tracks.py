@@ -13,7 +13,7 @@ from detectors.vision.grid import HISTORY, Plane, chroma, luma
 from detectors.vision.proposals import Blob, Box
 from schemas.detections import CLASSES, Phase
 
-QUICK = 4  # looks at an object at every proposal pass
+QUICK = 3  # looks at an object in every search
 LOOKS = 12  # looks that tell all there is to tell
 LOOK_S = 60.0  # longest time between two looks
 FADE = 0.95  # weight of the older looks at each new one
@@ -25,6 +25,8 @@ EVENTS = 2  # the first of CLASSES, stall and waste, can become incidents
 SURE = 0.5  # probability from which a thing has its name
 PRESENT = 0.4  # share of an object's pixels that must look as before
 ABSENT = 0.5  # share that shows the background instead
+NEARLY_S = 1e-6  # the vote clock is a sum of fractions
+CAPPED = 1.5  # captured time over the vote clock's from which a gap is a capped one
 FADED = 0.25  # share of its area below which the memory has forgotten it
 TRACK = np.dtype(
     [
@@ -70,6 +72,7 @@ class Track:
         weight, logs: fading count and (6,) sum of the log probabilities.
         crops, crop_ns, crop_logs: pieces of the original looked at, when last, (6,) sum of their log probabilities.
         features: (F,) of the newest look.
+        there: whether it was to be seen at ``seen_ns``; of use in that step only.
     """
 
     id: int
@@ -91,6 +94,7 @@ class Track:
     crop_ns: int = 0
     crop_logs: NDArray[np.float64] = field(default_factory=lambda: np.zeros(len(CLASSES)))
     features: NDArray[np.float32] = field(default_factory=lambda: np.zeros(len(NAMES), np.float32))
+    there: bool = False
 
     def due(self, now_ns: int, spacing_s: float) -> bool:
         """Whether another look is worth its time: at once, then after ``spacing_s`` and twice as long each time.
@@ -223,6 +227,7 @@ def captured(
 ) -> int:
     """When the vote clock showed ``clock_s - age_s``: votes of capped gaps turned back into captured time.
 
+    Within a gap that was capped nobody knows: its end counts, so that a dwell is rather late than early.
     ``marks_s`` and ``marks_ns`` are (48,) and ascending; unused ones are 0 in ``marks_ns`` and come first.
     """
     used = marks_ns > 0
@@ -231,6 +236,9 @@ def captured(
     then = clock_s - age_s
     if then < clocks[0]:
         return now_ns + int(times[0] - (clocks[0] - then) * 1e9)
+    upper = int(np.searchsorted(clocks, then - NEARLY_S))
+    if upper > 0 and times[upper] - times[upper - 1] > CAPPED * 1e9 * (clocks[upper] - clocks[upper - 1]):
+        return now_ns + int(times[upper])
     return now_ns + int(np.interp(then, clocks, times))
 
 
