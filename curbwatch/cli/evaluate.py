@@ -163,7 +163,7 @@ def _show(found: dict[str, Any]) -> None:
     console.print(table)
     heads = ("hours", "events", "found", "95 %", "false", "per h", "doubled", "late", "p90")
     parts = {name: row for name, row in found["by_condition"].items() if len(found["by_condition"]) > 1}
-    widths = {f"{name} px wide": row for name, row in found["by_width_px"].items() if row["events"]}
+    widths = {f"{name} px": row for name, row in found["by_width_px"].items() if row["events"]}
     for rows in (parts, widths):
         if rows:
             split = _table("", heads)

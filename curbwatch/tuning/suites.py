@@ -9,12 +9,10 @@ from tempfile import TemporaryDirectory
 
 from curbwatch.tuning import composite, synthetic
 from curbwatch.tuning.recording import Recording
-from curbwatch.tuning.suite import FRAMES, City, build
-from curbwatch.tuning.suite import SUITES as CITIES
 from schemas.errors import UsageError
 
 COMPOSITES = ("composite", "composite-full")
-NAMES = (*synthetic.SETS, *COMPOSITES, *CITIES)
+NAMES = (*synthetic.SETS, *COMPOSITES)
 
 Tick = Callable[[], None]
 Opener = Callable[[Tick], AbstractContextManager[Recording]]
@@ -43,8 +41,6 @@ def items(suite: str, data: Path | None) -> list[Item]:
     """
     if suite in synthetic.SETS:
         return [Item(street.name, street.frames, partial(_synthetic, street)) for street in synthetic.SETS[suite]]
-    if suite in CITIES:
-        return [Item(city.name, FRAMES, partial(_city, city)) for city in CITIES[suite]]
     if suite not in COMPOSITES:
         raise UsageError(f"--suite {suite}: there are {', '.join(NAMES)}")
     if data is None:
@@ -67,9 +63,3 @@ def _synthetic(street: synthetic.Street, tick: Tick) -> AbstractContextManager[R
 def _composite(maker: composite.Maker, one: composite.Composite, tick: Tick) -> Iterator[Recording]:
     with TemporaryDirectory(prefix="curbwatch-composite-") as folder:
         yield maker.make(one, Path(folder) / one.name, tick)
-
-
-@contextmanager
-def _city(city: City, tick: Tick) -> Iterator[Recording]:
-    with TemporaryDirectory(prefix="curbwatch-suite-") as folder:
-        yield build(city, Path(folder) / city.name, tick=tick)
