@@ -76,4 +76,4 @@ def best_scores(classes: NDArray[np.int64], scores: Sequence[float] | NDArray[np
     """(6,) best score per class of CLASSES of some finds; zeros for none."""
     best = np.zeros(len(CLASSES), np.float64)
     np.maximum.at(best, classes, np.asarray(scores, np.float64))
-    return np.minimum(best, 1 - SMALLEST)
+    return best

@@ -88,6 +88,15 @@ def test_a_box_beyond_the_picture_is_cut_at_its_edge(
     assert back.tolist() == [[0, 0, *size_px]]
 
 
+@given(SIZES, INPUTS, HOW)
+def test_what_is_drawn_is_the_whole_picture(size_px: tuple[int, int], input_px: tuple[int, int], how: str) -> None:
+    fit = place(size_px, input_px, how)
+    drawn = draw(np.full((size_px[1], size_px[0], 3), 200, np.uint8), input_px, fit)
+    rows, columns = np.nonzero(drawn[..., 0] == 200)
+    edges = np.asarray([[columns.min(), rows.min(), columns.max() + 1, rows.max() + 1]], np.float32)
+    assert np.allclose(fit.back(edges), [[0, 0, *size_px]], atol=0.01)
+
+
 def test_a_wide_picture_lies_in_the_middle_with_grey_around_it() -> None:
     picture = np.full((10, 40, 3), 200, np.uint8)
     drawn = draw(picture, (64, 64), place((40, 10), (64, 64), "centre"))

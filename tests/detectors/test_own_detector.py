@@ -1,12 +1,16 @@
 """An operator's model beside our detector: it corrects classes, finds what we do not see, costs what it may."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from numpy.typing import NDArray
 
 from detectors.onnx.detector import OwnModelDetector
-from detectors.onnx.views import MAGIC
+from detectors.onnx.views import MAGIC, VIEW
+from detectors.vision import snapshot
 from schemas.detections import Detections, Evidence, Phase, SceneState
 from schemas.errors import UsageError
 from schemas.feedback import Feedback, Fixture, Ignore, Undo
@@ -96,13 +100,27 @@ def test_a_picture_that_was_lost_is_asked_for_again() -> None:
 
 
 def test_each_is_shown_only_the_pieces_that_it_wanted() -> None:
-    inner = Inner({1: [THERE, (8, Phase.MATURING, BOX)], 2: [THERE]}, asks=frozenset({8}))
+    both: list[Row] = [THERE, (8, Phase.MATURING, BOX)]
+    inner = Inner({1: both, 2: both}, asks=frozenset({8}))
     model = Model([PIECE])
     detector = beside(inner, model)
     look(detector, frames(1))
     assert (inner.shown, model.looks) == ([8], 2)
     look(detector, frames(2))
-    assert (inner.shown, model.looks) == ([8], 2)
+    assert (inner.shown, model.looks) == ([8, 8], 2)
+
+
+def test_a_whole_picture_that_only_we_wanted_is_not_shown_to_the_model() -> None:
+    inner, model = Inner(asks_whole=True), Model([WHOLE])
+    detector = beside(inner, model, **{**OWN, "every_s": 100.0})
+    for second in (200, 205, 210):
+        look(detector, frames(second))
+    assert (len(inner.shown), model.looks) == (3, 1)
+
+
+def test_what_the_model_was_not_asked_about_is_exactly_as_we_have_it() -> None:
+    found = look(beside(Inner(standing(1)), Model([PIECE]), **OWN), frames(1))
+    assert found.posterior.tolist() == [np.asarray(UNSURE, np.float32).tolist()]
 
 
 def test_what_was_once_called_waste_stays_waste_whatever_the_model_says_later() -> None:
@@ -192,6 +210,28 @@ def test_a_thing_that_leaves_is_reported_gone_once() -> None:
         phases += [row[1] for row in named(look(detector, frames(second)))]
     assert phases.count("GONE") == 1
     assert phases[-1] == "GONE"
+
+
+def test_a_thing_that_is_missed_for_a_while_has_not_left() -> None:
+    model = Model([WHOLE])
+    detector = beside(Inner(), model, dwell_s=30.0, **{**OWN, "every_s": 2.0})
+    told = {}
+    for second in range(10, 120, 2):
+        model.said = [WHOLE] if second <= 50 else []
+        told[second] = [row[1] for row in named(look(detector, frames(second)))]
+    assert told[78] == ["STANDING"]
+    assert told[80] == ["GONE"]
+
+
+def test_its_number_is_not_used_again_when_all_is_forgotten() -> None:
+    model = Model([WHOLE])
+    detector = stood(Inner(), model)
+    first = look(detector, frames(51)).track_id.tolist()
+    detector.forget("cam-0")
+    for second in range(55, 100, 5):
+        again = look(detector, frames(second)).track_id.tolist()
+    assert len(first) == len(again) == 1
+    assert first != again
 
 
 def test_where_we_have_a_track_ourselves_the_model_makes_no_second_one() -> None:
@@ -335,6 +375,21 @@ def test_a_snapshot_that_is_none_is_refused_and_changes_nothing(state: bytes) ->
     with pytest.raises(ValueError, match="snapshot"):
         beside(inner, Model()).restore("cam-0", state)
     assert inner.known == set()
+
+
+def test_a_snapshot_with_other_columns_is_refused() -> None:
+    right = {"views": np.zeros(0, VIEW), "marks": np.zeros(3, np.int64)}
+    wrong: list[dict[str, NDArray[Any]]] = [
+        {**right, "marks": np.zeros(2, np.int64)},
+        {**right, "marks": np.zeros(3)},
+        {**right, "views": np.zeros(1)},
+        {**right, "spots": np.zeros(1)},
+        {"marks": right["marks"]},
+    ]
+    for arrays in wrong:
+        own = snapshot.encode(arrays)
+        with pytest.raises(ValueError, match="of another type"):
+            beside(Inner(), Model()).restore("cam-0", MAGIC + len(own).to_bytes(4, "big") + own + b"inner")
 
 
 def test_a_damaged_snapshot_is_refused() -> None:

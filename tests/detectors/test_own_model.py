@@ -85,6 +85,19 @@ def test_a_picture_of_another_shape_is_fitted_and_its_finds_lie_right() -> None:
     ]
 
 
+@pytest.mark.parametrize(("layout", "count"), [("yolov8", 1), ("end_to_end", 2)])
+def test_two_boxes_on_one_thing_are_one_unless_the_model_sees_to_that(
+    layout: str, count: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rows = np.asarray([[10, 10, 20, 20, 0.9, 0], [10, 11, 20, 20, 0.8, 0]], np.float32)
+    if layout == "yolov8":
+        rows = np.pad(np.asarray([[20, 20, 9, 9, 0.9, 0], [20, 21, 9, 9, 0.8, 0]], np.float32).T, ((0, 0), (0, 9)))
+    model = OnnxModel(colour_model(), reading())
+    model.layout = layout
+    monkeypatch.setattr(model, "_run", lambda _: [rows[None]])
+    assert len(model.find(scene())) == count
+
+
 def test_the_same_picture_gives_the_same_finds() -> None:
     rng = np.random.default_rng(3)
     picture = rng.integers(0, 60, (90, 70, 3), np.uint8) + np.asarray((0, 0, 150), np.uint8)
