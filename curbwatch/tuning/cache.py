@@ -200,7 +200,7 @@ def _play(pictures: DecodedOnce, benches: Mapping[int, Bench], tick: Callable[[]
         leader = leader or road
         watchers[str(number)] = road
     config = next(iter(benches.values())).config
-    return play(pictures.frames(), recording.name, watchers, config, tick, pictures.batch)
+    return play(pictures.frames(), recording.name, watchers, config, tick, pictures.batch, recording.presets)
 
 
 def _of(played: Played, watcher: str) -> Played:

@@ -41,7 +41,8 @@ def evaluate(recording: Recording, bench: Bench, tick: Callable[[], None] = lamb
     watchers: dict[str, Watcher] = {OURS: Road(bench.config, bench.city, view)}
     if bench.baseline:
         watchers[BASELINE] = DualMog2(bench.config.vision, view)
-    played = play(recording.frames(bench.time_scale_s), recording.name, watchers, bench.config, tick)
+    frames = recording.frames(bench.time_scale_s)
+    played = play(frames, recording.name, watchers, bench.config, tick, presets=recording.presets)
     return {name: score(recording, played, name, bench) for name in watchers}
 
 

@@ -62,6 +62,7 @@ class Recording:
         events, standing: what must be found; boxes of what is there from the first frame on.
         standing_until: for each of ``standing`` the frame at which it is gone; None where it stays.
         distractors: what must raise no alert, where the recording says so.
+        presets: name of the view of each frame, for cameras that turn; empty: one view.
         condition: of light, weather or making, as the recording names it; ``recorded`` where it does not.
     """
 
@@ -78,6 +79,7 @@ class Recording:
     condition: str = "recorded"
     standing_until: tuple[int | None, ...] = ()
     distractors: tuple[Distractor, ...] = ()
+    presets: tuple[str, ...] = ()
 
     def jpegs(self) -> Iterator[bytes]:
         """Yield each frame as it would travel: pictures as they are, frames of a video as JPEG."""
@@ -200,6 +202,7 @@ def _recording(folder: Path, facts: dict[str, Any]) -> Recording:
         condition=str(facts.get("condition") or "recorded"),
         standing_until=tuple(_frame(entry.get("gone_by_frame")) for entry in standing),
         distractors=tuple(_distractor(entry) for entry in facts.get("distractors") or ()),
+        presets=tuple(str(name or "") for name in facts.get("presets") or ()),
     )
 
 

@@ -254,11 +254,13 @@ def play(
     config: Config,
     tick: Callable[[], None] = lambda: None,
     decode: Callable[[Frame], FrameBatch] | None = None,
+    presets: Sequence[str] = (),
 ) -> Played:
     """Play (captured_ns, JPEG) frames of one camera to ``watchers``; the first of them decides the analysis period.
 
     Unusable frames are counted. ``tick`` is called once a frame. ``decode`` gives a frame's batch where another than
-    ``batch_of`` is to; a frame is looked at before the next one is asked for.
+    ``batch_of`` is to; a frame is looked at before the next one is asked for. ``presets``: of each frame, for a camera
+    that turns; where they end, or are none, a frame has none.
     """
     first = next(iter(watchers.values()), None)
     vision = config.vision
@@ -274,7 +276,8 @@ def play(
         tick()
         times.append(captured_ns)
         try:
-            frame = gate(camera_id, captured_ns, jpeg, config.intake)
+            preset = presets[len(times) - 1] if len(times) <= len(presets) else ""
+            frame = gate(camera_id, captured_ns, jpeg, config.intake, preset)
             if slots.put(frame):
                 continue
             taken, _ = slots.take(1, captured_ns)
@@ -310,7 +313,7 @@ def cut(wanted: Sequence[tuple[Frame, Piece]]) -> list[NDArray[np.uint8] | Frame
     return found
 
 
-def gate(camera_id: str, captured_ns: int, jpeg: bytes, intake: IntakeKnobs) -> Frame:
+def gate(camera_id: str, captured_ns: int, jpeg: bytes, intake: IntakeKnobs, preset: str = "") -> Frame:
     """A picture as a frame whose receive time is its captured one. Raises FrameError as the live gate does."""
     header = inspect(jpeg, max_bytes=intake.frame_max_bytes, max_pixels=intake.frame_max_pixels)
     return Frame(
@@ -320,6 +323,7 @@ def gate(camera_id: str, captured_ns: int, jpeg: bytes, intake: IntakeKnobs) -> 
         jpeg,
         header.width,
         header.height,
+        preset=preset,
         grey=header.components == 1,
         progressive=header.progressive,
     )

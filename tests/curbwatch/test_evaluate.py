@@ -13,8 +13,9 @@ from curbwatch.cli import evaluate as verb
 from curbwatch.cli.app import app
 from curbwatch.tuning.evaluate import BASELINE, OURS, Bench, evaluate, report
 from curbwatch.tuning.recording import Recording, encode, read_recording
-from curbwatch.tuning.replay import Road, play
+from curbwatch.tuning.replay import Alert, Notes, Road, play
 from schemas.errors import CurbwatchError, UsageError
+from schemas.frame import Frame, FrameBatch
 from schemas.place import CameraView
 from tests.detectors.street import NATIVE, Street, Thing
 
@@ -90,6 +91,26 @@ def test_the_baseline_finds_a_thing_and_both_are_scored(bench: Bench, tmp_path: 
     assert [one.alert is not None for one in both[BASELINE].matches] == [True]
     assert both[BASELINE].false_alarms == ()
     assert len(both[OURS].matches) == 1
+
+
+def test_each_frame_has_the_preset_that_the_recording_gives_it(bench: Bench, tmp_path: Path) -> None:
+    class Seen:
+        def __init__(self) -> None:
+            self.presets: list[str] = []
+            self.notes = Notes()
+
+        def see(self, batch: FrameBatch, frame: Frame) -> list[Alert]:
+            assert batch.presets == (frame.preset,)
+            self.presets.append(frame.preset)
+            return []
+
+        def maturing(self) -> bool:
+            return False
+
+    recording = recorded(tmp_path / "turns", Street(), 4, presets=["gate", "kerb", None])
+    seen = Seen()
+    play(recording.frames(4.0), "c", {"": seen}, bench.config, presets=recording.presets)
+    assert seen.presets == ["gate", "kerb", "", ""]
 
 
 def test_health_events_of_a_replay_are_counted_by_kind(bench: Bench, tmp_path: Path) -> None:
