@@ -20,6 +20,11 @@ NATIVE = (640, 360)
 STALL, WASTE, OTHER = 0, 1, 5
 UNSURE = (0.15, 0.25, 0.1, 0.05, 0.05, 0.4)
 Row = tuple[int, Phase, tuple[float, float, float, float]]  # track, phase, box
+BOX = (100.0, 100.0, 80.0, 60.0)
+PIECE = ((40.0, 40.0, 80.0, 60.0), 0.9, WASTE)  # where the box lies in its own piece
+THERE: Row = (7, Phase.STANDING, BOX)
+WHOLE = ((300.0, 200.0, 60.0, 40.0), 0.8, STALL)
+OWN = {"on_tracks": False, "every_s": 10.0, "seen_min": 3, "seen_of": 5}
 
 
 @dataclass

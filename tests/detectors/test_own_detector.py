@@ -1,24 +1,22 @@
 """An operator's model beside our detector: it corrects classes, finds what we do not see, costs what it may."""
 
-from typing import Any
-
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
-from numpy.typing import NDArray
 
 from detectors.onnx.detector import OwnModelDetector
-from detectors.onnx.views import MAGIC, VIEW
-from detectors.vision import snapshot
 from schemas.detections import Detections, Evidence, Phase, SceneState
 from schemas.errors import UsageError
 from schemas.feedback import Feedback, Fixture, Ignore, Undo
 from schemas.health import Reading
 from tests.detectors.scripted_own import (
+    BOX,
+    OWN,
+    PIECE,
     STALL,
+    THERE,
     UNSURE,
     WASTE,
+    WHOLE,
     Inner,
     Model,
     Row,
@@ -28,10 +26,6 @@ from tests.detectors.scripted_own import (
     named,
 )
 from tests.detectors.street import as_bytes
-
-BOX = (100.0, 100.0, 80.0, 60.0)
-PIECE = ((40.0, 40.0, 80.0, 60.0), 0.9, WASTE)  # where the box lies in its own piece
-THERE: Row = (7, Phase.STANDING, BOX)
 
 
 def standing(*seconds: int, row: Row = THERE) -> dict[int, list[Row]]:
@@ -140,10 +134,6 @@ def test_cameras_of_one_batch_do_not_hear_of_one_another() -> None:
     assert [row[2] for row in named(together)] == ["waste", "other"]
     alone = beside(inner, Model([PIECE]))
     assert as_bytes(look(alone, frames(1))) == as_bytes(together.where(together.frame == 0))[1:]
-
-
-WHOLE = ((300.0, 200.0, 60.0, 40.0), 0.8, STALL)
-OWN = {"on_tracks": False, "every_s": 10.0, "seen_min": 3, "seen_of": 5}
 
 
 def play(
@@ -339,66 +329,6 @@ def test_forgetting_a_camera_forgets_what_the_model_said() -> None:
     detector.forget("nobody")
     assert len(detector.step(frames(45))) == 0
     assert detector.snapshot("nobody") == b""
-
-
-@settings(max_examples=25)
-@given(cut=st.integers(0, 24), gaps=st.lists(st.integers(1, 12), min_size=25, max_size=25), seed=st.integers(0, 999))
-def test_a_restored_camera_goes_on_as_if_nothing_had_happened(cut: int, gaps: list[int], seed: int) -> None:
-    rng = np.random.default_rng(seed)
-    seconds = np.cumsum(gaps).tolist()
-    rows = {int(second): [THERE] for second in seconds if rng.random() < 0.7}
-    says = [[PIECE, WHOLE][: int(rng.integers(0, 3))] for _ in seconds]
-    knobs: dict[str, object] = {**OWN, "on_tracks": True, "look_s": 5.0}
-    straight, model = beside(Inner(rows), Model(), 30.0, **knobs), Model()
-    resumed, other = beside(Inner(rows), model, 30.0, **knobs), Model()
-    straight._model = other
-    for k, second in enumerate(seconds):
-        if k == cut:
-            state = resumed.snapshot("cam-0")
-            resumed = beside(Inner(rows), model, 30.0, **knobs)
-            if state:
-                resumed.restore("cam-0", state)
-        model.said = other.said = says[k]
-        assert as_bytes(look(resumed, frames(second))) == as_bytes(look(straight, frames(second)))
-    assert resumed.snapshot("cam-0") == straight.snapshot("cam-0")
-
-
-def test_a_snapshot_from_before_the_model_is_taken_over() -> None:
-    detector = beside(Inner(), Model())
-    detector.restore("cam-0", b"inner")
-    assert detector.snapshot("cam-0").startswith(MAGIC)
-
-
-@pytest.mark.parametrize("state", [b"", b"rubbish", MAGIC, MAGIC + b"\x00\x00\x00\x05inner", MAGIC + b"\xff" * 40])
-def test_a_snapshot_that_is_none_is_refused_and_changes_nothing(state: bytes) -> None:
-    inner = Inner()
-    with pytest.raises(ValueError, match="snapshot"):
-        beside(inner, Model()).restore("cam-0", state)
-    assert inner.known == set()
-
-
-def test_a_snapshot_with_other_columns_is_refused() -> None:
-    right = {"views": np.zeros(0, VIEW), "marks": np.zeros(3, np.int64)}
-    wrong: list[dict[str, NDArray[Any]]] = [
-        {**right, "marks": np.zeros(2, np.int64)},
-        {**right, "marks": np.zeros(3)},
-        {**right, "views": np.zeros(1)},
-        {**right, "spots": np.zeros(1)},
-        {"marks": right["marks"]},
-    ]
-    for arrays in wrong:
-        own = snapshot.encode(arrays)
-        with pytest.raises(ValueError, match="of another type"):
-            beside(Inner(), Model()).restore("cam-0", MAGIC + len(own).to_bytes(4, "big") + own + b"inner")
-
-
-def test_a_damaged_snapshot_is_refused() -> None:
-    detector = beside(Inner(), Model([WHOLE]), **OWN)
-    look(detector, frames(10))
-    state = detector.snapshot("cam-0")
-    assert state
-    with pytest.raises(ValueError, match="snapshot"):
-        detector.restore("cam-0", state[:40] + bytes([state[40] ^ 1]) + state[41:])
 
 
 def test_what_the_inner_detector_measured_of_a_scene_is_handed_on() -> None:
