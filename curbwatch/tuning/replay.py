@@ -276,8 +276,7 @@ def play(
         tick()
         times.append(captured_ns)
         try:
-            preset = presets[len(times) - 1] if len(times) <= len(presets) else ""
-            frame = gate(camera_id, captured_ns, jpeg, config.intake, preset)
+            frame = gate(camera_id, captured_ns, jpeg, config.intake, "".join(presets[len(times) - 1 : len(times)]))
             if slots.put(frame):
                 continue
             taken, _ = slots.take(1, captured_ns)
@@ -288,7 +287,6 @@ def play(
         analysed += 1
         for name, watcher in watchers.items():
             alerts[name].extend(watcher.see(batch, taken[0]))
-    gaps = np.diff(np.asarray(times, np.int64)) / 1e9
     return Played(
         {name: tuple(opened) for name, opened in alerts.items()},
         seconds=max(0.0, (max(times) - min(times)) / 1e9) if times else 0.0,
@@ -296,10 +294,15 @@ def play(
         analysed=analysed,
         decimated=len(times) - analysed - undecodable,
         undecodable=undecodable,
-        gap_s=float(np.median(gaps)) if len(gaps) else 0.0,
+        gap_s=_gap_s(times),
         times_ns=tuple(times),
         notes={name: watcher.notes for name, watcher in watchers.items()},
     )
+
+
+def _gap_s(times_ns: Sequence[int]) -> float:
+    gaps = np.diff(np.asarray(times_ns, np.int64)) / 1e9
+    return float(np.median(gaps)) if len(gaps) else 0.0
 
 
 def cut(wanted: Sequence[tuple[Frame, Piece]]) -> list[NDArray[np.uint8] | FrameError]:
