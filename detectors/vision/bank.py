@@ -18,7 +18,7 @@ from detectors.vision.grid import TILE_PX, Plane, chroma, luma
 from detectors.vision.proposals import Box
 from detectors.vision.structure import close_agreement
 
-BYTES_PER_PX = 1.0  # of the grid, all references together: 58 KB at 320 x 180
+BYTES_PER_PX = 0.95  # of the grid, all references together: 55 KB at 320 x 180
 REFRESH_S = 600.0  # captured seconds between two updates at a dwell of 90 s; scales with it
 TAKE = 6  # updates in a row in which a tile must show something else before the reference takes it over: an hour
 COLOURLESS = 0.7  # levels: spread of both colours below which a picture is infra-red or grey; a dull street has 1.25

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from detectors.vision.grid import Plane, chroma, luma
 
 # Reduction and grey levels per step, finest first. Streets of 320 x 180 px take 32, 25, 10 and 8 KB; pure noise of the
-# last level 11 KB, so that four references always have room in 58 KB.
+# last level 11 KB, so that four references always have room in 55 KB.
 LEVELS = ((1, 4), (1, 8), (2, 4), (2, 8), (2, 16))
 
 
