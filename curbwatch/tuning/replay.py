@@ -262,13 +262,7 @@ def play(
     ``batch_of`` is to; a frame is looked at before the next one is asked for. ``presets``: of each frame, for a camera
     that turns; where they end, or are none, a frame has none.
     """
-    first = next(iter(watchers.values()), None)
-    vision = config.vision
-
-    def period_s(_: str) -> float:
-        return vision.maturing_period_s if first is not None and first.maturing() else vision.analyse_period_s
-
-    slots = FrameSlots(wait_max_s=config.intake.frame_wait_max_s, period_s=period_s)
+    slots = _slots(next(iter(watchers.values()), None), config)
     alerts: dict[str, list[Alert]] = {name: [] for name in watchers}
     times: list[int] = []
     undecodable = analysed = 0
@@ -298,6 +292,16 @@ def play(
         times_ns=tuple(times),
         notes={name: watcher.notes for name, watcher in watchers.items()},
     )
+
+
+def _slots(first: Watcher | None, config: Config) -> FrameSlots:
+    """The live slots, whose analysis period depends on what the first watcher sees."""
+    vision = config.vision
+
+    def period_s(_: str) -> float:
+        return vision.maturing_period_s if first is not None and first.maturing() else vision.analyse_period_s
+
+    return FrameSlots(wait_max_s=config.intake.frame_wait_max_s, period_s=period_s)
 
 
 def _gap_s(times_ns: Sequence[int]) -> float:
