@@ -153,7 +153,7 @@ class Maker:
         photograph = read_photograph(file)
         if box is None:  # any part of the photograph without waste
             return _patch(file, photograph, rng)
-        return cut_out(photograph, box, kind, f"composite {file.stem}", outline=kind != "stall")
+        return cut_out(photograph, box, kind, f"composite {file.stem.partition('_jpg')[0]}", outline=kind != "stall")
 
 
 def write(

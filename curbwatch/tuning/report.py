@@ -42,7 +42,7 @@ th{font-weight:600;border-bottom:2px solid var(--line)}tbody tr:nth-child(even){
 code{font-size:.85rem;overflow-wrap:anywhere}
 th.n,td.n{text-align:right;font-variant-numeric:tabular-nums;white-space:nowrap}
 .good{color:var(--good)}.bad{color:var(--bad)}.mark{color:var(--mark)}
-img{display:block;max-width:100%;height:auto;border-radius:3px}
+img{display:block;max-width:100%;height:auto;border-radius:3px}td img{max-width:none}
 figure{margin:0;display:inline-block;vertical-align:top}figcaption{color:var(--soft);font-size:.85rem}
 .row{display:flex;flex-wrap:wrap;gap:.6rem}.none{width:232px;height:174px;background:var(--band);color:var(--soft);
 display:flex;align-items:center;justify-content:center;border-radius:3px}
