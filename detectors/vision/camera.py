@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 
 from config.vision import VisionKnobs
-from detectors.vision import exposure, memory
+from detectors.vision import exposure, memory, overlay
 from detectors.vision.assembly import join, overlap
 from detectors.vision.bank import Bank
 from detectors.vision.classify import Classifier, look_logs
@@ -225,6 +225,7 @@ def propose(camera: Camera, frame: Plane, judge_by: Judge, work: memory.Scratch)
     """Look for standing objects; returns standing tracks that turned out to be none, which are dropped."""
     knobs = judge_by.knobs
     background, candidate, votes = camera.planes()
+    shape = camera.arena.shape
     cv2.absdiff(candidate, background, dst=work.differs)
     # Of slow frames the last but one brings the first look, so that the last brings the second, which decides.
     asked_s = knobs.static_s - (knobs.gap_s if judge_by.slow else 0.0)
@@ -239,7 +240,9 @@ def propose(camera: Camera, frame: Plane, judge_by: Judge, work: memory.Scratch)
     for blob in join(blobs, reach):
         # What reaches far out of the zones, as a change of light does, must not hide what stands in them.
         for part in [blob] if in_zone(camera.zone, blob) else blob.parts():
-            if is_thing(camera, part):
+            if is_thing(camera, part) and not overlay.is_writing(
+                luma(background, shape), luma(candidate, shape), part.box
+            ):
                 dropped.extend(_consider(camera, frame, part, reach, judge_by))
     return dropped
 
