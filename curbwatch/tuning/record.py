@@ -221,8 +221,7 @@ def _age(kept: Kept) -> tuple[int, str]:
 def _zone(zone: ImageZone) -> dict[str, Any]:
     known: dict[str, Any] = {"name": zone.name, "polygon": [list(corner) for corner in zone.polygon]}
     known["families"] = sorted(zone.families)
-    preset = getattr(zone, "preset", "")
-    return known | ({"preset": preset} if preset else {})
+    return known | ({"preset": zone.preset} if zone.preset else {})
 
 
 def _refused(folder: Path, error: OSError) -> CurbwatchError:

@@ -150,3 +150,19 @@ def test_what_comes_of_it_is_what_evaluate_says_of_each_configuration(
     assert (len(made), looks) == (2, [3] * 45 + [1] * 45)
     assert len({len(result.alerts) for result in alone}) > 1
     assert alone[0].played.analysed > 40
+
+
+def test_a_camera_that_turns_is_judged_by_the_view_of_each_frame(tmp_path: Path) -> None:
+    corners = [[0, 0], [640, 0], [640, 384], [0, 384]]
+    zones = [{"name": "kerb", "polygon": corners, "preset": "north"}]
+    alerts = BASE.alerts.model_copy(update={"waste_confidence": 0.0, "stall_confidence": 0.0})
+    vision = BASE.vision.model_copy(update={"dwell_s": 30.0})
+    bench = bench_of(BASE.model_copy(update={"vision": vision, "alerts": alerts}), None)
+    opened = []
+    for view in ("north", "south"):
+        recording = recorded(tmp_path / view, Street((THING,)), 45, zones=zones, presets=[view] * 45)
+        with Store() as store:
+            (result,) = judge(DecodedOnce(recording, store), [bench])
+        assert result == evaluate(recording, bench)[OURS]
+        opened.append(len(result.alerts))
+    assert opened == [1, 0]

@@ -21,14 +21,16 @@ from config.load import load_config
 from curbwatch.cli.app import app
 from curbwatch.cli.record import record
 from curbwatch.device import Client
+from curbwatch.devices import LiveRegistry
 from curbwatch.endpoints import standing
 from curbwatch.parts import Servers
-from curbwatch.registry import register_camera
-from curbwatch.tuning.record_feed import Everything, Tally, _plan
+from curbwatch.registry import register_accepted, register_camera
+from curbwatch.tuning.record_feed import Everything, FrameFeed, Tally, _plan
 from curbwatch.tuning.recording import find_recordings
 from ingest.topics import TopicScheme
 from schemas.errors import CurbwatchError, UsageError
-from schemas.place import CameraView, ImageZone
+from schemas.place import CameraView
+from schemas.position import RawMessage
 from tests.curbwatch.stub_intake import broker_of, stub_intake
 from tests.detectors.street import Street
 from tests.fix_service import wait_until
@@ -179,7 +181,7 @@ async def test_the_chosen_cameras_are_kept_byte_for_byte_and_the_intake_hears_th
     assert sorted(told) == ["cam-a", "cam-b"]
     assert list(told["cam-a"].frames())[-3:] == sent
     assert list(told["cam-b"].frames()) == [captured_b]
-    assert told["cam-a"].zones == (ImageZone("kerb", ZONES[0].polygon),)
+    assert told["cam-a"].zones == ZONES
     summary = json.loads((site.out.parent / "out.json").read_text())
     assert summary["frames"]["cam-b"] == 1
     assert summary["refused"] == {"format": 1}
@@ -209,6 +211,28 @@ def test_two_recorders_never_take_each_others_session_or_the_intakes(site: Site)
     own = f"{config.intake.client_id}-{config.site.site}-frames"
     assert len({plan.client_id + plan.secret for plan in plans} | {own}) == 3
     assert [(plan.expiry_s, plan.topics) for plan in plans] == [(0, (("t", False),))] * 2
+
+
+@pytest.mark.servers
+def test_a_camera_of_a_foreign_form_is_heard_on_its_own_topics(site: Site, database_url: str) -> None:
+    with db.connect(database_url, autocommit=True) as conn:
+        register_accepted(conn, {"device_id": "cam-f", "kind": "camera", "aliases": ["frigate:garden"]})
+    config = load_config(site.config)
+    registry = LiveRegistry(database_url)
+    registry.start()
+    try:
+        native, foreign = (FrameFeed(config, standing(config), registry, (name,)) for name in ("cam-a", "cam-f"))
+        assert [topic for topic, _ in native._session._plan.topics] == [site.scheme.of("camera", "cam-a", "frame")]
+        topics = [topic for topic, _ in foreign._session._plan.topics]
+        assert topics[0] == site.scheme.of("camera", "cam-f", "frame")
+        assert {"frigate/+/+/snapshot"} <= set(topics)
+        picture = jpeg(Street(), 0)
+        foreign._intake.put(RawMessage("frigate/garden/person/snapshot", picture, 1_700_000_000_000_000_000), None)
+        drawn = foreign.draw(0, 0.0)
+        assert drawn is not None
+        assert (drawn.camera_id, drawn.jpeg, drawn.stamped) == ("cam-f", picture, False)
+    finally:
+        registry.stop()
 
 
 @pytest.mark.servers
