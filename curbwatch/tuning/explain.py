@@ -89,6 +89,7 @@ class Explained:
         inspection: the memory at the moment; None where no frame was analysed.
         jpeg, before: the picture of the moment, and the last one before the thing came; None where there is none.
         alert: what was opened there at the moment, or None.
+        opened: every alert that was opened there in the frames played.
         adoptions: regions at the place that entered the background, oldest first.
     """
 
@@ -104,6 +105,7 @@ class Explained:
     jpeg: bytes | None
     before: bytes | None
     alert: Alert | None
+    opened: tuple[Alert, ...]
     adoptions: tuple[Adoption, ...]
 
     @property
@@ -121,6 +123,7 @@ class Onlooker(Road):
         self.samples: list[Sample] = []
         self.inspection: Inspection | None = None
         self.jpeg: bytes | None = None
+        self.opened: list[Alert] = []
         self.at = -1
 
     def see(self, batch: FrameBatch, frame: Frame) -> list[Alert]:
@@ -130,6 +133,7 @@ class Onlooker(Road):
         if self.at < 0 or self.samples[self.at].captured_ns < self._asked_ns:
             self.at, self.inspection, self.jpeg = len(self.samples), seen, frame.jpeg
         self.samples.append(self._sample(batch, seen))
+        self.opened += [one for one in opened if box_overlap(one.box_px, self._box_px) >= NEAR]
         return opened
 
     def _sample(self, batch: FrameBatch, seen: Inspection | None) -> Sample:
@@ -261,7 +265,10 @@ def explain(
     until_ns = asked_ns + round(AFTER_DWELLS * bench.config.vision.dwell_s * 1e9)
     frames = frames_of(recording, bench.time_scale_s)
     play(_until(frames, until_ns), view.camera_id, {"": watcher}, bench.config, tick)
-    came_ns = _came(watcher.samples[watcher.at], alert) if watcher.samples else 0
+    moment = watcher.samples[watcher.at] if watcher.samples else None
+    if alert is None and moment is not None:
+        alert = next((one for one in watcher.opened if one.opened_ns == moment.captured_ns), None)
+    came_ns = 0 if moment is None else _came(moment, alert)
     spacing_ns = round(RING_REACH * bench.config.vision.dwell_s / bench.config.alerts.before_ring * 1e9)
     return Explained(
         recording=recording,
@@ -276,6 +283,7 @@ def explain(
         jpeg=watcher.jpeg,
         before=_last_before(frames_of(recording, bench.time_scale_s), came_ns, spacing_ns) if came_ns else None,
         alert=alert,
+        opened=tuple(watcher.opened),
         adoptions=tuple(one for one in watcher.detector.adoptions if box_overlap(one.box_px, box_px) >= NEAR),
     )
 

@@ -133,10 +133,10 @@ def _of_row(told: Explained, sample: Sample, classifier: Classifier, lang: Lang,
     yield say("next", lang, name=word(CLASS_WORDS, CLASSES[second], lang), share=sample.posterior[second])
     if sample.evidence >= 0:
         yield say("carried", lang, what=EVIDENCE_WORDS[sample.evidence][lang == "en"])
-    yield from _of_decision(told, sample, lang)
+    yield from _of_decision(told, sample, lang, zone)
 
 
-def _of_decision(told: Explained, sample: Sample, lang: Lang) -> Iterator[str]:
+def _of_decision(told: Explained, sample: Sample, lang: Lang, zone: tzinfo) -> Iterator[str]:
     if sample.phase is Phase.GONE:
         yield say("gone", lang)
         return
@@ -147,7 +147,11 @@ def _of_decision(told: Explained, sample: Sample, lang: Lang) -> Iterator[str]:
     elif sample.phase is Phase.MATURING:
         yield say("would", lang)
     elif told.alert is None:
-        yield say("was_open", lang)
+        before = [one for one in told.opened if one.opened_ns < sample.captured_ns]
+        if before:
+            yield say("was_open", lang, when=moment(before[-1].opened_ns, zone))
+        else:
+            yield say("merged", lang)
 
 
 def _of_place(told: Explained, lang: Lang) -> Iterator[str]:

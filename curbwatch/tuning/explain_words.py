@@ -109,7 +109,7 @@ EVIDENCE_WORDS: tuple[Pair, ...] = (
 )
 SENTENCES: dict[str, Pair] = {
     "alert": ("报警:{family}。", "An alert for {family}."),
-    "seen": ("此处有物体,未报警。", "Something stands here; it was not reported in this frame."),
+    "seen": ("此处有物体,这一帧没有新的报警。", "Something stands here; no alert was opened in this frame."),
     "nothing": ("此处没有发现物体。", "Nothing is seen here."),
     "stood": (
         "已停留 {dwell} 秒(自 {since};要求 {asked} 秒)。",
@@ -128,8 +128,12 @@ SENTENCES: dict[str, Pair] = {
     "would": ("停留满后会报警。", "Once its dwell is reached it is an alert."),
     "would_not": ("不会报警,因为{why}。", "It would not be an alert, because {why}."),
     "was_open": (
-        "同一地点此前已报警,因此没有新的报警。",
-        "It is part of an alert that was opened here before, so no new one is.",
+        "属于 {when} 已在此处立案的报警,因此没有新的报警。",
+        "It is part of the alert that was opened here at {when}, so no new one is.",
+    ),
+    "merged": (
+        "属于同一地点已有的报警,因此没有新的报警。",
+        "It is part of an alert that is open at the same site, so no new one is.",
     ),
     "gone": ("物体刚离开。", "It has just left."),
     "hidden": ("此刻被遮挡。", "It is hidden in this frame."),

@@ -27,6 +27,7 @@ from detectors.vision import classify
 from detectors.vision.inspection import feature_groups
 from schemas.detections import Phase, SceneState
 from schemas.errors import UsageError
+from schemas.frame import Frame, FrameBatch
 from schemas.place import CameraView
 from schemas.units import ns_of
 from tests.detectors.street import Street, Thing
@@ -143,6 +144,24 @@ def test_an_alert_names_its_family(bench: Bench, clip: Recording) -> None:
     alert = Alert("waste", BOX, at(clip, 40), at(clip, 20), 0.8)
     assert "An alert for waste." in said(explain(clip, bench, BOX, at(clip, 40), alert))
     assert "报警:垃圾" in said(explain(clip, bench, BOX, at(clip, 40), alert), "zh")
+
+
+def test_an_alert_is_named_in_its_own_frame_and_remembered_later(
+    bench: Bench, clip: Recording, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    see, opening_ns = Road.see, at(clip, 35)
+
+    def reporting(road: Road, batch: FrameBatch, frame: Frame) -> list[Alert]:
+        see(road, batch, frame)
+        opens = int(batch.captured_ns[0]) == opening_ns
+        return [Alert("waste", BOX, opening_ns, at(clip, 20), 0.8)] if opens else []
+
+    monkeypatch.setattr(Road, "see", reporting)
+    assert "An alert for waste." in said(explain(clip, bench, BOX, opening_ns))
+    later = explain(clip, bench, BOX, at(clip, 40))
+    assert [one.opened_ns for one in later.opened] == [opening_ns]
+    assert "no alert was opened in this frame" in said(later)
+    assert explain(clip, bench, EMPTY, opening_ns).opened == ()
 
 
 def test_what_adds_to_a_class_comes_first(bench: Bench, clip: Recording) -> None:
