@@ -90,8 +90,9 @@ def sweep(  # noqa: PLR0913  # one argument per option of the command line
 
 def _announce(console: Console, size: Size, took_s: tuple[float, float] | None, jobs: int) -> None:
     console.print(
-        f"{size.points} configurations, {size.replays} of which detect differently, on {size.recordings} recordings:"
-        f" {size.frames} frames decoded once, {size.looks} looks, up to {size.cache_bytes / 1e6:.0f} MB on disk",
+        f"{size.points} configurations in {size.replays} replays (alerts alone need none of their own) of"
+        f" {size.recordings} recordings: {size.frames} frames decoded once, {size.looks} looks, up to"
+        f" {size.cache_bytes / 1e6:.0f} MB on disk",
         highlight=False,
     )
     if took_s is not None:
