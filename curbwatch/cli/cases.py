@@ -223,8 +223,8 @@ def _of_recording(asked: Asked, bench: Bench, box: tuple[float, float, float, fl
         with progress(recording.name, recording.count()) as tick:
             alert = numbered(alerts_of(recording, bench, tick), asked.number, str(asked.recording))
         place, opened_ns, appeared_ns, family = alert.box_px, alert.opened_ns, alert.appeared_ns, alert.family
-    elif box is None:
-        raise UsageError(f"{asked.recording}@…: {GIVE_BOX}")
+    elif box is None or asked == Asked(asked.recording):
+        raise UsageError(f"{asked.recording}: name an alert (#N) or a frame (@FRAME); {GIVE_BOX}")
     else:
         place, family = box, ""
         opened_ns = appeared_ns = moment_of(asked, recording, bench.time_scale_s)

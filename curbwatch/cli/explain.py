@@ -27,6 +27,7 @@ from curbwatch.tuning.explain import (
     Asked,
     Explained,
     alerts_of,
+    each_event,
     explain,
     moment_of,
     numbered,
@@ -36,8 +37,8 @@ from curbwatch.tuning.explain import (
 )
 from curbwatch.tuning.explain_kept import kept_lines, kept_page, kept_strip
 from curbwatch.tuning.explain_page import explained_page
-from curbwatch.tuning.explain_text import place_and_time, sentences
-from curbwatch.tuning.recording import read_recording
+from curbwatch.tuning.explain_text import event_line, place_and_time, sentences
+from curbwatch.tuning.recording import Recording, read_recording
 from curbwatch.tuning.replay import Alert
 from curbwatch.tuning.report import write_page
 from curbwatch.tuning.strip import strip, write_png
@@ -50,7 +51,7 @@ EventText = Annotated[
     str,
     typer.Argument(
         metavar="EVENT",
-        help="RECORDING#N: its alert N, from 0; RECORDING@FRAME or @TIME with --box; or an incident's id.",
+        help="RECORDING#N: its alert N, from 0; RECORDING@FRAME or @TIME with --box; RECORDING; or an incident's id.",
         show_default=False,
     ),
 ]
@@ -83,6 +84,9 @@ def explain_event(  # noqa: PLR0913  # one argument per option of the command li
     one_thread()
     asked = parse(event)
     bench, zone, tongue = setting(config, dwell, time_scale, lang)
+    if asked is not None and asked == Asked(asked.recording):
+        _every_event(one_recording(asked.recording), bench, tongue, zone)
+        return
     classifier = classify.load()
     if asked is None:
         told: Explained | Kept = _of_incident(event, config, recordings, bench)
@@ -101,6 +105,14 @@ def explain_event(  # noqa: PLR0913  # one argument per option of the command li
             kept_page(told, tongue, zone) if isinstance(told, Kept) else explained_page(told, classifier, tongue, zone)
         )
         write_page(report, page)
+
+
+def _every_event(recording: Recording, bench: Bench, lang: Lang, zone: ZoneInfo) -> None:
+    """One line for each event of a recording. Raises UsageError where it has none."""
+    if not recording.events:
+        raise UsageError(f"{recording.folder}: names no events; ask for an alert (#N) or a place (@FRAME --box …)")
+    for number, event, told in each_event(recording, bench):
+        typer.echo(escaped(event_line(told, event, number, lang, zone)))
 
 
 def told_of(asked: Asked, bench: Bench, box: Box | None) -> Explained:

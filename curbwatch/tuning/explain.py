@@ -13,9 +13,9 @@ from config.model import Config
 from curbwatch.build import RING_REACH
 from curbwatch.parts.paths import home
 from curbwatch.tuning.evaluate import Bench, captured_at
-from curbwatch.tuning.recording import Recording, find_recordings
+from curbwatch.tuning.recording import Event, Recording, find_recordings
 from curbwatch.tuning.replay import Alert, Road, play
-from curbwatch.tuning.synthetic import SETS, kept
+from curbwatch.tuning.synthetic import SETS, Street, kept
 from detectors.vision import Adoption
 from detectors.vision.inspection import Inspection, Place, TrackFacts
 from schemas.city import City
@@ -28,6 +28,7 @@ from schemas.units import ns_of
 
 NEAR = 0.3  # of the smaller box: a track or an adopted region that has to do with the place
 AFTER_DWELLS = 1.0  # the replay goes on for so many dwells after the moment asked about, to show what became of it
+LATE_S = 40.0  # beyond the dwell: by then nine in ten are reported (docs/evaluation.md)
 GIVE_BOX = "give the place: --box x,y,w,h in px of the picture"
 
 
@@ -37,7 +38,8 @@ class Asked:
 
     Attributes:
         recording: as named.
-        number: of the alert by its opening, from 0, as ``evaluate`` writes it; -1: a moment is asked for.
+        number: of the alert by its opening, from 0, as ``evaluate`` writes it; -1: a moment is asked for, or, without
+            frame and time, every event.
         frame: counts from 0; -1: a time is given.
         at_ns: captured ns; 0: not given.
     """
@@ -163,7 +165,7 @@ class Onlooker(Road):
 
 
 def parse(text: str) -> Asked | None:
-    """``RECORDING#N``, ``RECORDING@FRAME`` or ``RECORDING@TIME``; None for what is none of them (an incident's id).
+    """``RECORDING#N``, ``RECORDING@FRAME``, ``RECORDING@TIME`` or ``RECORDING``; None for an incident's id.
 
     Raises UsageError for a number or time that is none.
     """
@@ -174,7 +176,7 @@ def parse(text: str) -> Asked | None:
         return Asked(Path(folder), number=int(rest))
     folder, mark, rest = text.rpartition("@")
     if not (mark and folder):
-        return None
+        return Asked(Path(text)) if Path(text).exists() or street_of(text) else None
     if rest.isascii() and rest.isdigit():
         return Asked(Path(folder), frame=int(rest))
     try:
@@ -195,12 +197,17 @@ def parse_box(text: str) -> Box:
     return x, y, w, h
 
 
+def street_of(name: str) -> Street | None:
+    """The street of a generated suite that has this name."""
+    return next((one for streets in SETS.values() for one in streets if one.name == name), None)
+
+
 def one_recording(folder: Path) -> Recording:
     """The one recording at or below a folder, or the street of a generated suite that has this name.
 
     Raises UsageError for none and for several, which it names.
     """
-    street = next((one for streets in SETS.values() for one in streets if one.name == str(folder)), None)
+    street = street_of(str(folder))
     if street is not None and not folder.exists():
         with kept(street) as drawn:
             if (home() / "suites") in drawn.folder.parents:
@@ -286,6 +293,19 @@ def explain(
         opened=tuple(watcher.opened),
         adoptions=tuple(one for one in watcher.detector.adoptions if box_overlap(one.box_px, box_px) >= NEAR),
     )
+
+
+def each_event(recording: Recording, bench: Bench) -> Iterator[tuple[int, Event, Explained]]:
+    """Each event with its number, explained when it should have been reported, or at its last frame before that."""
+    wait_ns = round((bench.config.vision.dwell_s + LATE_S) * 1e9)
+    for number, event in enumerate(recording.events):
+        first_ns, last_ns = (
+            captured_at(recording, frame, bench.time_scale_s) for frame in (event.first_frame, event.last_frame)
+        )
+        x, y, w, h = (float(side) for side in event.box)
+        told = explain(recording, bench, (x, y, w, h), min(first_ns + wait_ns, last_ns))
+        own = tuple(one for one in told.opened if one.opened_ns >= first_ns)
+        yield number, event, replace(told, opened=own)
 
 
 def row_at(found: Detections, box_px: Box) -> int:

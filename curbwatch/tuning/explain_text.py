@@ -19,6 +19,7 @@ from curbwatch.tuning.explain_words import (
     say,
     word,
 )
+from curbwatch.tuning.recording import Event
 from detectors.vision.classify import Classifier
 from detectors.vision.inspection import feature_groups, group_contributions, standard
 from detectors.vision.verify import Verdict
@@ -86,6 +87,25 @@ def sentences(told: Explained, classifier: Classifier, lang: Lang, zone: tzinfo 
     if len(past) > ADOPTIONS:
         lines.append(say("more", lang, count=len(past) - ADOPTIONS))
     return lines
+
+
+def event_line(told: Explained, event: Event, number: int, lang: Lang, zone: tzinfo = UTC) -> str:
+    """One line on an event of a recording: reported as what, or the first test that it did not pass."""
+    head = say("event", lang, number=number, kind=word(CLASS_WORDS, event.kind, lang), label=event.label)
+    if told.opened:
+        first = told.opened[0]
+        name = word(CLASS_WORDS, first.family, lang)
+        return head + say("reported", lang, name=name, when=moment(first.opened_ns, zone))
+    sample = told.sample
+    if sample is None:
+        return head + say("nothing", lang)
+    if sample.scene not in {SceneState.OK, SceneState.WARMING}:
+        return head + say("scene", lang, what=word(SCENE_WORDS, sample.scene.name, lang))
+    if sample.phase is None:
+        return head + next(_of_place(told, lang), say("nothing", lang))
+    best = int(np.argmax(sample.posterior))
+    share = say("plain", lang, name=word(CLASS_WORDS, CLASSES[best], lang), share=sample.posterior[best])
+    return head + " ".join([share, *_of_decision(told, sample, lang, zone)])
 
 
 def place_and_time(told: Explained, zone: tzinfo = UTC) -> str:

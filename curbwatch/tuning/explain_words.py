@@ -124,6 +124,8 @@ SENTENCES: dict[str, Pair] = {
         "形状特征:{name} {shape:.2f};{pieces} 张原图小图:{crop:.2f}。",
         "Features of shape and colour say {name} {shape:.2f}, pieces of the original ({pieces}) say {crop:.2f}.",
     ),
+    "event": ("事件 {number} {kind} {label}:", "event {number}, {kind} {label}: "),
+    "reported": ("{when} 报警,类别 {name}。", "reported as {name} at {when}."),
     "maturing": ("停留时间未到。", "It has not reached its dwell."),
     "would": ("停留满后会报警。", "Once its dwell is reached it is an alert."),
     "would_not": ("不会报警,因为{why}。", "It would not be an alert, because {why}."),

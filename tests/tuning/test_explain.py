@@ -257,6 +257,28 @@ def test_a_picture_that_cannot_be_read_is_one_clean_line(bench: Bench, tmp_path:
         explain(clip, bench, BOX, at(clip, 0))
 
 
+def test_a_recording_tells_of_each_of_its_events(bench: Bench, tmp_path: Path) -> None:
+    event = {"kind": "waste", "label": "box", "appear_frame": 20, "last_frame": 44, "bbox": [240, 160, 96, 80]}
+    missed = event | {"bbox": [10, 10, 60, 60], "label": "nothing"}
+    clip = recorded(tmp_path / "seq-events", Street((THING,)), 45, events=[event, missed])
+    for lang, said_of_it in (
+        ("en", "event 1, waste nothing: Nothing new"),
+        ("zh", "事件 1 垃圾 nothing:此处与背景相同"),
+    ):
+        done = CliRunner().invoke(app, ["explain", str(clip.folder), "--dwell", "40", "--lang", lang])
+        assert done.exit_code == 0, done.exception
+        lines = done.stdout.splitlines()
+        assert len(lines) == 2
+        assert lines[1].startswith(said_of_it)
+    assert bench.config.vision.dwell_s == 40
+
+
+def test_a_recording_without_events_says_what_to_ask(clip: Recording) -> None:
+    done = CliRunner().invoke(app, ["explain", str(clip.folder)])
+    assert isinstance(done.exception, UsageError)
+    assert "names no events" in str(done.exception)
+
+
 def test_a_moment_without_a_place_is_refused(clip: Recording) -> None:
     done = CliRunner().invoke(app, ["explain", f"{clip.folder}@40"])
     assert isinstance(done.exception, UsageError)
