@@ -42,6 +42,7 @@ HEALTH = np.dtype(
         ("same_frames", "i4"),  # frames in a row that show the one before again
         ("scene", "u1"),  # SceneState of the last frame; other than OK: every measure is taken of the next
         ("lost", "f4"),  # share of the textured blocks without their fine edges, when last measured
+        ("tint", "f4"),  # share of samples off grey in the last frame that showed the street
         ("fines", "i4"),  # frames that ``fine`` was learned from
     ]
 )

@@ -1,7 +1,7 @@
 """Is this the street that a camera knows, in a picture that can be used? One reading for each of a batch's frames.
 
-Cheap measures of one pixel in 64 for every frame; the others for each eighth frame of a camera, and at once where the
-cheap ones are suspicious (docs/camera-health.md).
+Cheap measures of one pixel in 64 for every frame; the others for each sixteenth frame of a camera, and at once where
+the cheap ones are suspicious (docs/camera-health.md).
 """
 
 from dataclasses import dataclass
@@ -11,14 +11,15 @@ from numpy.typing import NDArray
 
 from detectors.vision import structure, unusable
 from detectors.vision.exposure import DISAGREE_GREY, Exposure, sample_chroma, sample_luma
-from detectors.vision.grid import Arena, Plane, luma
+from detectors.vision.grid import Arena, luma
 from schemas.detections import SceneState
 from schemas.health import Reading
 
-EVERY = 8  # looks between two with all measures
+EVERY = 16  # looks between two with all measures
 SUSPECT_SHARE = 0.12  # of samples that do not fit: a view turned by 4 px has more
 SLOW_S = 30.0  # captured s: frames further apart are all measured
 STILL_SHARE = 0.005  # of samples that changed at all: what a clock may change; film of a street has over 0.02
+FEW_SHARE = 0.03  # of a ninth of the samples: more, and the picture is another
 STILL_FRAMES = 3  # so many such pictures in a row
 NEAR_GREY, NEAR_SHARE = 3, 0.003  # a picture coded anew: no sample further off, but for a few
 NEAR_FRAMES, NEAR_S = 20, 900.0  # no street on which anything can be seen keeps so still for so long
@@ -110,8 +111,10 @@ def check(arena: Arena, seen: Seen) -> list[Reading]:
     health, slots = arena.health, seen.slots
     for index in np.flatnonzero(_still(arena, seen)):
         readings[index] = Reading(SceneState.FROZEN, float(health["still_frames"][slots[index]]))
-    share = (seen.exposure.apart > DISAGREE_GREY).mean(axis=(1, 2))
-    due = _due(arena, seen, share)
+    apart = seen.exposure.apart
+    share = np.count_nonzero(apart > DISAGREE_GREY, axis=(1, 2)) / max(1, apart[0].size)
+    coloured = _coloured(seen.planes, arena.shape)
+    due = _due(arena, seen, share) | ((coloured <= GREY_SHARE) != (health["tint"][slots] <= GREY_SHARE))
     health["looks"][slots] += 1
     chosen = np.flatnonzero(due)
     if not len(chosen):
@@ -119,11 +122,13 @@ def check(arena: Arena, seen: Seen) -> list[Reading]:
     found = structure.slopes(seen.planes, arena.shape, chosen)
     states, values = unusable.judge(seen.planes[chosen], found, arena.shape)
     agree = structure.agreement(found, structure.slopes(arena.background, arena.shape, slots[chosen]))
+    usual = _coloured(arena.background, arena.shape, slots[chosen])
     for place, index in enumerate(chosen):
-        if states[place] != SceneState.OK:
+        if states[place]:
             readings[index] = Reading(SceneState(int(states[place])), float(values[place]))
         elif seen.begun[index] and readings[index] is OK:
-            readings[index] = _beside(arena, seen, int(index), float(share[index]), float(agree[place]))
+            tints = float(coloured[index]), float(usual[place])
+            readings[index] = _beside(arena, seen, int(index), float(share[index]), float(agree[place]), tints)
     return readings
 
 
@@ -136,17 +141,9 @@ def comparable(told: Reading) -> bool:
 def hold(arena: Arena, slots: NDArray[np.int64], scene: NDArray[np.uint8]) -> None:
     """Let a picture that comes again byte for byte be what it was: a test card stays one. ``scene`` is changed."""
     before = arena.health["scene"][slots]
-    again = (scene == SceneState.FROZEN) & np.isin(before, list(NO_PICTURE))
-    scene[again] = before[again]
-
-
-def _due(arena: Arena, seen: Seen, share: NDArray[np.float64]) -> NDArray[np.bool_]:
-    """(N,) whether a frame is measured in every way."""
-    health = arena.health[seen.slots]
-    due = ~seen.begun | (health["looks"] % EVERY == 0) | (health["fines"] < structure.FINES_MIN)
-    due |= health["scene"] != SceneState.OK
-    due |= (share > SUSPECT_SHARE) | seen.exposure.changed | (seen.elapsed_s >= SLOW_S)
-    return np.asarray(due, np.bool_)
+    for index in np.flatnonzero(scene == int(SceneState.FROZEN)):
+        if before[index] in NO_PICTURE:
+            scene[index] = before[index]
 
 
 def elsewhere(told: Reading) -> bool:
@@ -154,20 +151,33 @@ def elsewhere(told: Reading) -> bool:
     return told.state is SceneState.MOVED and told.value < OTHER_VIEW_BOTH
 
 
+def _due(arena: Arena, seen: Seen, share: NDArray[np.float64]) -> NDArray[np.bool_]:
+    """(N,) whether a frame is measured in every way."""
+    health, slots = arena.health, seen.slots
+    due = ~seen.begun | (health["looks"][slots] % EVERY == 0) | (health["fines"][slots] < structure.FINES_MIN)
+    due |= (health["scene"][slots] != 0) | (share > SUSPECT_SHARE)
+    due |= seen.exposure.changed | (seen.elapsed_s >= SLOW_S)
+    return np.asarray(due, np.bool_)
+
+
 def _still(arena: Arena, seen: Seen) -> NDArray[np.bool_]:
     """(N,) whether a camera shows the same picture again and again; ages the anchors.
 
-    Rows above and below, where clocks stand, do not count. Byte for byte the same never comes here.
+    Rows above and below, where clocks stand, do not count. Byte for byte the same never comes here. A ninth of the
+    samples tells most moving streets; the others are looked at for the rest.
     """
     slots, health = seen.slots, arena.health
-    now = sample_luma(seen.planes, arena.shape)
+    now = np.ascontiguousarray(sample_luma(seen.planes, arena.shape))
     rows = unusable.inner(now.shape[1])
-    part, held = now[:, rows], arena.anchor[slots][:, :, rows]
-    same = (part != held[:, 0]).mean(axis=(1, 2)) <= STILL_SHARE
-    off = np.maximum(part, held[:, 1]) - np.minimum(part, held[:, 1])
-    near = (off > NEAR_GREY).mean(axis=(1, 2)) <= NEAR_SHARE
-    near &= health["still_ns"][slots] > 0
-    same &= health["still_ns"][slots] > 0
+    some = now[:, rows][:, ::3, ::3], arena.anchor[:, :, rows][:, :, ::3, ::3][slots]
+    known = health["still_ns"][slots] > 0
+    same = known & (np.count_nonzero(some[0] != some[1][:, 0], axis=(1, 2)) <= FEW_SHARE * some[0][:1].size)
+    near = known & (np.count_nonzero(_off(some[0], some[1][:, 1]), axis=(1, 2)) <= FEW_SHARE * some[0][:1].size)
+    for still, which in ((same, 0), (near, 1)):
+        for index in np.flatnonzero(still):
+            part, held = now[index, rows], arena.anchor[slots[index], which, rows]
+            off = part != held if which == 0 else _off(part, held)
+            still[index] = off.mean() <= (STILL_SHARE if which == 0 else NEAR_SHARE)
     fresh = slots[~near]
     arena.anchor[slots, 0] = now
     arena.anchor[fresh, 1] = now[~near]
@@ -179,7 +189,14 @@ def _still(arena: Arena, seen: Seen) -> NDArray[np.bool_]:
     return np.asarray((health["same_frames"][slots] >= STILL_FRAMES) | coded_anew, np.bool_)
 
 
-def _beside(arena: Arena, seen: Seen, index: int, share: float, agree: float) -> Reading:
+def _off(part: NDArray[np.uint8], held: NDArray[np.uint8]) -> NDArray[np.bool_]:
+    """Where two sets of samples differ by more than another coding makes of a picture."""
+    return np.asarray(np.maximum(part, held) - np.minimum(part, held) > NEAR_GREY, np.bool_)
+
+
+def _beside(  # one argument per measure
+    arena: Arena, seen: Seen, index: int, share: float, agree: float, coloured: tuple[float, float]
+) -> Reading:
     """Look at one frame beside its background; learns what fine edges are usual there."""
     slot, health = seen.slots[index], arena.health
     if not arena.state["trained"][slot]:
@@ -194,8 +211,7 @@ def _beside(arena: Arena, seen: Seen, index: int, share: float, agree: float) ->
         bool(seen.exposure.changed[index]),
         float(seen.exposure.gain[index]),
         agree,
-        _coloured(seen.planes[index], arena.shape),
-        _coloured(arena.background[slot], arena.shape),
+        *coloured,
         float(health["lost"][slot]),
     )
     reading = _diagnose(strange)
@@ -203,14 +219,19 @@ def _beside(arena: Arena, seen: Seen, index: int, share: float, agree: float) ->
         health["lost"][slot] = strange.lost
     if reading is OK:
         structure.learn_fine(fine, arena.fine[slot], frames)
+        health["tint"][slot] = coloured[0]
         health["fines"][slot] += 1
     return reading
 
 
-def _coloured(plane: Plane, shape: tuple[int, int]) -> float:
-    """Share of samples that are off grey."""
-    off = np.abs(sample_chroma(plane[None], shape).astype(np.int16) - 128).max(axis=1)
-    return float((off > OFF_GREY).mean())
+def _coloured(
+    stack: NDArray[np.uint8], shape: tuple[int, int], rows: NDArray[np.int64] | None = None
+) -> NDArray[np.float64]:
+    """(N,) share of samples that are off grey, of pictures (S, 1.5 H, W) or of their ``rows`` only."""
+    half = sample_chroma(stack, shape)
+    half = half[:, :, ::2] if rows is None else half[rows, :, ::2]
+    off = half - np.uint8(128 - OFF_GREY) > np.uint8(2 * OFF_GREY)  # bytes below wrap round and are above
+    return np.asarray(np.count_nonzero(off[:, 0] | off[:, 1], axis=(1, 2)) / max(1, off[0, 0].size))
 
 
 def _diagnose(one: _Strange) -> Reading:

@@ -12,6 +12,7 @@ EDGE_GREY = 8.0  # slope from which a sample of a background is an edge
 EDGES_SHARE = 0.03  # of samples, both directions: fewer, as on bare asphalt, and the agreement says nothing
 SPREAD = 0.6  # of the rows and of the columns of samples that have edges: else they may be of one parked car
 FINE_GREY = 3.0  # mean step between neighbouring px of a block that has edges to lose
+LINE = 4  # of so many rows one is measured for fine edges
 KEPT = 0.5  # share of its usual fine edges that a block must keep
 UNUSUAL = 3.0  # mean deviations: blocks through which traffic passes have now more, now fewer
 LOST_MIN = 4  # blocks: a crowd or a lorry hides three
@@ -67,12 +68,16 @@ def close_agreement(frame: Plane, background: Plane) -> float:
 
 
 def fine_edges(brightness: Plane) -> NDArray[np.float32]:
-    """(6, 8) mean step between horizontal neighbours in each block of every second row, grey levels."""
+    """(6, 8) mean step between horizontal neighbours in each block, of one row in 4, grey levels."""
     rows, columns = BLOCKS
-    down, across = brightness.shape[0] // 2 // rows, (brightness.shape[1] - 1) // columns
-    lines = brightness[1::2][: rows * down]
+    lines = brightness[1::LINE]
+    down, across = max(1, len(lines) // rows), (brightness.shape[1] - 1) // columns
+    lines = lines[: rows * down]
     step = cv2.absdiff(lines[:, 1 : 1 + columns * across], lines[:, : columns * across])
-    return np.asarray(cv2.resize(step, (columns, rows), interpolation=cv2.INTER_AREA), np.float32)
+    if len(step) < rows:  # a picture of a few rows: one block high
+        return np.full(BLOCKS, float(step.mean()), np.float32)
+    sums = step.reshape(rows, down, columns, across).sum(axis=(1, 3), dtype=np.int32)
+    return np.asarray(sums / (down * across), np.float32)
 
 
 def lost_share(found: NDArray[np.float32], usual: NDArray[np.float32], frames: int) -> float:
