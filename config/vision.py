@@ -30,7 +30,7 @@ class VisionKnobs(Knobs):
     join_m: float = Field(default=1.2, ge=0)  # where calibrated: fragments nearer than this are one object
     other_after_s: float = Field(default=1800.0, ge=0)  # beyond the dwell, before what is surely other is background
     other_confidence: float = Field(default=0.95, ge=0, le=1)
-    crop_model: Literal["own", ""] = ""  # the crop classifier that ships with the package; empty: none
+    crop_model: Literal["own", ""] = "own"  # the crop classifier that ships with the package; empty: none
     detector: str = Field(default="majority", min_length=1, max_length=100)  # ours, or an entry point's name
     detector_knobs: dict[str, bool | int | float | str] = Field(default_factory=dict)  # for another detector
 

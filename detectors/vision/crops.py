@@ -74,15 +74,19 @@ class CropNet:
     def __init__(self, network: bytes) -> None:
         self._net = cv2.dnn.readNetFromONNX(np.frombuffer(network, np.uint8))
 
+    def scores(self, picture: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """(len(KINDS),) scores of one window (INPUT_PX, INPUT_PX, 3) BGR, before they are normed."""
+        self._net.setInput(cv2.dnn.blobFromImage(picture, SCALE, mean=(MEAN, MEAN, MEAN)))
+        return np.asarray(self._net.forward(), np.float32).ravel()
+
     def posterior(self, windows: Sequence[NDArray[np.uint8]]) -> NDArray[np.float32]:
         """(K, 6) probabilities over CLASSES of K windows (INPUT_PX, INPUT_PX, 3) BGR; rows sum to 1, K may be 0."""
         folded = np.zeros((len(windows), len(CLASSES)), np.float32)
         for row, picture in enumerate(windows):
             # One at a time: the same numbers whatever else is in the batch.
-            self._net.setInput(cv2.dnn.blobFromImage(picture, SCALE, mean=(MEAN, MEAN, MEAN)))
-            scores = np.asarray(self._net.forward(), np.float32).ravel()
+            scores = self.scores(picture)
             raised = np.exp(scores - scores.max())
-            np.add.at(folded[row], KIND_CLASS, raised / raised.sum())
+            np.add.at(folded[row], list(KIND_CLASS), raised / raised.sum())
         return folded
 
     def logs(self, crops: CropBatch) -> NDArray[np.float64]:

@@ -28,13 +28,25 @@ def test_probabilities_of_any_look_sum_to_one(features: np.ndarray[tuple[int], n
     assert np.exp(logs).sum() == pytest.approx(1.0, abs=1e-4)
 
 
-def test_what_is_too_small_to_be_told_apart_is_other() -> None:
-    classifier, features = classify.load(), np.zeros(len(NAMES), np.float32)
-    small = np.exp(classify.look_logs(classifier, features, 7.9))
-    assert small.sum() == pytest.approx(1.0)
-    assert CLASSES[int(small.argmax())] == "other"
-    large = classify.look_logs(classifier, features, 8.0)
-    assert large.tobytes() == classifier.log_posterior(features).tobytes()
+def sized(wide_px: float, high_px: float) -> np.ndarray[tuple[int], np.dtype[np.float32]]:
+    features = np.zeros(len(NAMES), np.float32)
+    features[NAMES.index("log_width")], features[NAMES.index("log_height")] = np.log(wide_px), np.log(high_px)
+    return features
+
+
+@pytest.mark.parametrize(
+    ("sides", "side_px"), [((7.9, 7.9), 7.9), ((40.0, 4.5), 40.0), ((4.5, 40.0), 40.0), ((320.0, 180.0), 320.0)]
+)
+def test_what_is_too_small_too_thin_or_fills_the_picture_is_other(sides: tuple[float, float], side_px: float) -> None:
+    logs = np.exp(classify.look_logs(classify.load(), sized(*sides), side_px))
+    assert logs.sum() == pytest.approx(1.0)
+    assert CLASSES[int(logs.argmax())] == "other"
+
+
+@pytest.mark.parametrize(("sides", "side_px"), [((8.0, 5.5), 8.0), ((320.0, 60.0), 320.0)])
+def test_everything_between_is_judged_by_the_weights(sides: tuple[float, float], side_px: float) -> None:
+    classifier, features = classify.load(), sized(*sides)
+    assert classify.look_logs(classifier, features, side_px).tobytes() == classifier.log_posterior(features).tobytes()
 
 
 def test_no_rows_fuse_to_no_rows() -> None:

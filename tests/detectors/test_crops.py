@@ -1,3 +1,4 @@
+import hashlib
 import json
 from pathlib import Path
 
@@ -6,11 +7,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from curbwatch.tuning.train.crop_figures import patterns
 from detectors.vision import crops
 from schemas.crops import around
 from schemas.detections import CLASSES
 from schemas.errors import SetupError
 
+ROOT = Path(__file__).parents[2]
 SIDES = st.tuples(st.integers(1, 400), st.integers(1, 300))
 
 
@@ -53,6 +56,30 @@ def test_any_box_gives_a_window(
     assert (crops.window(picture, (x, y, w, h), box) == 77).all()
 
 
+def test_the_network_that_ships_is_small_and_the_one_of_the_model_card() -> None:
+    network = (Path(crops.__file__).parent / crops.NETWORK).read_bytes()
+    assert len(network) < 4 * 250_000 + 20_000  # a quarter of a million float32, and the graph
+    assert hashlib.sha256(network).hexdigest() in (ROOT / "docs" / "model-card.md").read_text(encoding="utf-8")
+
+
+def test_opencv_gives_the_scores_of_onnxruntime() -> None:
+    facts = json.loads((Path(crops.__file__).parent / crops.FACTS).read_text(encoding="utf-8"))
+    net = crops.load()
+    found = np.stack([net.scores(picture) for picture in patterns()])
+    assert found == pytest.approx(np.asarray(facts["pattern_scores"]), abs=1e-4)
+
+
+def test_no_pieces_have_no_probabilities_and_those_of_any_piece_sum_to_one() -> None:
+    net = crops.load()
+    assert net.posterior([]).shape == (0, len(CLASSES))
+    assert net.posterior(list(patterns())).sum(axis=1) == pytest.approx(1.0, abs=1e-5)
+
+
+def test_a_piece_is_judged_alike_whatever_else_is_in_the_batch() -> None:
+    net, pictures = crops.load(), list(patterns())
+    assert net.posterior(pictures)[2].tobytes() == net.posterior(pictures[2:3])[0].tobytes()
+
+
 @pytest.mark.parametrize(
     ("broken", "said"),
     [
@@ -65,7 +92,7 @@ def test_a_network_that_does_not_fit_is_told_in_one_line(
     broken: dict[str, object], said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     network = b"no network"
-    facts = {"sha256": crops.hashlib.sha256(network).hexdigest(), "kinds": list(crops.KINDS), **broken}
+    facts = {"sha256": hashlib.sha256(network).hexdigest(), "kinds": list(crops.KINDS), **broken}
     (tmp_path / crops.NETWORK).write_bytes(network)
     (tmp_path / crops.FACTS).write_text(json.dumps(facts), encoding="utf-8")
     monkeypatch.setattr(crops.resources, "files", lambda _: tmp_path)
@@ -82,7 +109,7 @@ def test_a_missing_network_is_told_in_one_line(tmp_path: Path, monkeypatch: pyte
 
 
 def test_a_file_that_is_no_network_is_told_in_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    facts = {"sha256": crops.hashlib.sha256(b"no network").hexdigest(), "kinds": list(crops.KINDS)}
+    facts = {"sha256": hashlib.sha256(b"no network").hexdigest(), "kinds": list(crops.KINDS)}
     (tmp_path / crops.NETWORK).write_bytes(b"no network")
     (tmp_path / crops.FACTS).write_text(json.dumps(facts), encoding="utf-8")
     monkeypatch.setattr(crops.resources, "files", lambda _: tmp_path)

@@ -21,7 +21,7 @@ from schemas.detections import CLASSES
 
 SIZES_PX = (7.0, 72.0)  # longer side of a thing in a camera's picture
 # Of the samples: photographs as they are, pasted into frames, looks of the detector, frames as they are, real carts.
-SHARES = (0.3, 0.3, 0.28, 0.09, 0.03)
+SHARES = (0.34, 0.25, 0.32, 0.06, 0.03)
 PASTED = {"stall": 0.3, "waste": 0.4, "vehicle": 0.07, "bike": 0.04, "crowd": 0.07, "other": 0.08, "bin": 0.04}
 PHOTOGRAPHED = {KINDS.index("waste"): 0.36, KINDS.index("bin"): 0.16, KINDS.index("overflow"): 0.14, ANY_OTHER: 0.34}
 LOOKED = {"stall": 0.2, "waste": 0.25, "other": 0.43, "vehicle": 0.05, "bike": 0.02, "crowd": 0.05}
@@ -104,27 +104,33 @@ def framed(picture: Picture, surroundings: float, rng: Rng | None, jitter: float
 
 def degrade(picture: Picture, rng: Rng, least_quality: int = 40) -> Picture:
     """Light, colour, blur, motion, noise and JPEG of a camera."""
-    out: NDArray[np.float32] = picture.astype(np.float32)
+    out = picture
     if rng.random() < 0.7:
-        gamma = float(np.exp(rng.uniform(-0.45, 0.45)))
-        out = np.asarray(255 * np.power(out / 255, gamma), np.float32) if rng.random() < 0.5 else out
-        tint = 1 + rng.uniform(-0.08, 0.08, 3).astype(np.float32)
-        out = (out - 128) * float(rng.uniform(0.6, 1.2)) + 128 * float(rng.uniform(0.65, 1.2))
-        out *= tint
-    if rng.random() < 0.12:
-        out = np.repeat(out.mean(axis=2, keepdims=True), 3, axis=2) * np.float32(rng.uniform(0.5, 1.0))
+        out = np.asarray(cv2.LUT(out, _tones(rng)), np.uint8)
+    if rng.random() < 0.1:
+        grey = cv2.convertScaleAbs(cv2.cvtColor(out, cv2.COLOR_BGR2GRAY), alpha=float(rng.uniform(0.5, 1.0)))
+        out = np.asarray(cv2.cvtColor(grey, cv2.COLOR_GRAY2BGR), np.uint8)
     if rng.random() < 0.4:
-        out = np.asarray(cv2.GaussianBlur(out, (0, 0), float(rng.uniform(0.3, 1.1))), np.float32)
+        out = np.asarray(cv2.GaussianBlur(out, (0, 0), float(rng.uniform(0.3, 1.1))), np.uint8)
     if rng.random() < 0.06:
-        out = np.asarray(cv2.blur(out, (int(rng.integers(2, 5)), 1)), np.float32)
+        out = np.asarray(cv2.blur(out, (int(rng.integers(2, 5)), 1)), np.uint8)
     if rng.random() < 0.6:
-        out = out + rng.normal(0, rng.uniform(1, 8), (*out.shape[:2], 1)).astype(np.float32)
-    sharp = np.clip(out, 0, 255).astype(np.uint8)
+        noise = rng.standard_normal((*out.shape[:2], 1), np.float32) * np.float32(rng.uniform(1, 6))
+        out = np.clip(out + noise, 0, 255).astype(np.uint8)
     if rng.random() < 0.8:
         quality = int(rng.integers(least_quality, 92))
-        encoded = cv2.imencode(".jpg", sharp, [cv2.IMWRITE_JPEG_QUALITY, quality])[1]
-        sharp = np.asarray(cv2.imdecode(encoded, cv2.IMREAD_COLOR), np.uint8)
-    return sharp
+        encoded = cv2.imencode(".jpg", out, [cv2.IMWRITE_JPEG_QUALITY, quality])[1]
+        out = np.asarray(cv2.imdecode(encoded, cv2.IMREAD_COLOR), np.uint8)
+    return out
+
+
+def _tones(rng: Rng) -> Picture:
+    """A table of (256, 1, 3) for each channel: gamma, contrast, brightness and a tint."""
+    level = np.arange(256, dtype=np.float64)
+    if rng.random() < 0.5:
+        level = 255 * (level / 255) ** float(np.exp(rng.uniform(-0.35, 0.35)))
+    level = (level - 128) * float(rng.uniform(0.7, 1.15)) + 128 * float(rng.uniform(0.75, 1.15))
+    return np.clip(level[:, None, None] * (1 + rng.uniform(-0.08, 0.08, 3)), 0, 255).astype(np.uint8)
 
 
 def paste(frame: Picture, cut: Sprite, longer_px: float, rng: Rng) -> Picture | None:
@@ -156,7 +162,7 @@ def paste(frame: Picture, cut: Sprite, longer_px: float, rng: Rng) -> Picture | 
 def _photograph(shelf: Shelf, rng: Rng) -> tuple[Picture, int]:
     kinds = list(PHOTOGRAPHED)
     kind = kinds[rng.choice(len(kinds), p=list(PHOTOGRAPHED.values()))]
-    return shown(_one(shelf.windows[kind], rng), _size(rng), rng, 0.3), kind
+    return shown(_one(shelf.windows[kind], rng), _size(rng), rng, 0.25), kind
 
 
 def _pasted(shelf: Shelf, rng: Rng) -> tuple[Picture, int]:
@@ -172,7 +178,7 @@ def _pasted(shelf: Shelf, rng: Rng) -> tuple[Picture, int]:
     for _ in range(4):
         piece = paste(_one(shelf.frames, rng), cut, _size(rng), rng)
         if piece is not None:
-            return framed(degrade(piece, rng, 55), SURROUNDINGS, rng, 0.3), kind
+            return framed(degrade(piece, rng, 55), SURROUNDINGS, rng, 0.25), kind
     return _photograph(shelf, rng)
 
 
@@ -198,12 +204,12 @@ def _plain(shelf: Shelf, rng: Rng) -> tuple[Picture, int]:
     frame = _one(shelf.frames, rng)
     side = min(round(_size(rng) * (1 + 2 * SURROUNDINGS)), *frame.shape[:2])
     x, y = int(rng.integers(0, frame.shape[1] - side + 1)), int(rng.integers(0, frame.shape[0] - side + 1))
-    return framed(degrade(frame[y : y + side, x : x + side], rng, 60), SURROUNDINGS, rng, 0.3), ANY_OTHER
+    return framed(degrade(frame[y : y + side, x : x + side], rng, 60), SURROUNDINGS, rng, 0.25), ANY_OTHER
 
 
 def _cart(shelf: Shelf, rng: Rng) -> tuple[Picture, int]:
     one = _one(shelf.carts, rng)
-    return shown(one, float(rng.uniform(14, 58)), rng, 0.3), one.kind
+    return shown(one, float(rng.uniform(14, 58)), rng, 0.25), one.kind
 
 
 def _one(items: Sequence[Item], rng: Rng) -> Item:
