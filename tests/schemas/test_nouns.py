@@ -28,6 +28,8 @@ def detections(rows: int) -> Detections:
         appeared_ns=np.zeros(rows, np.int64),
         dwell_s=np.zeros(rows, np.float32),
         posterior=np.full((rows, len(CLASSES)), 1 / len(CLASSES), np.float32),
+        evidence=np.zeros(rows, np.uint8),
+        wanted=np.zeros(rows, np.bool_),
     )
 
 
