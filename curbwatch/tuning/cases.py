@@ -116,8 +116,8 @@ def check(verdict: str, what: str, family: str) -> None:
 
 def case_id_of(camera_id: str, opened_ns: int, box_px: Box) -> str:
     """A name that sorts by camera and time and is the same for the same thing."""
-    digest = sha256(repr([round(side) for side in box_px]).encode()).hexdigest()[:4]
-    return f"{camera_id}-{utc(opened_ns):%Y%m%dT%H%M%S}-{digest}"
+    digest = sha256(repr([round(side) for side in box_px]).encode()).hexdigest()[:3]
+    return f"{camera_id}-{utc(opened_ns):%y%m%dT%H%M%S}-{digest}"
 
 
 def case_ids(folder: Path) -> list[str]:
