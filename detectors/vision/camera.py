@@ -14,13 +14,14 @@ from detectors.vision.features import measure
 from detectors.vision.feedback_ledger import Ledger, Region, Why
 from detectors.vision.grid import Arena, Plane, chroma, luma
 from detectors.vision.proposals import Blob, Box, Crop, Levels, blobs_of, cut, grow, opened
-from detectors.vision.sizes import area_min, in_zone, is_large, is_thing
+from detectors.vision.sizes import area_min, in_zone, is_huge, is_large
 from detectors.vision.tracks import DOUBTS, Track, assign, captured, mark, pack, presence
 from detectors.vision.verify import Verdict, foreign, judge, look
 from schemas.detections import Phase
 from schemas.place import Calibration
 
 LARGE_PX = 300.0  # grid px of a region of other light in which a thing may be hidden
+CAP = 2.0  # times v_static: votes that a thing keeps at most, so that another in its place is seen in time
 SPECK = 0.4  # of the least area: a compact blob has more than that left when it is opened
 NEAR_PX = 3  # around a track's box: what stands there is its part (assembly.GAP_PX)
 SURE = 0.8  # of the votes a background may keep: what a place where people pass surely had, so that no dwell is early
@@ -208,7 +209,8 @@ def settle(camera: Camera, frame: Plane, dt_s: float, knobs: VisionKnobs, work: 
         part[where] = kept
     relevel(camera)
     cv2.absdiff(candidate, background, dst=work.differs)
-    memory.cap_background(votes, _limit(knobs, slow=knobs.slow(dt_s)), knobs.match_grey, work)
+    most = min(255, int(CAP * knobs.static_s / knobs.quantum_s))
+    memory.cap(votes, _limit(knobs, slow=knobs.slow(dt_s)), most, knobs.match_grey, work)
 
 
 def _parts(camera: Camera, box: Box) -> list[tuple[Plane, tuple[slice, slice]]]:
@@ -240,7 +242,7 @@ def propose(camera: Camera, frame: Plane, judge_by: Judge, work: memory.Scratch)
     for blob in join(blobs, reach):
         # What reaches far out of the zones, as a change of light does, must not hide what stands in them.
         for part in [blob] if in_zone(camera.zone, blob) else blob.parts():
-            if is_thing(camera, part) and not overlay.is_writing(
+            if in_zone(camera.zone, part) and not overlay.is_writing(
                 luma(background, shape), luma(candidate, shape), part.box
             ):
                 dropped.extend(_consider(camera, frame, part, reach, judge_by))
@@ -292,6 +294,8 @@ def _consider(camera: Camera, frame: Plane, seed: Blob, reach: float, judge_by: 
         if overlap(blob.box, fixture.box) >= HOLE_SHARE:
             why = Why("fixture", now_ns, blob.box, pack([_first(camera, crop, blob, judge_by)]))
             camera.ledger.settle(fixture, _adopt_region(camera, crop, None, why))
+        return []
+    if track is None and is_huge(camera, blob):
         return []
     if track is None:
         track = Track(int(state["next_id"]), blob.box, blob.area, _appeared(camera, crop, judge_by), now_ns)

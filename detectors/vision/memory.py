@@ -56,12 +56,13 @@ def follow(frame: Plane, model: Plane, grey: int, work: Scratch) -> None:
     cv2.copyTo(work.step, work.mask, dst=model)
 
 
-def cap_background(votes: Plane, limit: int, grey: int, work: Scratch) -> None:
-    """Cap the votes of pixels that look like their background, so that a new object wins quickly; in place.
+def cap(votes: Plane, limit: int, most: int, grey: int, work: Scratch) -> None:
+    """Cap the votes at ``limit`` where a pixel looks like its background, at ``most`` elsewhere; in place.
 
+    So a new object wins quickly, and where one thing stood and another stands now, the other does not wait for ever.
     Reads |candidate - background| from ``work.differs``, which stays.
     """
-    cv2.threshold(work.differs, grey, 255 - limit, cv2.THRESH_BINARY, dst=work.step)
+    cv2.threshold(work.differs, grey, most - limit, cv2.THRESH_BINARY, dst=work.step)
     cv2.add(work.step, np.full(1, limit, np.float64), dst=work.step)
     cv2.min(votes, work.step, dst=votes)
 

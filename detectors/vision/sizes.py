@@ -27,10 +27,10 @@ def is_large(camera: "Camera", blob: Blob, knobs: VisionKnobs) -> bool:
     return scale == 0 or blob.area >= knobs.area_min_m2 * scale * scale
 
 
-def is_thing(camera: "Camera", blob: Blob) -> bool:
-    """Whether a blob may be one thing within the zones."""
+def is_huge(camera: "Camera", blob: Blob) -> bool:
+    """Whether a blob is too much of the picture to be one thing; it may still be light."""
     rows, columns = camera.arena.shape
-    return blob.box[2] * blob.box[3] <= HUGE * rows * columns and in_zone(camera.zone, blob)
+    return blob.box[2] * blob.box[3] > HUGE * rows * columns
 
 
 def in_zone(zone: NDArray[np.uint8] | None, blob: Blob) -> bool:

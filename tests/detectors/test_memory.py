@@ -68,14 +68,15 @@ def test_following_what_a_vote_found_is_drifting(
 
 @given(PLANES, PLANES, PLANES, WEIGHT, LEVEL)
 @settings(max_examples=100, deadline=None)
-def test_only_pixels_like_the_background_are_capped(
+def test_pixels_like_the_background_are_capped_low_and_others_high(
     background: Plane, candidate: Plane, votes: Plane, limit: int, grey: int
 ) -> None:
     like = np.abs(candidate.astype(int) - background.astype(int)) <= grey
     got, work = votes.copy(), memory.Scratch(SHAPE)
     cv2.absdiff(candidate, background, dst=work.differs)
-    memory.cap_background(got, limit, grey, work)
-    assert np.array_equal(got, np.where(like, np.minimum(votes, limit), votes))
+    most = limit + (255 - limit) // 2
+    memory.cap(got, limit, most, grey, work)
+    assert np.array_equal(got, np.minimum(votes, np.where(like, limit, most)))
 
 
 @given(PLANES, PLANES, PLANES, WEIGHT, LEVEL, LEVEL)
