@@ -10,8 +10,8 @@ PICTURE_BYTES = 150_000  # of one picture, where room for many is reckoned; 1280
 class AlertKnobs(Knobs):
     """From detection to incident."""
 
-    stall_confidence: float = Field(default=0.5, ge=0, le=1)
-    waste_confidence: float = Field(default=0.5, ge=0, le=1)
+    stall_confidence: float = Field(default=0.6, ge=0, le=1)
+    waste_confidence: float = Field(default=0.6, ge=0, le=1)
     zone_overlap: float = Field(default=0.5, gt=0, le=1)  # share of the box's foot inside the zone
     merge_m: float = Field(default=3.0, gt=0)  # two calibrated sightings nearer than this are one site
     merge_iou: float = Field(default=0.3, gt=0, le=1)  # box overlap in one camera that makes one site
