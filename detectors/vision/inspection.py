@@ -137,8 +137,7 @@ def inspect(
     box = _on_grid(box_px, camera)
     frame = None if pixels is None else _plane(camera, pixels)
     tracks = tuple(_facts(camera, track, frame, knobs) for track in camera.tracks)
-    shares = [overlap(track.box, box) for track in camera.tracks]
-    best = int(np.argmax(shares)) if shares else -1
+    asked = _asked(camera, box)
     state = camera.arena.state[camera.slot]
     standing = _standing(camera, knobs)
     differs = _differs(background, candidate, shape)
@@ -157,7 +156,7 @@ def inspect(
         zone=None if camera.zone is None else camera.zone.copy(),
         activity=camera.arena.activity[camera.slot].copy(),
         tracks=tracks,
-        track=tracks[best] if best >= 0 and shares[best] >= SAME else None,
+        track=None if asked is None else tracks[asked],
         place=Place(
             votes_s=_voted(votes_s, differs, box, knobs),
             differs_grey=_mean(cv2.absdiff(luma(candidate, shape), luma(background, shape)), box),
@@ -217,6 +216,13 @@ def _without(classifier: Classifier, features: NDArray[np.float32], rows: list[i
     plain = np.array(features, np.float32)
     plain[rows] = classifier.mean[rows]
     return plain
+
+
+def _asked(camera: Camera, box: Box) -> int | None:
+    """Number of the track that lies most at a box, at least ``SAME`` of the smaller."""
+    shares = [overlap(track.box, box) for track in camera.tracks]
+    best = int(np.argmax(shares)) if shares else -1
+    return best if best >= 0 and shares[best] >= SAME else None
 
 
 def _on_grid(box_px: NativeBox, camera: Camera) -> Box:
