@@ -15,7 +15,7 @@ from alerts.evidence import EvidenceFolder
 from alerts.health_store import HealthStore
 from alerts.incidents import IncidentStore
 from curbwatch.camera_health import HealthRecorder, readings_of
-from curbwatch.closer import look_closer
+from curbwatch.closer import FailedLooks, look_closer
 from curbwatch.feedback import FeedbackBook
 from curbwatch.journal import Claim, Decision, DecisionJournal
 from curbwatch.obey import Obedience
@@ -67,6 +67,7 @@ class Shard:
         self._boots: dict[str, str] = {}  # cameras known, each with the boot of its last frame
         self._maturing: set[str] = set()
         self._health = HealthRecorder(tools.health, tools.evidence, tools.meter)
+        self._failed_looks = FailedLooks(tools.meter)
         self.scenes: dict[str, SceneState] = {}  # what each camera's last frame told; for whoever looks on
         self._obedience = Obedience(tools.detector, tools.snapshots, tools.book)
         self._waiting: OrderedDict[Key, Decision] = OrderedDict((_key(left), left) for left in tools.journal.take(self))
@@ -180,7 +181,7 @@ class Shard:
         started_s = time.perf_counter()
         detections = tools.detector.step(batch)
         tools.meter.observe("detect", (time.perf_counter() - started_s) / len(frames))
-        detections = look_closer(tools.detector, detections, batch, frames, self._cut)
+        detections = look_closer(tools.detector, detections, batch, frames, self._cut, self._failed_looks)
         restarted = self._restarted(detections, frames)
         if not restarted:
             self._health.see(frames, batch, detections, readings_of(tools.detector))

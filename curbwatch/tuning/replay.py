@@ -18,7 +18,7 @@ from alerts.incidents import box_overlap
 from config.intake import IntakeKnobs
 from config.model import Config
 from curbwatch.camera_health import readings_of
-from curbwatch.closer import Cut, look_closer
+from curbwatch.closer import Cut, FailedLooks, look_closer
 from curbwatch.detector_choice import make_detector, whole
 from detectors.base import Detector
 from detectors.vision import VisionDetector
@@ -173,6 +173,7 @@ class Road:
         self.found = Detections.empty()
         self.notes = Notes()
         self._health = HealthWatch()
+        self._failed_looks = FailedLooks()
         self.passed_over: dict[str, int] = {}
 
     @property
@@ -186,7 +187,7 @@ class Road:
     def see(self, batch: FrameBatch, frame: Frame) -> list[Alert]:
         """Alerts that this batch of one frame opens."""
         if self._leader is None:
-            found = look_closer(self._eyes, self._eyes.step(batch), batch, [frame], self._cut)
+            found = look_closer(self._eyes, self._eyes.step(batch), batch, [frame], self._cut, self._failed_looks)
         else:
             found = self._leader.found
         self.found = found

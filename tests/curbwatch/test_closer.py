@@ -5,9 +5,11 @@ from dataclasses import dataclass, field, replace
 
 import cv2
 import numpy as np
+import pytest
 from numpy.typing import NDArray
+from structlog.testing import capture_logs
 
-from curbwatch.closer import look_closer
+from curbwatch.closer import CAUSES_MAX, FailedLooks, look_closer
 from curbwatch.tuning.replay import cut
 from detectors.base import Detector
 from ingest.decode_process import DecoderProcess
@@ -16,6 +18,7 @@ from schemas.detections import CLASSES, Detections, Evidence
 from schemas.errors import FrameError
 from schemas.feedback import Adoption, Feedback
 from schemas.frame import Frame, FrameBatch
+from schemas.meter import NullMeter
 from tests.alerts.makers import standing
 from tests.ingest.jpegs import jpeg
 
@@ -78,6 +81,51 @@ def test_a_picture_that_cannot_be_decoded_leaves_the_class_as_it_was() -> None:
     told = look_closer(detector, found, batch, frames, cut)
     assert len(looker.shown[0]) == 0
     assert CLASSES[int(told.posterior[0].argmax())] == "waste"
+
+
+class CountingMeter(NullMeter):
+    """Remembers what was counted."""
+
+    def __init__(self) -> None:
+        self.counts: dict[str, float] = {}
+
+    def add(self, name: str, amount: float = 1, /, **labels: str) -> None:
+        assert not labels
+        self.counts[name] = self.counts.get(name, 0) + amount
+
+
+@dataclass
+class Failing(Looker):
+    """Fails at each look, with words of its own each time where ``varies``."""
+
+    varies: bool = False
+    looks: int = 0
+
+    def classify(self, crops: CropBatch) -> Detections:
+        self.looks += 1
+        raise ValueError(f"OpenCV cannot run it{f' {self.looks}' if self.varies else ''}")
+
+
+def test_a_model_that_fails_costs_no_alert_and_is_counted_and_told_once() -> None:
+    _, _, found, batch, frames = seen(jpeg(1280, 720), wanted=True)
+    meter = CountingMeter()
+    failed = FailedLooks(meter)
+    with capture_logs() as logs:
+        told = [look_closer(Failing(), found, batch, frames, cut, failed) for _ in range(3)]
+    assert all(one is found for one in told)
+    assert meter.counts == {"looks_failed": 3}
+    assert [line["error"] for line in logs] == ["ValueError: OpenCV cannot run it"]
+    with pytest.raises(ValueError, match="cannot run it"):
+        look_closer(Failing(), found, batch, frames, cut)
+
+
+def test_failures_with_other_words_each_time_do_not_fill_the_log() -> None:
+    _, _, found, batch, frames = seen(jpeg(1280, 720), wanted=True)
+    failing, failed = Failing(varies=True), FailedLooks()
+    with capture_logs() as logs:
+        for _ in range(CAUSES_MAX + 5):
+            look_closer(failing, found, batch, frames, cut, failed)
+    assert len(logs) == CAUSES_MAX
 
 
 def test_the_decoder_process_cuts_the_same_pieces_as_a_replay(decoder: DecoderProcess) -> None:
