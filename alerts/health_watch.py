@@ -87,8 +87,8 @@ class HealthWatch:
             self._sizes[camera_id] = size
             if before != size:
                 found.extend(self._resized(camera_id, captured_ns, before, size))
-            told = None if state in WELL else readings.get(camera_id, Reading(state))
-            kind = None if told is None else SCENE_KINDS[state]
+            told = _told(state, readings.get(camera_id))
+            kind = None if told is None else SCENE_KINDS[told.state]
             held = self._pictures[camera_id]
             if kind is not None or held.lasting is not None or held.doubt is not None:
                 found.extend(_step(camera_id, held, captured_ns, kind, told or Reading(state)))
@@ -122,6 +122,13 @@ class HealthWatch:
         event = _again(last.get(kind), captured_ns) or HealthEvent(camera_id, kind, captured_ns, None, value, note)
         last[kind] = replace(event, until_ns=captured_ns, value=value, note=note)
         return [last[kind]]
+
+
+def _told(state: SceneState, measured: Reading | None) -> Reading | None:
+    """What is the matter at one frame; None: nothing. A frame that is used may be of a picture that stands still."""
+    if state in WELL:
+        return measured if measured is not None and measured.state is SceneState.FROZEN else None
+    return measured or Reading(state)
 
 
 def begun(event: HealthEvent) -> bool:

@@ -84,11 +84,11 @@ class VisionDetector:
         grid.to_i420([frames.pixels[index] for index in live], planes)
         seen = exposure.compare(planes, arena.background, slots[live], shape)
         begun = arena.state["begun"][slots[live]]
-        told = health.check(
-            arena, health.Seen(planes, slots[live], seen, frames.captured_ns[live], elapsed_s[live], begun)
-        )
+        looked = health.Seen(planes, slots[live], seen, frames.captured_ns[live], elapsed_s[live], begun)
+        told = health.check(arena, looked)
         fits = begun & np.asarray([reading is health.OK for reading in told], np.bool_)
         self.readings = {frames.camera_ids[index]: told[k] for k, index in enumerate(live) if not fits[k]}
+        self.readings |= {frames.camera_ids[live[k]]: one for k, one in health.still(arena, looked).items() if fits[k]}
         for index in np.flatnonzero(unbound):
             note = f"no zone is drawn in view {cameras[index].preset!r}"
             self.readings[frames.camera_ids[index]] = Reading(SceneState.PRESET, 0.0, note)
@@ -106,7 +106,8 @@ class VisionDetector:
                 scene[index] = SceneState.WARMING
             self._tell(camera, camera_id)
             rows.extend((int(index), track) for track in found)
-        arena.health["scene"][slots] = scene
+        on_time = scene != SceneState.LATE
+        arena.health["scene"][slots[on_time]] = scene[on_time]
         knobs = None if self._net is None else self._knobs
         return _detections(scene, rows, dict(enumerate(cameras)), knobs)
 

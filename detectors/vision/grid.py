@@ -40,6 +40,8 @@ HEALTH = np.dtype(
         ("still_ns", "i8"),  # captured time of the picture in ``anchor``
         ("still_frames", "i4"),  # frames in a row that show the picture in ``anchor`` again, perhaps coded anew
         ("same_frames", "i4"),  # frames in a row that show the one before again
+        ("held_frames", "i4"),  # of those the ones without a pixel that changed, but for the rows of clocks
+        ("held_crc", "u4"),  # of these pixels
         ("scene", "u1"),  # SceneState of the last frame; other than OK: every measure is taken of the next
         ("lost", "f4"),  # share of the textured blocks without their fine edges, when last measured
         ("tint", "f4"),  # share of samples off grey in the last frame that showed the street

@@ -4,6 +4,7 @@ Cheap measures of one pixel in 64 for every frame; the others for each sixteenth
 the cheap ones are suspicious (docs/camera-health.md).
 """
 
+import zlib
 from dataclasses import dataclass
 
 import numpy as np
@@ -22,7 +23,9 @@ STILL_SHARE = 0.005  # of samples that changed at all: what a clock may change; 
 FEW_SHARE = 0.03  # of a ninth of the samples: more, and the picture is another
 STILL_FRAMES = 3  # so many such pictures in a row
 NEAR_GREY, NEAR_SHARE = 3, 0.003  # a picture coded anew: no sample further off, but for a few
-NEAR_FRAMES, NEAR_S = 20, 900.0  # no street on which anything can be seen keeps so still for so long
+NEAR_FRAMES, NEAR_S = 20, 900.0  # few streets keep so still for so long
+HELD_EDGE = 0.2  # of the rows, above and below: clocks, and the blocks of a JPEG that they lie in
+STILL_NOTE = "or nothing moves"
 OTHER_VIEW = 0.05  # close agreement below which it is another view: such have 0.03, day and night of one 0.07
 NONE_LEFT, OTHER_VIEW_BOTH = 0.03, 0.075  # where the samples agree by less than the first: below the second
 STRANGE_VIEW = 0.15  # below which lost edges mean a cover
@@ -103,13 +106,14 @@ class _Strange:
 def check(arena: Arena, seen: Seen) -> list[Reading]:
     """One reading per frame, OK where it is the street that its camera knows; N may be 0.
 
-    Reads and ages ``arena.anchor`` and ``arena.health``.
+    FROZEN only where no pixel changed: what ``still`` tells beside it is no reason to look away. Reads and ages
+    ``arena.anchor`` and ``arena.health``.
     """
     readings = [OK] * len(seen.slots)
     if not readings:
         return readings
     health, slots = arena.health, seen.slots
-    for index in np.flatnonzero(_still(arena, seen)):
+    for index in np.flatnonzero(_frozen(arena, seen)):
         readings[index] = Reading(SceneState.FROZEN, float(health["still_frames"][slots[index]]))
     apart = seen.exposure.apart
     share = np.count_nonzero(apart > DISAGREE_GREY, axis=(1, 2)) / max(1, apart[0].size)
@@ -130,6 +134,19 @@ def check(arena: Arena, seen: Seen) -> list[Reading]:
             tints = float(coloured[index]), float(usual[place])
             readings[index] = _beside(arena, seen, int(index), float(share[index]), float(agree[place]), tints)
     return readings
+
+
+def still(arena: Arena, seen: Seen) -> dict[int, Reading]:
+    """By their places in the batch, after ``check``: frames on which hardly a sample has moved for long.
+
+    A frozen camera whose pictures are coded anew, or a street by night on which nothing moves: which of them cannot be
+    told. So it is told of, and the frames are used: what is put down there then must be seen.
+    """
+    health = arena.health[seen.slots]
+    long_s = (seen.captured_ns - health["still_ns"]) / 1e9
+    coded_anew = (health["still_frames"] >= NEAR_FRAMES) & (long_s >= NEAR_S)
+    places = np.flatnonzero((health["same_frames"] >= STILL_FRAMES) | coded_anew)
+    return {int(k): Reading(SceneState.FROZEN, float(health["still_frames"][k]), STILL_NOTE) for k in places}
 
 
 def comparable(told: Reading) -> bool:
@@ -160,8 +177,8 @@ def _due(arena: Arena, seen: Seen, share: NDArray[np.float64]) -> NDArray[np.boo
     return np.asarray(due, np.bool_)
 
 
-def _still(arena: Arena, seen: Seen) -> NDArray[np.bool_]:
-    """(N,) whether a camera shows the same picture again and again; ages the anchors.
+def _frozen(arena: Arena, seen: Seen) -> NDArray[np.bool_]:
+    """(N,) whether a camera shows the same picture again, each of its pixels; ages the anchors.
 
     Rows above and below, where clocks stand, do not count. Byte for byte the same never comes here. A ninth of the
     samples tells most moving streets; the others are looked at for the rest.
@@ -173,20 +190,35 @@ def _still(arena: Arena, seen: Seen) -> NDArray[np.bool_]:
     known = health["still_ns"][slots] > 0
     same = known & (np.count_nonzero(some[0] != some[1][:, 0], axis=(1, 2)) <= FEW_SHARE * some[0][:1].size)
     near = known & (np.count_nonzero(_off(some[0], some[1][:, 1]), axis=(1, 2)) <= FEW_SHARE * some[0][:1].size)
-    for still, which in ((same, 0), (near, 1)):
-        for index in np.flatnonzero(still):
+    for alike, which in ((same, 0), (near, 1)):
+        for index in np.flatnonzero(alike):
             part, held = now[index, rows], arena.anchor[slots[index], which, rows]
             off = part != held if which == 0 else _off(part, held)
-            still[index] = off.mean() <= (STILL_SHARE if which == 0 else NEAR_SHARE)
+            alike[index] = off.mean() <= (STILL_SHARE if which == 0 else NEAR_SHARE)
     fresh = slots[~near]
     arena.anchor[slots, 0] = now
     arena.anchor[fresh, 1] = now[~near]
     health["still_ns"][fresh] = seen.captured_ns[~near]
     for name, again in (("still_frames", near), ("same_frames", same)):
         health[name][slots] = np.where(again, health[name][slots] + 1, 0)
-    long_s = (seen.captured_ns - health["still_ns"][slots]) / 1e9
-    coded_anew = (health["still_frames"][slots] >= NEAR_FRAMES) & (long_s >= NEAR_S)
-    return np.asarray((health["same_frames"][slots] >= STILL_FRAMES) | coded_anew, np.bool_)
+    _hold_pixels(arena, seen, same)
+    return np.asarray(health["held_frames"][slots] >= STILL_FRAMES, np.bool_)
+
+
+def _hold_pixels(arena: Arena, seen: Seen, same: NDArray[np.bool_]) -> None:
+    """Count the frames in a row of which every pixel is that of the one before; of ``same`` samples only.
+
+    Samples alone are no proof: by night a picture without noise keeps them while a bag is put down between two.
+    """
+    health, height = arena.health, arena.shape[0]
+    edge = round(HELD_EDGE * height)
+    health["held_frames"][seen.slots[~same]] = 0
+    for index in np.flatnonzero(same):
+        slot = seen.slots[index]
+        crc = zlib.crc32(np.ascontiguousarray(seen.planes[index, edge : height - edge]))
+        again = health["held_frames"][slot] > 0 and crc == health["held_crc"][slot]
+        health["held_frames"][slot] = health["held_frames"][slot] + 1 if again else 1
+        health["held_crc"][slot] = crc
 
 
 def _off(part: NDArray[np.uint8], held: NDArray[np.uint8]) -> NDArray[np.bool_]:

@@ -55,6 +55,13 @@ def test_no_frames_bring_no_events() -> None:
     assert HealthWatch().see(empty, Detections.empty(), {}) == []
 
 
+def test_a_picture_that_stands_still_is_told_of_while_its_frames_are_used() -> None:
+    by, told = HealthWatch(), []
+    for k in range(4):
+        told += by.see(batch(6.0 * k), detections(OK), {"cam-1": Reading(SceneState.FROZEN, 20.0)})
+    assert [event.kind for event in told] == [HealthKind.FROZEN]
+
+
 def test_a_healthy_camera_brings_no_events() -> None:
     assert play([OK, SceneState.WARMING, LATE] * 20) == []
 

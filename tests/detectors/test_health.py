@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from config.vision import VisionKnobs
 from curbwatch.simulate.clips import clip
 from detectors.vision import VisionDetector, structure
+from detectors.vision.health import OK
 from schemas.detections import Detections, SceneState
 from schemas.frame import FrameBatch
 from schemas.place import CameraView, ImageZone
@@ -171,17 +172,46 @@ def test_a_picture_that_stands_still_but_for_its_clock_is_frozen() -> None:
     assert states[3:] == [SceneState.FROZEN] * 7
 
 
-def test_a_picture_that_is_coded_anew_each_time_is_frozen_too() -> None:
+def test_a_clock_in_the_middle_of_a_picture_that_stands_still_does_not_hide_the_street() -> None:
+    def shown(k: int) -> Picture:
+        picture = view(3)
+        picture[90:94, 4 * k % 300 : 4 * k % 300 + 3] ^= 40
+        return picture
+
+    assert set(after(shown)) == {SceneState.OK}
+
+
+def test_a_picture_that_is_coded_anew_each_time_is_told_of_and_used() -> None:
     by, picture = VisionDetector(KNOBS, {}), view(3)
-    states = []
+    told = []
     for k in range(30):
         picture = jpeg(picture, 85)
         faint = picture.copy()
         faint[28:152:8, 4::8] ^= 2 * (k % 2)  # what another encoder would make of it
         at_ns = np.asarray([START_NS + k * 60 * 10**9], np.int64)
-        states.append(int(by.step(replace(one(faint, 0), captured_ns=at_ns)).scene[0]))
-    assert states[-1] == SceneState.FROZEN
-    assert SceneState.FROZEN not in states[:15]
+        state = int(by.step(replace(one(faint, 0), captured_ns=at_ns)).scene[0])
+        assert state in {SceneState.OK, SceneState.WARMING}
+        told.append(by.readings.get(CAMERA, OK).state)
+    assert told[-1] == SceneState.FROZEN
+    assert SceneState.FROZEN not in told[:15]
+
+
+def test_what_is_put_down_in_a_street_that_was_still_for_long_is_seen() -> None:
+    by, quiet = VisionDetector(KNOBS, {}), replace(EAST, noise=0.5, things=(Thing((60, 40, 12, 12), 2400.0),))
+    for k in range(120):
+        found = by.step(at(quiet, 30.0 * k, ""))
+        if k == 79:
+            assert by.readings[CAMERA].state is SceneState.FROZEN
+    assert standing(found) == 1
+
+
+def test_a_late_frame_changes_nothing_of_what_was_the_matter() -> None:
+    by = VisionDetector(KNOBS, {})
+    by.restore(CAMERA, learned())
+    for k, picture in enumerate((no_video(0), no_video(0), view(0), no_video(0))):
+        late = 10 if k == 2 else 0
+        state = by.step(one(picture, LEARN + k - late)).scene[0]
+        assert state == (SceneState.LATE if late else SceneState.CARD)
 
 
 def test_a_card_that_is_sent_again_byte_for_byte_stays_a_card() -> None:
