@@ -59,8 +59,10 @@ def take_over(camera: Camera, frame: Plane, knobs: VisionKnobs) -> bool:
 
 def put_to_sleep(camera: Camera) -> None:
     """Remember the tracks of a view that is lost, until it is there again."""
+    before = [*camera.dormant, *camera.waking, *camera.tracks]
     camera.dormant = _together(camera.dormant, [*camera.waking, *camera.tracks])[:DORMANT]
-    camera.waking = []
+    camera.waking, camera.tracks = [], []
+    camera.end(_without(before, camera.dormant))
 
 
 def wake(camera: Camera, frame: Plane, dt_s: float, knobs: VisionKnobs) -> list[Track]:
@@ -75,7 +77,8 @@ def wake(camera: Camera, frame: Plane, dt_s: float, knobs: VisionKnobs) -> list[
         if seen == "present":
             track.absent_s, track.seen_ns = 0.0, int(camera.arena.state["last_ns"][camera.slot])
             camera.waking.remove(track)
-            camera.tracks = _together([track], camera.tracks)
+            before, camera.tracks = camera.tracks, _together([track], camera.tracks)
+            camera.end(_without(before, camera.tracks))
         elif seen == "absent":
             track.absent_s += min(dt_s, knobs.gap_s)
             if track.absent_s >= knobs.gone_s:
@@ -116,6 +119,11 @@ def _rouse(camera: Camera) -> None:
     camera.waking, camera.dormant = camera.dormant, []
     for track in camera.waking:
         track.absent_s = 0.0
+
+
+def _without(tracks: list[Track], kept: list[Track]) -> list[Track]:
+    known = {track.id for track in kept}
+    return [track for track in tracks if track.id not in known]
 
 
 def _together(old: list[Track], new: list[Track]) -> list[Track]:

@@ -15,7 +15,7 @@ from detectors.vision.feedback_ledger import Ledger, Region, Why
 from detectors.vision.grid import Arena, Plane, chroma, luma
 from detectors.vision.proposals import Blob, Box, Crop, Levels, blobs_of, cut, grow, opened
 from detectors.vision.sizes import area_min, in_zone, is_huge, is_large
-from detectors.vision.tracks import DOUBTS, Track, assign, captured, mark, pack, presence
+from detectors.vision.tracks import DOUBTS, Track, captured, mark, own, pack, presence
 from detectors.vision.verify import Verdict, foreign, judge, look
 from schemas.detections import Phase
 from schemas.place import Calibration
@@ -50,7 +50,7 @@ class Camera:
         tracks: standing objects, oldest first.
         dormant: tracks of a view that is not to be seen, until it is again.
         waking: tracks of a view that has come back, until they are seen in it.
-        leaving: tracks that ended between two frames, to be reported with the next.
+        leaving: tracks that ended since the last report, to be reported with the next.
         ledger: what entered the background, and the fixtures.
         bank: what the empty street looks like in each light.
         preset: the view as the camera names it; empty: it named none.
@@ -78,6 +78,13 @@ class Camera:
     def planes(self) -> tuple[Plane, Plane, Plane]:
         """Background, candidate and votes: views."""
         return self.arena.background[self.slot], self.arena.candidate[self.slot], self.arena.votes[self.slot]
+
+    def end(self, dropped: list[Track]) -> None:
+        """Have those of some dropped tracks that stood reported as gone: what was told of has an end that is told."""
+        for track in dropped:
+            if track.phase is Phase.STANDING:
+                track.phase = Phase.GONE
+                self.leaving.append(track)
 
     def px_per_m(self, row: int) -> float:
         """Grid px per metre at a grid row; 0 where uncalibrated or above the horizon."""
@@ -309,18 +316,11 @@ def _consider(camera: Camera, frame: Plane, seed: Blob, reach: float, judge_by: 
 
 
 def _owner(camera: Camera, blob: Blob, reach: float) -> Track | None:
-    """The track a blob belongs to: of several the oldest that has a name, else the oldest.
-
-    The others are given up, but for those that stand and have names: each of them may be an incident.
-    """
-    owners = assign(camera.tracks, blob, reach)
-    if not owners:
-        return None
-    first = next((track for track in owners if track.named >= 0), owners[0])
-    for spare in owners:
-        if spare is not first and spare.named < 0:
-            camera.tracks.remove(spare)
-    return first
+    """The track a blob belongs to; others that it covers are given up, and those that stood have left."""
+    owner, spares = own(camera.tracks, blob, reach)
+    camera.tracks = [track for track in camera.tracks if not any(track is spare for spare in spares)]
+    camera.end(spares)
+    return owner
 
 
 def _first(camera: Camera, crop: Crop, blob: Blob, judge_by: Judge) -> Track:

@@ -31,7 +31,7 @@ from detectors.vision.shelf import Shelf
 from detectors.vision.snapshot_state import bring_back, grid_of, remembered
 from detectors.vision.tracks import QUICK, Track
 from schemas.crops import CropBatch
-from schemas.detections import CLASSES, Detections, SceneState
+from schemas.detections import CLASSES, Detections, Phase, SceneState
 from schemas.errors import UsageError
 from schemas.feedback import Adoption, Feedback
 from schemas.frame import FrameBatch
@@ -169,6 +169,16 @@ class VisionDetector:
         self.adoptions.clear()
         return news
 
+    def hear_name(self, camera_id: str, track_id: int, family: int) -> None:
+        """Let a standing track without a name have that of another opinion: 0 stall, 1 waste. Unknown ones: nothing.
+
+        What has a name is an incident perhaps: it is not given up for a neighbour, nor adopted as something else.
+        """
+        camera = self._cameras.get(camera_id)
+        for track in [] if camera is None else camera.tracks:
+            if track.id == track_id and track.phase is Phase.STANDING and track.named < 0:
+                track.named = family
+
     def features(self, camera_id: str) -> dict[int, NDArray[np.float32]]:
         """Newest (F,) features of each of a camera's tracks by track id, in the order of ``features.NAMES``."""
         camera = self._cameras.get(camera_id)
@@ -228,7 +238,8 @@ class VisionDetector:
                 judge = single.Judge(self._knobs, self._classifier, slow=self._knobs.slow(dt_s))
                 left += single.propose(camera, plane, judge, work)
             single.promote(camera, self._knobs)
-        return camera.tracks + left
+        ended, camera.leaving = camera.leaving, []
+        return camera.tracks + left + ended
 
     def _tell(self, camera: Camera, camera_id: str) -> None:
         """Take over what a camera's ledger has new."""

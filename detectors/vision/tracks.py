@@ -169,6 +169,17 @@ def assign(tracks: list[Track], blob: Blob, reach_px: float) -> list[Track]:
     return [track for track in near if blob.area < FRAGMENT * track.area][:1]
 
 
+def own(tracks: list[Track], blob: Blob, reach_px: float) -> tuple[Track | None, list[Track]]:
+    """The track a blob belongs to, None: none, and those that are given up for it.
+
+    Of several the oldest that has a name owns it, else the oldest. Those that stand and have names are not given up:
+    each of them may be an incident.
+    """
+    owners = assign(tracks, blob, reach_px)
+    first = next((track for track in owners if track.named >= 0), owners[0] if owners else None)
+    return first, [track for track in owners if track is not first and track.named < 0]
+
+
 def presence(track: Track, frame: Plane, background: Plane, candidate: Plane, shape: tuple[int, int], grey: int) -> str:
     """``present``, ``absent`` or ``hidden``: what a frame shows where the object stood, at half resolution."""
     x, y, w, h = track.box

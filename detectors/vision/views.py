@@ -18,6 +18,7 @@ def turn(camera: Camera, shelf: Shelf, name: str) -> Camera:
     """
     slot, arena = camera.slot, camera.arena
     last = arena.state[slot].copy()
+    ended, camera.leaving = camera.leaving, []
     if last["trained"]:
         shelf.put(camera.preset, snapshot.encode(remembered(camera)), _slopes(camera))
     arena.clear(slot)
@@ -29,6 +30,7 @@ def turn(camera: Camera, shelf: Shelf, name: str) -> Camera:
     old, new = camera.ledger, turned.ledger
     new.next_id, new.last_order = max(old.next_id, new.next_id), max(old.last_order, new.last_order)
     new.news.extend(old.news)
+    turned.leaving = [*turned.leaving, *ended]
     return turned
 
 
