@@ -114,14 +114,14 @@ def begin(camera: Camera, frame: Plane) -> None:
     camera.tracks.clear()
 
 
-def vote(camera: Camera, frame: Plane, dt_s: float, knobs: VisionKnobs, work: memory.Scratch) -> bool:
-    """Count ``dt_s`` captured seconds for this frame; False where they are not a whole vote yet."""
+def vote(camera: Camera, frame: Plane, dt_s: float, knobs: VisionKnobs, work: memory.Scratch) -> float:
+    """Count ``dt_s`` captured seconds for this frame: those that it voted for, 0 where they are no whole vote yet."""
     state = camera.arena.state[camera.slot]
     pending = float(state["pending_s"]) + min(dt_s, knobs.gap_s)
     increment = min(255, int(pending / knobs.quantum_s + 1e-9))
     state["pending_s"] = pending - increment * knobs.quantum_s
     if increment == 0:
-        return False
+        return 0.0
     _, candidate, votes = camera.planes()
     memory.vote(frame, candidate, votes, increment, knobs.match_grey, work)
     state["clock_s"] += increment * knobs.quantum_s
@@ -131,7 +131,7 @@ def vote(camera: Camera, frame: Plane, dt_s: float, knobs: VisionKnobs, work: me
         slot = camera.slot
         mark(camera.arena.history_s[slot], camera.arena.history_ns[slot], float(state["clock_s"]), now_ns)
         state["mark_ns"] = now_ns
-    return True
+    return increment * knobs.quantum_s
 
 
 def learn(camera: Camera, knobs: VisionKnobs) -> bool:
@@ -164,7 +164,9 @@ def relevel(camera: Camera) -> None:
             state[name] -= whole
 
 
-def watch(camera: Camera, frame: Plane, dt_s: float, knobs: VisionKnobs) -> list[Track]:
+def watch(camera: Camera, frame: Plane, counted_s: float, knobs: VisionKnobs) -> list[Track]:
+    ``counted_s``: captured seconds since the frame for which this was called before.
+
     """See which tracks are still there; returns those that have left after standing, and drops every left one.
 
     What was there is looked after once in ``propose_s``; what is missed, or about to stand, in every frame.
@@ -183,7 +185,7 @@ def watch(camera: Camera, frame: Plane, dt_s: float, knobs: VisionKnobs) -> list
         if seen == "present":
             track.absent_s = 0.0
         elif seen == "absent":
-            track.absent_s += min(dt_s, knobs.gap_s)
+            track.absent_s += counted_s
         if track.absent_s >= knobs.gone_s:
             camera.tracks.remove(track)
             _forget_region(candidate, background, votes, track.box, shape)

@@ -218,7 +218,7 @@ class VisionDetector:
         state = camera.arena.state[camera.slot]
         state["changed_frames"] = 0
         work = self._scratch[camera.arena.shape]
-        voted = single.vote(camera, plane, dt_s, self._knobs, work)
+        counted_s = single.vote(camera, plane, dt_s, self._knobs, work)
         learning = not state["trained"]
         if not single.learn(camera, self._knobs):
             return []
@@ -227,8 +227,8 @@ class VisionDetector:
         left, camera.leaving = camera.leaving, []
         if camera.waking:
             left += bank_views.wake(camera, plane, dt_s, self._knobs)
-        if voted:
-            left += single.watch(camera, plane, dt_s, self._knobs)
+        if counted_s > 0:
+            left += single.watch(camera, plane, counted_s, self._knobs)
             if _elapsed(camera, "slow_ns", self._knobs.propose_s):
                 single.settle(camera, plane, dt_s, self._knobs, work)
                 feedback.end_fixtures(camera, self._knobs)

@@ -65,11 +65,13 @@ def test_a_slow_camera_knows_its_street_after_five_pictures(period_s: float) -> 
 
 
 def test_thirty_frames_a_second_are_followed_by_the_same_seconds() -> None:
-    period_s, knobs = 1 / 30, VisionKnobs(dwell_s=6.0)
+    period_s, knobs = 1 / 30, VisionKnobs(dwell_s=6.0, gone_s=4.0)
     street = Street((Thing(BOX, 6.0, 15.0),))
     found = frames_of(street, 30 * 22, period_s, detector(knobs))
     assert 12.0 <= phases(found, Phase.STANDING)[0] * period_s <= 14.0
-    assert 15.0 + knobs.gone_s > phases(found, Phase.STANDING)[-1] * period_s
+    (gone,) = phases(found, Phase.GONE)
+    assert phases(found, Phase.STANDING)[-1] == gone - 1
+    assert 15.0 + knobs.gone_s <= gone * period_s <= 15.0 + knobs.gone_s + 2 * knobs.propose_s
 
 
 @pytest.mark.parametrize("pause_s", [600.0, 7200.0, 86_400.0])
