@@ -7,13 +7,13 @@ import numpy as np
 
 from config.vision import VisionKnobs
 from detectors.vision import exposure, memory, overlay
-from detectors.vision.assembly import join, overlap
+from detectors.vision.assembly import join
 from detectors.vision.bank import Bank
 from detectors.vision.classify import Classifier, look_logs
 from detectors.vision.features import measure
-from detectors.vision.feedback_ledger import Ledger, Region, Why
+from detectors.vision.feedback_ledger import HOLE_SHARE, Ledger, Region, Standing, Why, covered
 from detectors.vision.grid import Arena, Plane, chroma, luma
-from detectors.vision.proposals import Blob, Box, Crop, Levels, blobs_of, cut, grow, opened
+from detectors.vision.proposals import Blob, Crop, Levels, blobs_of, cut, grow, opened
 from detectors.vision.sizes import area_min, in_zone, is_huge, is_large
 from detectors.vision.tracks import DOUBTS, Track, captured, mark, own, pack, presence
 from detectors.vision.verify import Verdict, foreign, judge, look
@@ -25,8 +25,6 @@ CAP = 2.0  # times v_static: votes that a thing keeps at most, so that another i
 SPECK = 0.4  # of the least area: a compact blob has more than that left when it is opened
 NEAR_PX = 3  # around a track's box: what stands there is its part (assembly.GAP_PX)
 SURE = 0.8  # of the votes a background may keep: what a place where people pass surely had, so that no dwell is early
-
-HOLE_SHARE = 0.5  # of a fixture's box: a hole of that size is the whole fixture's
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,9 +163,9 @@ def relevel(camera: Camera) -> None:
 
 
 def watch(camera: Camera, frame: Plane, counted_s: float, knobs: VisionKnobs) -> list[Track]:
-    ``counted_s``: captured seconds since the frame for which this was called before.
-
     """See which tracks are still there; returns those that have left after standing, and drops every left one.
+
+    ``counted_s``: captured seconds since the frame for which this was called before.
 
     What was there is looked after once in ``propose_s``; what is missed, or about to stand, in every frame.
     """
@@ -188,7 +186,7 @@ def watch(camera: Camera, frame: Plane, counted_s: float, knobs: VisionKnobs) ->
             track.absent_s += counted_s
         if track.absent_s >= knobs.gone_s:
             camera.tracks.remove(track)
-            _forget_region(candidate, background, votes, track.box, shape)
+            memory.forget(candidate, background, votes, track.box, shape)
             if track.phase is Phase.STANDING:
                 track.phase = Phase.GONE
                 left.append(track)
@@ -212,7 +210,9 @@ def settle(camera: Camera, frame: Plane, dt_s: float, knobs: VisionKnobs, work: 
     """
     background, candidate, votes = camera.planes()
     memory.follow(frame, candidate, knobs.match_grey, work)  # by what the vote found of this frame
-    held = [(part, part[where].copy(), where) for track in camera.tracks for part, where in _parts(camera, track.box)]
+    shape = camera.arena.shape
+    there = [where for track in camera.tracks for where in memory.parts(background, track.box, shape)]
+    held = [(part, part[where].copy(), where) for part, where in there]
     memory.drift(frame, background, knobs.match_grey, work)
     for part, kept, where in held:
         part[where] = kept
@@ -220,16 +220,6 @@ def settle(camera: Camera, frame: Plane, dt_s: float, knobs: VisionKnobs, work: 
     cv2.absdiff(candidate, background, dst=work.differs)
     most = min(255, int(CAP * knobs.static_s / knobs.quantum_s))
     memory.cap(votes, _limit(knobs, slow=knobs.slow(dt_s)), most, knobs.match_grey, work)
-
-
-def _parts(camera: Camera, box: Box) -> list[tuple[Plane, tuple[slice, slice]]]:
-    """The background's planes with the slices that a box covers in each."""
-    x, y, w, h = box
-    shape = camera.arena.shape
-    background = camera.planes()[0]
-    half = slice(y // 2, (y + h + 1) // 2), slice(x // 2, (x + w + 1) // 2)
-    whole = (luma(background, shape), (slice(y, y + h), slice(x, x + w)))
-    return [whole, *((plane, half) for plane in chroma(background, shape))]
 
 
 def propose(camera: Camera, frame: Plane, judge_by: Judge, work: memory.Scratch) -> list[Track]:
@@ -296,13 +286,10 @@ def _consider(camera: Camera, frame: Plane, seed: Blob, reach: float, judge_by: 
     margin = knobs.ghost_margin if fixture is None else 0.0
     verdict = judge(seen, ncc_light=knobs.ncc_light, ghost_margin=margin)
     if verdict is not Verdict.OBJECT and not (track is not None and track.vouched):
-        if fixture is not None and verdict is Verdict.GHOST and overlap(blob.box, fixture.box) >= HOLE_SHARE:
+        if fixture is not None and verdict is Verdict.GHOST and covered(blob.box, fixture.box) >= HOLE_SHARE:
             camera.ledger.fixtures.remove(fixture)
         return _doubt(camera, track, crop, blob, verdict, judge_by)
-    if fixture is not None and track is None:
-        if overlap(blob.box, fixture.box) >= HOLE_SHARE:
-            why = Why("fixture", now_ns, blob.box, pack([_first(camera, crop, blob, judge_by)]))
-            camera.ledger.settle(fixture, _adopt_region(camera, crop, None, why))
+    if fixture is not None and track is None and _is_fixture(camera, fixture, crop, blob, judge_by):
         return []
     if track is None and is_huge(camera, blob):
         return []
@@ -315,6 +302,23 @@ def _consider(camera: Camera, frame: Plane, seed: Blob, reach: float, judge_by: 
     side_px = max(blob.box[2:]) * 320.0 / camera.arena.shape[1]
     track.add(features, look_logs(judge_by.classifier, features, side_px), now_ns)
     return []
+
+
+def _is_fixture(camera: Camera, fixture: Standing, crop: Crop, blob: Blob, judge_by: Judge) -> bool:
+    """Whether a new thing in a fixture's box is the fixture, which is then adopted, or a part of it not yet whole.
+
+    What is small beside a fixture that stands is a thing before it. One whose pixels could not be kept until its end
+    is passed over and not adopted.
+    """
+    if covered(blob.box, fixture.box) < HOLE_SHARE:
+        return fixture.adoption_id == 0
+    region = _around(crop, None)
+    if fixture.until_ns and not camera.ledger.can_end(camera.planes()[0], region, camera.arena.shape):
+        return True
+    now_ns = int(camera.arena.state[camera.slot]["last_ns"])
+    why = Why("fixture", now_ns, blob.box, pack([_first(camera, crop, blob, judge_by)]))
+    camera.ledger.settle(fixture, _adopt_region(camera, crop, None, why))
+    return True
 
 
 def _owner(camera: Camera, blob: Blob, reach: float) -> Track | None:
@@ -374,18 +378,9 @@ def _adopt_region(camera: Camera, crop: Crop, spared: Plane | None, why: Why) ->
     ``spared``: (h, w) mask of what stays out of it; None: nothing.
     """
     background, candidate, _ = camera.planes()
+    return camera.ledger.adopt(background, candidate, _around(crop, spared), why, camera.arena.shape)
+
+
+def _around(crop: Crop, spared: Plane | None) -> Region:
     mask = np.asarray(cv2.dilate(crop.mask, np.ones((5, 5), np.uint8)), np.uint8)
-    if spared is not None:
-        mask = np.asarray(cv2.subtract(mask, spared), np.uint8)
-    return camera.ledger.adopt(background, candidate, Region(crop.x, crop.y, mask), why, camera.arena.shape)
-
-
-def _forget_region(candidate: Plane, background: Plane, votes: Plane, box: Box, shape: tuple[int, int]) -> None:
-    x, y, w, h = box
-    part = slice(y, y + h), slice(x, x + w)
-    half = slice(y // 2, (y + h + 1) // 2), slice(x // 2, (x + w + 1) // 2)
-    luma(candidate, shape)[part] = luma(background, shape)[part]
-    luma(votes, shape)[part] = 0
-    for new, old, cast in zip(chroma(candidate, shape), chroma(background, shape), chroma(votes, shape), strict=True):
-        new[half] = old[half]
-        cast[half] = 0
+    return Region(crop.x, crop.y, mask if spared is None else np.asarray(cv2.subtract(mask, spared), np.uint8))

@@ -5,7 +5,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from config.vision import VisionKnobs
-from detectors.vision import tracks
+from detectors.vision import memory, tracks
 from detectors.vision.assembly import overlap
 from detectors.vision.camera import Camera
 from detectors.vision.classify import fuse
@@ -42,6 +42,9 @@ def end_fixtures(camera: Camera, knobs: VisionKnobs) -> None:
         camera.ledger.fixtures.remove(fixture)
         if camera.ledger.find(fixture.adoption_id) is not None:
             _undo(camera, fixture.adoption_id, knobs, fixture.until_ns)
+        elif fixture.adoption_id == 0:  # never adopted: what stands there begins now
+            background, candidate, votes = camera.planes()
+            memory.forget(candidate, background, votes, fixture.box, camera.arena.shape)
 
 
 def adopt_others(camera: Camera, knobs: VisionKnobs) -> list[Track]:
@@ -72,9 +75,7 @@ def _surely_other(track: Track, knobs: VisionKnobs) -> bool:
 def _undo(camera: Camera, adoption_id: int, knobs: VisionKnobs, came_ns: int | None = None) -> None:
     one = camera.ledger.find(adoption_id)
     if one is None:
-        raise UsageError(
-            f"camera {adoption_id}: the pixels of this adoption are not kept (any more): only the latest can be undone"
-        )
+        raise UsageError(f"adoption {adoption_id}: its pixels are not kept (any more): only the latest can be undone")
     background, _, votes = camera.planes()
     shape = camera.arena.shape
     region = camera.ledger.put_back(background, one, shape)
@@ -111,32 +112,52 @@ def _reborn(camera: Camera, why: Why, came_ns: int | None, area: float) -> Track
 def _ignore(camera: Camera, what: Ignore, knobs: VisionKnobs) -> None:
     named = next((track for track in camera.tracks if track.id == what.track_id), None)
     box = _on_grid(what.box_px, camera) if named is None else named.box
-    if _take_in(camera, box, "operator_ignore", knobs) == 0:
+    region = _region(camera, box, knobs)
+    if region is None:
         raise UsageError("nothing stands in this box that differs from the background")
+    ended = _there(camera, box)
+    _adopt(camera, region, "operator_ignore", box, _oldest(ended))
+    _end(camera, ended)
 
 
 def _stand(camera: Camera, what: Fixture, knobs: VisionKnobs) -> None:
     if what.until_ns is not None and what.until_ns <= _now_ns(camera):
         raise UsageError("the fixture's time is over already, by the camera's clock")
     box = _on_grid(what.box_px, camera)
-    adoption_id = _take_in(camera, box, "fixture", knobs)
-    camera.ledger.add_fixture(Standing(box, what.until_ns or 0, adoption_id))
+    region, ended, adoption_id = _region(camera, box, knobs), _there(camera, box), 0
+    background, until_ns = camera.planes()[0], what.until_ns or 0
+    if region is not None:
+        # Where its pixels cannot be kept until its end it is passed over, and not adopted: else it could not end.
+        if not until_ns or camera.ledger.can_end(background, region, camera.arena.shape):
+            adoption_id = _adopt(camera, region, "fixture", box, _oldest(ended))
+        _end(camera, ended)
+        box = _tight(box, region)
+    camera.ledger.add_fixture(Standing(box, until_ns, adoption_id))
 
 
-def _take_in(camera: Camera, box: Box, reason: str, knobs: VisionKnobs) -> int:
-    """Adopt what differs in a box, and end the tracks there; the adoption's number, 0 where nothing differs."""
-    ended = [track for track in camera.tracks if overlap(track.box, box) >= OVERLAP]
-    region = _region(camera, box, knobs)
-    if region is None:
-        return 0
-    known = min(ended, key=lambda track: track.appeared_ns, default=None)
-    adoption_id = _adopt(camera, region, reason, box, known)
+def _tight(box: Box, region: Region) -> Box:
+    """The part of a drawn box in which the thing is: by it is told later whether it is there, or its hole."""
+    x, y, w, h = cv2.boundingRect(region.mask)
+    left, top = max(box[0], region.x + x), max(box[1], region.y + y)
+    right, bottom = min(box[0] + box[2], region.x + x + w), min(box[1] + box[3], region.y + y + h)
+    return (left, top, right - left, bottom - top) if right > left and bottom > top else box
+
+
+def _there(camera: Camera, box: Box) -> list[Track]:
+    return [track for track in camera.tracks if overlap(track.box, box) >= OVERLAP]
+
+
+def _oldest(ended: list[Track]) -> Track | None:
+    return min(ended, key=lambda track: track.appeared_ns, default=None)
+
+
+def _end(camera: Camera, ended: list[Track]) -> None:
+    """Drop tracks; those that stood are told gone with the next frame."""
     for track in ended:
         camera.tracks.remove(track)
         if track.phase is Phase.STANDING:
             track.phase = Phase.GONE
             camera.leaving.append(track)
-    return adoption_id
 
 
 def _adopt(camera: Camera, region: Region, reason: str, box: Box, track: Track | None) -> int:

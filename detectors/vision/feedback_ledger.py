@@ -1,7 +1,7 @@
 """Every region that entered a camera's background: its number, its reason, and the pixels that were there before.
 
 Bounded: ``KEPT`` regions with their pixels, ``BYTES_PER_PX`` of the grid; the oldest are given up first, those of
-fixtures last.
+fixtures last, and those of fixtures whose time ends never: without its pixels none could end.
 """
 
 from dataclasses import dataclass, field, replace
@@ -21,6 +21,7 @@ KEPT = 32  # regions whose pixels are kept
 BYTES_PER_PX = 0.3  # of the grid, all of them together: 17 KB at 320 x 180
 STEP = 2  # grey levels per step in which they are kept
 FIXED_SHARE = 0.7  # of a box that lies in a fixture's
+HOLE_SHARE = 0.5  # of a fixture's box: what covers so much is the fixture, or the hole of the whole of it
 FIXTURES = 32  # at most; one more and the oldest is given up
 KEPT_ROW = np.dtype(
     [
@@ -119,7 +120,7 @@ class Ledger:
         h, w = region.mask.shape
         old = [luma(background, shape)[whole], *(plane[half] for plane in chroma(background, shape))]
         new = [luma(candidate, shape)[whole], *(plane[half] for plane in chroma(candidate, shape))]
-        body = squeeze([region.mask // np.uint8(255), *(part // np.uint8(STEP) for part in old)], 1)
+        body = _body(background, region, shape)
         one = Kept(self._next(why), why, (region.x, region.y, w, h), body)
         room = int(BYTES_PER_PX * shape[0] * shape[1])
         if len(body) + ROW_BYTES > room // 2:  # it would push out too much else
@@ -136,6 +137,13 @@ class Ledger:
     def find(self, adoption_id: int) -> Kept | None:
         """An adoption whose pixels are still kept."""
         return next((one for one in self.kept if one.adoption_id == adoption_id), None)
+
+    def can_end(self, background: Plane, region: Region, shape: tuple[int, int]) -> bool:
+        """Whether the pixels under a fixture can be kept until its time is over, beside those of the others like it."""
+        ending = {fixture.adoption_id for fixture in self.fixtures if fixture.until_ns}
+        held = sum(len(one.body) + ROW_BYTES for one in self.kept if one.adoption_id in ending)
+        room = int(BYTES_PER_PX * shape[0] * shape[1])
+        return held + len(_body(background, region, shape)) + ROW_BYTES <= room // 2 and len(ending) < FIXTURES // 2
 
     def put_back(self, background: Plane, one: Kept, shape: tuple[int, int]) -> Region:
         """Restore the pixels an adoption replaced, in place, at the background's present exposure; drops the adoption.
@@ -161,8 +169,9 @@ class Ledger:
         self.fixtures = [*others[1 - FIXTURES :], fixture]
 
     def settle(self, fixture: Standing, adoption_id: int) -> None:
-        """Note by which adoption a fixture came into the background."""
-        self.add_fixture(replace(fixture, adoption_id=adoption_id))
+        """Note by which adoption a fixture came into the background; it keeps its place."""
+        settled = replace(fixture, adoption_id=adoption_id)
+        self.fixtures = [settled if one is fixture else one for one in self.fixtures]
 
     def fixture_of(self, box: Box) -> Standing | None:
         """The fixture that something in this box is a part of, or the hole of; None: of none."""
@@ -202,8 +211,18 @@ class Ledger:
 
     def _shrink(self, room: int) -> None:
         while len(self.kept) > KEPT or self.nbytes > room:
-            first = next((k for k, one in enumerate(self.kept[:-1]) if one.why.reason != "fixture"), 0)
-            del self.kept[first]
+            old = list(enumerate(self.kept[:-1]))
+            ending = {fixture.adoption_id for fixture in self.fixtures if fixture.until_ns}
+            plain = (k for k, one in old if one.why.reason != "fixture")
+            standing = (k for k, one in old if one.adoption_id not in ending)
+            del self.kept[next(plain, next(standing, 0))]
+
+
+def covered(box: Box, fixture: Box) -> float:
+    """Share of a fixture's box that another box covers, 0..1."""
+    across = min(box[0] + box[2], fixture[0] + fixture[2]) - max(box[0], fixture[0])
+    down = min(box[1] + box[3], fixture[1] + fixture[3]) - max(box[1], fixture[1])
+    return max(0, across) * max(0, down) / max(1, fixture[2] * fixture[3])
 
 
 def unpack_ledger(arrays: dict[str, NDArray[np.generic]], shape: tuple[int, int]) -> Ledger:
@@ -229,6 +248,13 @@ def unpack_ledger(arrays: dict[str, NDArray[np.generic]], shape: tuple[int, int]
     for row in fixtures:
         ledger.fixtures.append(Standing(_box(row["box"]), int(row["until_ns"]), int(row["adoption_id"])))
     return ledger
+
+
+def _body(background: Plane, region: Region, shape: tuple[int, int]) -> bytes:
+    """A region's mask and the background's pixels in it, packed."""
+    whole, half = region.slices
+    old = [luma(background, shape)[whole], *(plane[half] for plane in chroma(background, shape))]
+    return squeeze([region.mask // np.uint8(255), *(part // np.uint8(STEP) for part in old)], 1)
 
 
 def _array(arrays: dict[str, NDArray[np.generic]], name: str) -> NDArray[Any]:

@@ -4,7 +4,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from detectors.vision.grid import Plane, chroma
+from detectors.vision.grid import Plane, chroma, luma
+from detectors.vision.proposals import Box
 
 DRIFT = 0.25  # share by which background and candidate follow a pixel that already matches
 
@@ -88,3 +89,18 @@ def standing_mask(votes: Plane, static: int, grey: int, colour_levels: int, work
         coloured = cv2.resize(work.half[y : y + h, x : x + w], (2 * w, 2 * h), interpolation=cv2.INTER_NEAREST)
         cv2.bitwise_or(part, coloured, dst=part)
     return standing if w or cv2.countNonZero(standing) else None
+
+
+def parts(plane: Plane, box: Box, shape: tuple[int, int]) -> list[tuple[Plane, tuple[slice, slice]]]:
+    """The brightness and colour planes of an I420 picture, with the slices that a box covers in each."""
+    x, y, w, h = box
+    half = slice(y // 2, (y + h + 1) // 2), slice(x // 2, (x + w + 1) // 2)
+    return [(luma(plane, shape), (slice(y, y + h), slice(x, x + w))), *((one, half) for one in chroma(plane, shape))]
+
+
+def forget(candidate: Plane, background: Plane, votes: Plane, box: Box, shape: tuple[int, int]) -> None:
+    """Let a box look as its background does, without votes, in place."""
+    planes = (parts(plane, box, shape) for plane in (candidate, background, votes))
+    for (new, where), (old, _), (cast, _) in zip(*planes, strict=True):
+        new[where] = old[where]
+        cast[where] = 0

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from config.vision import VisionKnobs
 from detectors.vision import VisionDetector
-from detectors.vision.feedback_ledger import BYTES_PER_PX, KEPT, Ledger, Region, Why, unpack_ledger
+from detectors.vision.feedback_ledger import BYTES_PER_PX, FIXTURES, KEPT, Ledger, Region, Standing, Why, unpack_ledger
 from detectors.vision.tracks import pack
 from schemas.detections import CLASSES, Detections, Phase
 from schemas.errors import UsageError
@@ -251,3 +251,60 @@ def test_a_restart_between_orders_changes_nothing(cut: int) -> None:
             undone = True
     assert undone
     assert whole.snapshot(CAMERA) == by.snapshot(CAMERA)
+
+
+def native(box: tuple[int, int, int, int]) -> NativeBox:
+    x, y, w, h = (side * SCALE for side in box)
+    return x, y, w, h
+
+
+def test_a_fixture_too_big_for_its_pixels_to_be_kept_ends_all_the_same() -> None:
+    big = (30, 10, 90, 70)
+    by, street = detector(), Street((Thing(big, 60.0),))
+    assert standing(last(watch(by, street, 0.0, 160.0))) == 1
+    until_ns = START_NS + 400 * 10**9
+    by.apply(order(1, Fixture(native(big), until_ns)))
+    assert phases(list(watch(by, street, 160.0, 408.0))) == [Phase.GONE]
+    found = last(watch(by, street, 408.0, 560.0))
+    assert standing(found) == 1
+    assert found.appeared_ns.min() >= until_ns - 16 * 10**9
+
+
+def test_what_stands_before_a_big_fixture_is_found_and_leaves_it_a_fixture() -> None:
+    big, bag = (30, 10, 90, 70), Thing((60, 50, 16, 14), 300.0, 600.0, seed=5)
+    by, stall = detector(), Thing(big, 60.0, 900.0)
+    last(watch(by, Street((stall,)), 0.0, 160.0))
+    by.apply(order(1, Fixture(native(big))))
+    last(watch(by, Street((stall,)), 160.0, 296.0))
+    assert standing(last(watch(by, Street((stall, bag)), 296.0, 440.0))) == 1
+    # The bag leaves, then the stall does: neither hole is a thing.
+    assert phases(list(watch(by, Street((stall, bag)), 600.0, 800.0)))[-1] == Phase.GONE
+    assert all(standing(found) == 0 for _, found in watch(by, Street((stall,)), 800.0, 1100.0))
+
+
+def test_a_small_hole_in_a_fixture_does_not_end_it() -> None:
+    big, sign = (30, 10, 90, 70), Thing((60, 30, 16, 14), 60.0, 300.0, seed=5)
+    by, stall = detector(), Thing(big, 60.0)
+    last(watch(by, Street((stall, sign)), 0.0, 160.0))
+    until_ns = START_NS + 700 * 10**9
+    by.apply(order(1, Fixture(native(big), until_ns)))
+    assert all(standing(found) == 0 for _, found in watch(by, Street((stall, sign)), 160.0, 700.0))
+    assert standing(last(watch(by, Street((stall,)), 708.0, 860.0))) == 1  # its end is still known
+
+
+def test_a_fixture_that_is_adopted_keeps_its_place_among_them() -> None:
+    ledger = Ledger()
+    for k in range(FIXTURES):
+        ledger.add_fixture(Standing((2 * k, 0, 8, 8), 0, 0))
+    ledger.settle(ledger.fixtures[0], 7)
+    assert [one.adoption_id for one in ledger.fixtures] == [7, *[0] * (FIXTURES - 1)]
+    ledger.add_fixture(Standing((0, 20, 8, 8), 0, 0))
+    assert len(ledger.fixtures) == FIXTURES
+    assert ledger.fixtures[0].box == (2, 0, 8, 8)  # the oldest was given up
+
+
+def test_an_adoption_that_is_not_kept_is_named_as_one() -> None:
+    by = detector()
+    last(watch(by, Street(), 0.0, 120.0))
+    with pytest.raises(UsageError, match=r"^adoption 99: "):
+        by.apply(order(1, Undo(99)))
