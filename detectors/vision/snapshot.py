@@ -1,6 +1,7 @@
 """A camera's state as bytes: versioned, checksummed, nothing executable inside."""
 
 import io
+import zipfile
 import zlib
 
 import numpy as np
@@ -35,7 +36,16 @@ def decode(state: bytes) -> dict[str, NDArray[np.generic]]:
         raw = unpacker.decompress(body, MOST_BYTES)
         if not unpacker.eof:
             raise ValueError("snapshot: too large")
+        _refuse_packed(raw)
         with np.load(io.BytesIO(raw), allow_pickle=False) as arrays:
             return {name: arrays[name] for name in arrays.files}
-    except (zlib.error, OSError, KeyError, EOFError) as error:
+    except (zlib.error, zipfile.BadZipFile, OSError, KeyError, EOFError, MemoryError, SyntaxError) as error:
         raise ValueError(f"snapshot: {error}") from None
+
+
+def _refuse_packed(raw: bytes) -> None:
+    """Raise ValueError where an entry is not stored as it is: one that is packed again may become of any size."""
+    with zipfile.ZipFile(io.BytesIO(raw)) as archive:
+        for entry in archive.infolist():
+            if entry.compress_type != zipfile.ZIP_STORED or entry.file_size > len(raw):
+                raise ValueError("snapshot: an entry that cannot be")
