@@ -12,6 +12,7 @@ from config.vision import VisionKnobs
 from curbwatch.own_model import load_model, measure_model
 from detectors.base import Detector
 from detectors.onnx.detector import OwnModelDetector
+from detectors.onnx.views import inner_of
 from detectors.vision import VisionDetector
 from schemas.errors import ConfigError, Fault
 from schemas.place import CameraView
@@ -61,6 +62,11 @@ def examine_detector(config: Config, file: str) -> tuple[str, tuple[Fault, ...]]
 def whole(detector: Detector) -> Detector:
     """Return the detector itself, without the operator's model around it."""
     return detector.inner if isinstance(detector, OwnModelDetector) else detector
+
+
+def fitting(detector: Detector, state: bytes) -> bytes:
+    """Return a snapshot as the detector can take it over: without the model's part where it has no model any more."""
+    return state if isinstance(detector, OwnModelDetector) else inner_of(state)
 
 
 def _named(knobs: VisionKnobs, views: Mapping[str, CameraView], file: str) -> tuple[Detector | None, tuple[Fault, ...]]:

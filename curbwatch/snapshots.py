@@ -6,6 +6,7 @@ from pathlib import Path
 import structlog
 
 from alerts.durable import write_whole
+from curbwatch.detector_choice import fitting
 from detectors.base import Detector
 from schemas.errors import SetupError
 
@@ -36,7 +37,7 @@ class SnapshotFolder:
         """Give a camera its last state back. False where there is none or it is not readable, which is logged."""
         self._written_s[camera_id] = self._monotonic_s()
         try:
-            detector.restore(camera_id, self._file(camera_id).read_bytes())
+            detector.restore(camera_id, fitting(detector, self._file(camera_id).read_bytes()))
         except FileNotFoundError:
             return False
         except (OSError, ValueError) as error:

@@ -84,6 +84,13 @@ def encode(seen: Seen, inner: bytes) -> bytes:
     return MAGIC + len(own).to_bytes(4, "big") + own + inner
 
 
+def inner_of(state: bytes) -> bytes:
+    """The other detector's own bytes in what ``encode`` made; bytes without our mark are all its own."""
+    if not state.startswith(MAGIC):
+        return state
+    return state[HEAD + int.from_bytes(state[len(MAGIC) : HEAD], "big") :]
+
+
 def decode(state: bytes) -> tuple[Seen, bytes]:
     """The reverse of ``encode``; bytes without our mark are all the other detector's. Raises ValueError if damaged."""
     if not state.startswith(MAGIC):
