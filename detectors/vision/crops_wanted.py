@@ -16,14 +16,24 @@ LATER_S, MOST = 60.0, 10  # those wait so long, twice as long each time; and the
 
 
 def wanted(track: Track, now_ns: int, knobs: VisionKnobs) -> bool:
-    """Whether a piece of this frame should be looked at."""
+    """Whether a piece of this frame should be looked at; notes the time where so.
+
+    A piece that cannot be cut is not wanted again at once: its next turn is that of one that was looked at.
+    """
+    if not _due(track, now_ns, knobs):
+        return False
+    track.crop_ns = now_ns
+    return True
+
+
+def _due(track: Track, now_ns: int, knobs: VisionKnobs) -> bool:
     if track.phase is Phase.GONE or track.looks < LOOKS or track.crops >= MOST or track.absent_s > 0:
         return False
-    if track.crops == 0:
-        return bool(fuse(track.hand_logs()[None])[0, :EVENTS].sum() >= FLOOR)
     wait_s = knobs.propose_s if track.crops < SOON else LATER_S * 2 ** (track.crops - SOON)
     if now_ns - track.crop_ns < wait_s * 1e9:
         return False
+    if track.crops == 0:
+        return bool(fuse(track.hand_logs()[None])[0, :EVENTS].sum() >= FLOOR)
     likely = float(fuse(track.mean_logs()[None])[0, :EVENTS].sum())
     return track.crops < SOON or UNSURE[0] < likely < UNSURE[1]
 

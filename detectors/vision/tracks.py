@@ -70,7 +70,7 @@ class Track:
         named: class, stall or waste, that it was first surely called while standing; -1: none yet.
         vouched: a person said that it is a thing: no look doubts it.
         weight, logs: fading count and (6,) sum of the log probabilities.
-        crops, crop_ns, crop_logs: pieces of the original looked at, when last, (6,) sum of their log probabilities.
+        crops, crop_ns, crop_logs: pieces of the original looked at, when last asked for, (6,) sum of their logs.
         features: (F,) of the newest look.
         there: whether it was to be seen at ``seen_ns``; of use in that step only.
     """
@@ -154,7 +154,7 @@ class Track:
         if fits or again or self.phase is Phase.MATURING:
             if not fits:
                 self.looks, self.weight, self.logs = 0, 0.0, np.zeros(len(CLASSES))
-                self.crops, self.crop_logs = 0, np.zeros(len(CLASSES))
+                self.crops, self.crop_ns, self.crop_logs = 0, 0, np.zeros(len(CLASSES))
             self.box, self.area, self.rival = blob.box, blob.area, 0.0
         else:
             self.rival = blob.area

@@ -50,6 +50,13 @@ def test_pieces_are_spaced_and_bounded() -> None:
     assert (np.diff(gaps[2:]) > 0).all()
 
 
+def test_a_piece_that_cannot_be_cut_is_not_asked_for_with_each_frame() -> None:
+    one = looked_at(3, waste=0.3)
+    asked = [second for second in range(100, 160) if crops_wanted.wanted(one, second * S, KNOBS)]
+    assert asked[0] == 100
+    assert np.diff(asked).min() >= KNOBS.propose_s
+
+
 def test_no_more_is_asked_once_it_is_sure() -> None:
     one = looked_at(3, waste=0.999)
     for k in range(crops_wanted.SOON):
