@@ -12,8 +12,9 @@ CONTRAST_GREY = 60  # between letters and their ground, after the reduction to t
 STEP_SHARE = 0.3  # of that contrast between neighbouring px: the edge of a letter
 STEPS = 0.15  # of all pairs of neighbours: letters are all edges, bags and boxes have a rim
 SAME_GREY = 45  # letters and ground before and after: other letters, the same writing
-WIDE = 2.0  # width to height of a caption that was not there before
+WIDE = 2.0  # width to height of a line of writing
 WHITE_GREY = 170  # of its letters, or black ones on white: half a letter's px are mixed with the ground
+BLACK_GREY = 50  # of letters or their rim: fences, paving and leaves have neither in whole rows
 
 
 def is_writing(background: Plane, candidate: Plane, box: Box) -> bool:
@@ -23,12 +24,14 @@ def is_writing(background: Plane, candidate: Plane, box: Box) -> bool:
     near = y + h <= EDGE_SHARE * rows or y >= (1 - EDGE_SHARE) * rows
     if not near or h > HEIGHT_SHARE * rows:
         return False
-    part = np.s_[max(0, y - AROUND_PX) : y + h + AROUND_PX, max(0, x - AROUND_PX) : x + w + AROUND_PX]
+    # Of a clock one digit changes: a line of writing it is with those beside it.
+    beside = AROUND_PX + max(0, round((WIDE * h - w) / 2))
+    part = np.s_[max(0, y - AROUND_PX) : y + h + AROUND_PX, max(0, x - beside) : x + w + beside]
     was, now = _letters(background[part]), _letters(candidate[part])
     if now is None:
         return False
     if was is not None and abs(was[0] - now[0]) <= SAME_GREY and abs(was[1] - now[1]) <= SAME_GREY:
-        return True
+        return now[1] >= WHITE_GREY or now[0] <= BLACK_GREY
     return w >= WIDE * h and now[1] >= WHITE_GREY
 
 

@@ -83,6 +83,21 @@ def test_a_thing_at_the_lower_edge_of_a_small_picture_is_still_found() -> None:
     assert standing(found) == 1
 
 
+@pytest.mark.parametrize("top", [4, ROWS - 22])
+def test_a_thing_before_a_fence_at_the_edge_of_the_picture_is_still_found(top: int) -> None:
+    """Light and dark bars of 2 px before it came, small light and dark faces in their place."""
+
+    def fenced(picture: Picture, k: int) -> Picture:
+        rough = picture // 2 + np.random.default_rng(3).normal(0, 8, (ROWS, COLUMNS, 1))
+        picture[:] = np.clip(rough + (np.arange(COLUMNS) // 2 % 2 * 90 + 10)[None, :, None], 0, 255)
+        if k > 20:
+            faces = np.random.default_rng(9).choice([70.0, 165.0], (9, 17)).repeat(2, 0).repeat(2, 1)
+            picture[top : top + 18, 100:134] = faces[..., None] * (0.55, 0.75, 1.0) + (0, 20, 0)
+        return picture
+
+    assert opened(fenced) == 1
+
+
 @given(arrays(np.uint8, (24, 32)), arrays(np.uint8, (24, 32)), st.tuples(*[st.integers(0, 31)] * 4))
 @settings(max_examples=80, deadline=None)
 def test_no_box_whatever_is_an_error(was: Picture, now: Picture, sides: tuple[int, int, int, int]) -> None:
