@@ -20,7 +20,7 @@ from curbwatch.feedback import FeedbackBook
 from curbwatch.journal import Claim, Decision, DecisionJournal
 from curbwatch.obey import Obedience
 from curbwatch.snapshots import SnapshotFolder
-from detectors.base import Detector
+from detectors.base import Detector, restart
 from ingest.decode_process import DecoderProcess
 from ingest.delivery import Delivery, Outcome
 from schemas.crops import Piece
@@ -222,14 +222,17 @@ class Shard:
     def _restarted(self, detections: Detections, frames: Sequence[Frame]) -> frozenset[int]:
         """Rows of frames that are late only because their camera started anew with an earlier clock.
 
-        A recording played again does so; its camera is learned anew. Within one boot a late frame stays late.
+        A camera whose clock is set right does so, and keeps what it knows; so does a recording played again, whose
+        street is learned anew. Within one boot a late frame stays late.
         """
         found = []
         for index, frame in enumerate(frames):
             late = detections.scene[index] == SceneState.LATE
             if late and frame.boot != self._boots.get(frame.camera_id, ""):
-                log.info("camera_restarted", camera=frame.camera_id, effect="its background is learned anew")
-                self._tools.detector.forget(frame.camera_id)
+                log.info(
+                    "camera_restarted", camera=frame.camera_id, effect="its clock is earlier; it goes on from there"
+                )
+                restart(self._tools.detector, frame.camera_id, frame.captured_ns)
                 found.append(index)
         return frozenset(found)
 

@@ -4,7 +4,7 @@ One detector owns the state of any number of cameras. ``step`` is called from on
 batches that hold at most one frame per camera; a camera's frames come in the order in which they are analysed.
 """
 
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from schemas.crops import CropBatch
 from schemas.detections import Detections
@@ -42,3 +42,19 @@ class Detector(Protocol):
 
     def restore(self, camera_id: str, state: bytes) -> None:
         """Take over a snapshot: later steps give identical results. Raises ValueError if it is not one of ours."""
+
+
+@runtime_checkable
+class Restartable(Protocol):
+    """A detector that can go on when a camera's clock is set back; another one is made to forget the camera."""
+
+    def restart(self, camera_id: str, captured_ns: int) -> None:
+        """Go on with a camera whose next frame was captured at ``captured_ns``, before the last. Unknown: ignored."""
+
+
+def restart(detector: Detector, camera_id: str, captured_ns: int) -> None:
+    """Have a detector go on with a camera whose clock was set back, as well as it can."""
+    if isinstance(detector, Restartable):
+        detector.restart(camera_id, captured_ns)
+    else:
+        detector.forget(camera_id)

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from config.own_model import ModelKnobs
 from config.vision import VisionKnobs
-from detectors.base import Detector
+from detectors.base import Detector, restart
 from detectors.onnx import opinion
 from detectors.onnx.model import Finder, Finds
 from detectors.onnx.spots import OVERLAP, Spot, SpotRules, age, look_at, mute, overlap, silenced, tracks_of
@@ -94,6 +94,10 @@ class OwnModelDetector:
         """Drop one camera's state. Unknown cameras are ignored."""
         self._seen.pop(camera_id, None)
         self.inner.forget(camera_id)
+
+    def restart(self, camera_id: str, captured_ns: int) -> None:
+        """Go on with a camera whose clock was set back, as the inner detector does."""
+        restart(self.inner, camera_id, captured_ns)
 
     def apply(self, order: Feedback) -> None:
         """Carry out an order on both: what only the model sees is not told of any more while it stands there.

@@ -12,6 +12,7 @@ from detectors.vision import (
     classify,
     crops,
     crops_wanted,
+    entry,
     exposure,
     feedback,
     grid,
@@ -20,18 +21,18 @@ from detectors.vision import (
     memory,
     misfit,
     snapshot,
+    telling,
     views,
 )
 from detectors.vision import camera as single
 from detectors.vision.camera import Camera
 from detectors.vision.grid import Arena
 from detectors.vision.inspection import Inspection, NativeBox
-from detectors.vision.proposals import Box
 from detectors.vision.shelf import Shelf
 from detectors.vision.snapshot_state import bring_back, grid_of, remembered
 from detectors.vision.tracks import QUICK, Track
 from schemas.crops import CropBatch
-from schemas.detections import CLASSES, Detections, Phase, SceneState
+from schemas.detections import Detections, Phase, SceneState
 from schemas.errors import UsageError
 from schemas.feedback import Adoption, Feedback
 from schemas.frame import FrameBatch
@@ -60,6 +61,7 @@ class VisionDetector:
         self._pictures: dict[tuple[int, int], NDArray[np.uint8]] = {}
         self._cameras: dict[str, Camera] = {}
         self._shelves: dict[str, Shelf] = {}
+        self._sizes = entry.Sizes()
         self.readings: dict[str, Reading] = {}
         self.adoptions: deque[Adoption] = deque(maxlen=ADOPTIONS)
 
@@ -68,9 +70,19 @@ class VisionDetector:
 
         Frames that are late, frozen, of another scene, or before the background is learned bring no rows.
         """
-        count = len(frames)
-        if count == 0:
+        if not len(frames):
             return Detections.empty()
+        scene = np.asarray([self._admitted(frames, index) for index in range(len(frames))], np.uint8)
+        if not scene.any():
+            return self._step(frames)
+        rows = np.flatnonzero(scene == SceneState.OK)
+        found = self._step(entry.some(frames, rows)) if len(rows) else Detections.empty()
+        if not len(rows):
+            self.readings = {}
+        return entry.spread(found, rows, scene)
+
+    def _step(self, frames: FrameBatch) -> Detections:
+        count = len(frames)
         shape = (int(frames.pixels.shape[1]), int(frames.pixels.shape[2]))
         cameras = [self._camera(frames, k, shape) for k in range(count)]
         arena = self._arena(shape)
@@ -109,7 +121,7 @@ class VisionDetector:
         on_time = scene != SceneState.LATE
         arena.health["scene"][slots[on_time]] = scene[on_time]
         knobs = None if self._net is None else self._knobs
-        return _detections(scene, rows, dict(enumerate(cameras)), knobs)
+        return telling.detections(scene, rows, dict(enumerate(cameras)), knobs)
 
     def classify(self, pieces: CropBatch) -> Detections:
         """Look at pieces of tracks, if the crop classifier is there; returns the rows of those tracks."""
@@ -125,14 +137,24 @@ class VisionDetector:
                 crops_wanted.add(track, logs, int(pieces.captured_ns[k]))
                 rows.append((int(pieces.frame[k]), track))
                 cameras[int(pieces.frame[k])] = camera
-        return _detections(np.zeros(count, np.uint8), rows, cameras, None)
+        return telling.detections(np.zeros(count, np.uint8), rows, cameras, None)
 
     def forget(self, camera_id: str) -> None:
         """Drop one camera's state. Unknown cameras are ignored."""
+        self._sizes.forget(camera_id)
         self._shelves.pop(camera_id, None)
         camera = self._cameras.pop(camera_id, None)
         if camera is not None:
             camera.arena.give(camera.slot)
+
+    def restart(self, camera_id: str, captured_ns: int) -> None:
+        """Go on with a camera whose clock says ``captured_ns``, earlier than before.
+
+        Up to an hour earlier everything is kept. Else its street is learned anew, and what stood is told gone then.
+        """
+        camera = self._cameras.get(camera_id)
+        if camera is not None and not entry.set_back(camera, captured_ns):
+            self._anew(camera_id, (*camera.arena.shape, *camera.native_px), camera.preset)
 
     def snapshot(self, camera_id: str) -> bytes:
         """State of one camera; empty bytes for an unknown one."""
@@ -216,7 +238,7 @@ class VisionDetector:
     def _advance(self, camera: Camera, plane: NDArray[np.uint8], dt_s: float) -> list[Track]:
         """Vote, and where the background is known look after the tracks; returns those to report."""
         state = camera.arena.state[camera.slot]
-        state["changed_frames"] = 0
+        state["changed_frames"] = state["taken"] = 0
         work = self._scratch[camera.arena.shape]
         counted_s = single.vote(camera, plane, dt_s, self._knobs, work)
         learning = not state["trained"]
@@ -245,7 +267,7 @@ class VisionDetector:
         """Take over what a camera's ledger has new."""
         kept = {one.adoption_id for one in camera.ledger.kept} if camera.ledger.news else set()
         for one in camera.ledger.news:
-            where = _native(one.why.box, camera)
+            where = telling.native(one.why.box, camera)
             undoable = one.adoption_id in kept
             self.adoptions.append(
                 Adoption(camera_id, one.why.captured_ns, one.why.reason, where, one.adoption_id, undoable)
@@ -271,11 +293,28 @@ class VisionDetector:
             turned = self._place(camera_id, views.turn(known, self._shelf(camera_id), preset))
             self._cameras[camera_id] = turned
             return turned
+        return self._anew(camera_id, (*shape, *size), preset)
+
+    def _anew(self, camera_id: str, size: entry.Size, preset: str) -> Camera:
+        """A camera that has seen nothing, in the place of the one that was known by this name."""
+        arena = self._arena(size[:2])
+        camera, known = Camera(arena, arena.take(), size[2:], preset=preset), self._cameras.get(camera_id)
+        if known is not None:
+            entry.carry(known, camera)
         self.forget(camera_id)
-        arena = self._arena(shape)
-        camera = self._place(camera_id, Camera(arena, arena.take(), size, preset=preset))
-        self._cameras[camera_id] = camera
+        self._cameras[camera_id] = self._place(camera_id, camera)
         return camera
+
+    def _admitted(self, frames: FrameBatch, index: int) -> SceneState:
+        """OK, or why a frame of another size than its camera's may not be used: it is late, or it is not settled."""
+        camera_id = frames.camera_ids[index]
+        known, size = self._cameras.get(camera_id), entry.size_of(frames, index)
+        if known is None or (*known.arena.shape, *known.native_px) == size:
+            self._sizes.forget(camera_id)
+            return SceneState.OK
+        if int(frames.captured_ns[index]) <= int(known.arena.state["last_ns"][known.slot]):
+            return SceneState.LATE
+        return SceneState.OK if self._sizes.settled(camera_id, size) else SceneState.CHANGED
 
     def _shelf(self, camera_id: str) -> Shelf:
         return self._shelves.setdefault(camera_id, Shelf())
@@ -337,32 +376,3 @@ def _elapsed(camera: Camera, mark: str, period_s: float) -> bool:
         return False
     state[mark] = state["last_ns"]
     return True
-
-
-def _native(box: Box, camera: Camera) -> tuple[float, float, float, float]:
-    rows, columns = camera.arena.shape
-    across, down = camera.native_px[0] / columns, camera.native_px[1] / rows
-    return box[0] * across, box[1] * down, box[2] * across, box[3] * down
-
-
-def _detections(
-    scene: NDArray[np.uint8], rows: list[tuple[int, Track]], cameras: Mapping[int, Camera], knobs: VisionKnobs | None
-) -> Detections:
-    """Rows of tracks, each with its frame's number; ``knobs``: say which pieces are wanted, None: none are."""
-    now_ns = {index: int(camera.arena.state["last_ns"][camera.slot]) for index, camera in cameras.items()}
-    found = [track for _, track in rows]
-    logs = np.asarray([track.mean_logs() for track in found], np.float64).reshape(-1, len(CLASSES))
-    wanted = [knobs is not None and crops_wanted.wanted(track, now_ns[index], knobs) for index, track in rows]
-    return Detections(
-        scene=scene,
-        frame=np.asarray([index for index, _ in rows], np.int32),
-        track_id=np.asarray([track.id for track in found], np.int64),
-        phase=np.asarray([track.phase for track in found], np.uint8),
-        box_px=np.asarray([_native(track.box, cameras[index]) for index, track in rows], np.float32).reshape(-1, 4),
-        appeared_ns=np.asarray([track.appeared_ns for track in found], np.int64),
-        dwell_s=np.asarray([(now_ns[index] - track.appeared_ns) / 1e9 for index, track in rows], np.float32),
-        posterior=classify.fuse(logs),
-        evidence=np.asarray([crops_wanted.evidence(track) for track in found], np.uint8),
-        wanted=np.asarray(wanted, np.bool_),
-        wanted_frame=np.zeros(len(scene), np.bool_),
-    )
