@@ -5,7 +5,7 @@ from dataclasses import dataclass
 NativeBox = tuple[float, float, float, float]  # x, y, w, h in native px
 
 # Why a region became background; the place in this list is how a snapshot writes it.
-REASONS = ("light", "shade", "ghost", "other", "operator_ignore", "relearned", "fixture", "recalled")
+REASONS = ("light", "shade", "ghost", "other", "operator_ignore", "relearned", "fixture", "recalled", "forgotten")
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,7 +17,7 @@ class Adoption:
         captured_ns: when, by the frame's clock.
         reason: one of REASONS: ``light``, ``shade``, ``ghost`` (what was background has left), ``other`` (long surely
             neither stall nor waste), ``operator_ignore``, ``fixture``; for the whole picture ``relearned``, and
-            ``recalled`` where a reference of the bank was taken over.
+            ``recalled`` where a reference of the bank was taken over, ``forgotten`` where another view was given up.
         box_px: x, y, w, h in native px.
         adoption_id: unique within the camera; 0 where nobody may refer to it.
         undoable: whether the replaced pixels were kept; the oldest of them are given up when room is needed.

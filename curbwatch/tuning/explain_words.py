@@ -82,6 +82,7 @@ ADOPTION_WORDS: dict[str, Pair] = {
     "operator_ignore": ("人工忽略", "a person said to ignore it"),
     "fixture": ("固定设施", "a fixture that belongs there"),
     "recalled": ("换用另一参考画面", "another reference picture was taken over"),
+    "forgotten": ("视角太多,放弃最久未见的一个", "too many views: the one not seen for longest was given up"),
     "relearned": ("整幅画面重新学习", "the whole picture was learned anew"),
 }
 SCENE_WORDS: dict[str, Pair] = {

@@ -52,6 +52,7 @@ class Camera:
         ledger: what entered the background, and the fixtures.
         bank: what the empty street looks like in each light.
         preset: the view as the camera names it; empty: it named none.
+        bound: whether any of its zones is drawn in one view only.
         unbound: whether all its zones are drawn in other views, so that nothing counts.
     """
 
@@ -66,6 +67,7 @@ class Camera:
     leaving: list[Track] = field(default_factory=list)
     ledger: Ledger = field(default_factory=Ledger)
     preset: str = ""
+    bound: bool = False
     unbound: bool = False
     bank: Bank = field(init=False)
 

@@ -113,6 +113,7 @@ class VisionDetector:
                 self._tell(self._cameras[camera_id], camera_id)
                 continue
             exposure.normalise(planes[k], float(seen.gain[k]), seen.shift[k], shape)
+            views.expire(camera, self._shelf(camera_id))
             found = self._advance(camera, planes[k], float(elapsed_s[index]))
             if not arena.state["trained"][camera.slot]:
                 scene[index] = SceneState.WARMING
@@ -325,6 +326,7 @@ class VisionDetector:
             zones = view.zones_in(camera.preset)
             camera.zone = grid.zone_mask(zones, camera.arena.shape, camera.native_px)
             camera.calibration, camera.unbound = view.calibration, view.unbound(camera.preset)
+            camera.bound = any(zone.preset for zone in view.zones)
         return camera
 
     def _arena(self, shape: tuple[int, int]) -> Arena:

@@ -22,6 +22,7 @@ STATE = np.dtype(
         ("changed_ns", "i8"),  # of the first frame in a row that does not fit the background; 0: fits
         ("crc", "u4"),
         ("changed_frames", "i4"),
+        ("taken", "i4"),  # references taken over since a frame last fitted
         ("frames", "i4"),  # frames that voted since the background was begun
         ("next_id", "i8"),  # the next track's number
         ("clock_s", "f8"),  # sum of the capped frame distances: the clock that votes count

@@ -9,6 +9,7 @@ from detectors.vision.shelf import NEW, Shelf
 from schemas.detections import SceneState
 from schemas.health import Reading
 
+TAKEN_MAX = 3  # references taken over without a frame that fits them: then the street is learned anew in its time
 AGAIN_FRAMES = 2  # in a row that do not fit: not one lorry
 WARMING = Reading(SceneState.WARMING)
 
@@ -24,7 +25,8 @@ def handle(camera: Camera, shelf: Shelf, plane: Plane, told: Reading, knobs: Vis
     if not state["begun"]:
         begin(camera, plane)
         return camera, WARMING
-    if health.comparable(told) and bank_views.take_over(camera, plane, knobs):
+    if state["taken"] < TAKEN_MAX and health.comparable(told) and bank_views.take_over(camera, plane, knobs):
+        state["taken"] += 1
         return camera, WARMING
     return _wait(camera, shelf, plane, told, knobs)
 
@@ -39,8 +41,8 @@ def _wait(camera: Camera, shelf: Shelf, plane: Plane, told: Reading, knobs: Visi
     if health.elsewhere(told):
         name, agree = views.like(camera, shelf, plane)
         if name and camera.preset:
-            return camera, Reading(SceneState.PRESET, agree, f"named {camera.preset}, looks like {name}")
-        if name and again:
+            told = Reading(SceneState.PRESET, agree, f"named {camera.preset}, looks like {name}")
+        elif name and again:
             return _noted(views.turn(camera, shelf, name), "recalled"), told
     if state["trained"]:
         return _anew(camera, shelf, plane, told, knobs)
@@ -53,7 +55,9 @@ def _anew(camera: Camera, shelf: Shelf, plane: Plane, told: Reading, knobs: Visi
     """Learn a street anew where it has been another one for long enough."""
     state = camera.arena.state[camera.slot]
     lasted_s = (int(state["last_ns"]) - int(state["changed_ns"])) / 1e9
-    patience_s = knobs.dirty_s if told.state in health.DIRTY else knobs.relearn_s
+    # A view that zones are bound to was perhaps taught anew: somebody has an hour to put name and zones right.
+    patient = told.state in health.DIRTY or (told.state is SceneState.PRESET and camera.bound)
+    patience_s = knobs.dirty_s if patient else knobs.relearn_s
     if lasted_s < patience_s or state["changed_frames"] < knobs.sightings_min:
         return camera, told
     if health.elsewhere(told) and not camera.preset:

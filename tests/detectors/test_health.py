@@ -1,6 +1,6 @@
 """A rendered street and everything that can befall its camera: each is told by its own name, and nothing opens."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable
 from dataclasses import replace
 from functools import cache
 
@@ -14,12 +14,13 @@ from numpy.typing import NDArray
 
 from config.vision import VisionKnobs
 from curbwatch.simulate.clips import clip
-from detectors.vision import VisionDetector, structure
+from detectors.vision import VisionDetector, bank_views, structure
+from detectors.vision.camera import Camera, begin
 from detectors.vision.health import OK
-from schemas.detections import Detections, SceneState
+from schemas.detections import SceneState
 from schemas.frame import FrameBatch
-from schemas.place import CameraView, ImageZone
-from tests.detectors.street import CAMERA, NATIVE, START_NS, Street, Thing, as_bytes, standing
+from tests.detectors.street import CAMERA, START_NS, Street, Thing, standing
+from tests.detectors.street import one as small
 
 Picture = NDArray[np.uint8]
 Fault = Callable[[int], Picture]
@@ -197,9 +198,9 @@ def test_a_picture_that_is_coded_anew_each_time_is_told_of_and_used() -> None:
 
 
 def test_what_is_put_down_in_a_street_that_was_still_for_long_is_seen() -> None:
-    by, quiet = VisionDetector(KNOBS, {}), replace(EAST, noise=0.5, things=(Thing((60, 40, 12, 12), 2400.0),))
+    by, quiet = VisionDetector(KNOBS, {}), Street((Thing((60, 40, 12, 12), 2400.0),), noise=0.5)
     for k in range(120):
-        found = by.step(at(quiet, 30.0 * k, ""))
+        found = by.step(small(quiet, 30.0 * k))
         if k == 79:
             assert by.readings[CAMERA].state is SceneState.FROZEN
     assert standing(found) == 1
@@ -252,94 +253,15 @@ def test_light_does_not_change_the_agreement_of_a_view_with_itself(seed: int, ga
     assert structure.agreement(seen, known)[0] > 0.9
 
 
-# Views and presets, on the small made-up street.
-THING = Thing((60, 40, 24, 20), start_s=40.0)
-EAST, WEST = Street((THING,), seed=0), Street(seed=3)
+def test_references_that_never_fit_are_not_taken_over_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
+    def take_over(camera: Camera, frame: Picture, _: VisionKnobs) -> bool:
+        begin(camera, frame)
+        camera.arena.state["trained"][camera.slot] = True
+        return True
 
-
-def at(street: Street, t_s: float, preset: str) -> FrameBatch:
-    picture = street.at(t_s)
-    return FrameBatch(
-        (CAMERA,),
-        np.asarray([START_NS + round(t_s * 1e9)], np.int64),
-        picture[None],
-        np.asarray([NATIVE], np.int32),
-        np.asarray([hash(picture.tobytes()) & 0xFFFFFFFF], np.uint32),
-        (preset,),
-    )
-
-
-def patrol(
-    by: VisionDetector, turns: Sequence[tuple[Street, str, float]], *, from_s: float = 0.0
-) -> Iterator[Detections]:
-    """Steps of a camera that shows each view for so many seconds."""
-    t_s = from_s
-    for street, preset, lasts_s in turns:
-        for _ in range(round(lasts_s / PERIOD_S)):
-            yield by.step(at(street, t_s, preset))
-            t_s += PERIOD_S
-
-
-def test_a_preset_that_was_seen_before_is_not_learned_again_and_what_stands_there_is_the_same_thing() -> None:
+    monkeypatch.setattr(bank_views, "take_over", take_over)
     by = VisionDetector(KNOBS, {})
-    first = list(patrol(by, [(EAST, "east", 160.0)]))[-1]
-    assert standing(first) == 1
-    away = list(patrol(by, [(WEST, "west", 120.0)], from_s=160.0))
-    assert all(len(found) == 0 for found in away)
-    back = list(patrol(by, [(EAST, "east", 40.0)], from_s=280.0))
-    assert {int(found.scene[0]) for found in back} == {SceneState.OK}
-    assert standing(back[-1]) == 1
-    assert back[-1].track_id.tolist() == first.track_id.tolist()
-    again = list(patrol(by, [(WEST, "west", 40.0)], from_s=320.0))
-    assert {int(found.scene[0]) for found in again} == {SceneState.OK}
-
-
-def test_a_restart_forgets_no_preset() -> None:
-    turns = [(EAST, "east", 160.0), (WEST, "west", 120.0), (EAST, "east", 80.0)]
-    whole = [as_bytes(found) for found in patrol(VisionDetector(KNOBS, {}), turns)]
-    before, later = VisionDetector(KNOBS, {}), VisionDetector(KNOBS, {})
-    parts = [as_bytes(found) for found in patrol(before, turns[:2])]
-    later.restore(CAMERA, before.snapshot(CAMERA))
-    parts += [as_bytes(found) for found in patrol(later, turns[2:], from_s=280.0)]
-    assert parts == whole
-
-
-def test_views_beyond_the_fourth_are_given_up_oldest_first() -> None:
-    by = VisionDetector(KNOBS, {})
-    turns = [(Street(seed=k), f"view-{k}", 60.0) for k in range(6)]
-    for _ in patrol(by, turns):
-        pass
-    back = list(patrol(by, [(Street(seed=3), "view-3", 8.0), (Street(seed=0), "view-0", 8.0)], from_s=360.0))
-    states = [SceneState(int(found.scene[0])) for found in back]
-    assert states == [SceneState.OK, SceneState.OK, SceneState.WARMING, SceneState.WARMING]
-    assert by.bytes_per_camera() <= 400_000
-
-
-def test_zones_count_in_their_own_view_and_a_view_without_zones_is_said_to_be_none() -> None:
-    families = frozenset({"stall", "waste"})
-    zones = (ImageZone("all", ((0, 0), (640, 0), (640, 384), (0, 384)), families, "east"),)
-    by = VisionDetector(KNOBS, {CAMERA: CameraView(CAMERA, zones)})
-    assert standing(list(patrol(by, [(EAST, "east", 160.0)]))[-1]) == 1
-    away = list(patrol(by, [(WEST, "west", 20.0)], from_s=160.0))
-    assert {int(found.scene[0]) for found in away} == {SceneState.PRESET}
-    assert by.readings[CAMERA].note == "no zone is drawn in view 'west'"
-
-
-def test_a_camera_that_calls_one_view_by_the_name_of_another_is_found_out() -> None:
-    by = VisionDetector(KNOBS, {})
-    for _ in patrol(by, [(EAST, "east", 80.0), (WEST, "west", 80.0)]):
-        pass
-    wrong = list(patrol(by, [(EAST, "west", 20.0)], from_s=160.0))
-    assert {int(found.scene[0]) for found in wrong} == {SceneState.PRESET}
-    assert by.readings[CAMERA].note == "named west, looks like east"
-
-
-def test_a_camera_that_names_no_view_and_is_turned_back_goes_on_with_what_it_knew() -> None:
-    by = VisionDetector(KNOBS, {})
-    first = list(patrol(by, [(EAST, "", 160.0)]))[-1]
-    for _ in patrol(by, [(WEST, "", 240.0)], from_s=160.0):
-        pass
-    back = list(patrol(by, [(EAST, "", 40.0)], from_s=400.0))
-    assert [SceneState(int(found.scene[0])) for found in back[2:]] == [SceneState.OK] * 8
-    assert back[-1].track_id.tolist() == first.track_id.tolist()
-    assert [adoption.reason for adoption in by.drain()] == ["relearned", "recalled"]
+    by.restore(CAMERA, learned())
+    pictures = [view(LEARN), infrared(LEARN)]
+    states = [SceneState(int(by.step(one(pictures[k % 2], k)).scene[0])) for k in range(LEARN + 1, LEARN + 6)]
+    assert states == [SceneState.WARMING] * 3 + [SceneState.LIGHT, SceneState.OK]
