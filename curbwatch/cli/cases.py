@@ -37,7 +37,17 @@ from curbwatch.tuning.cases import (
 from curbwatch.tuning.cases_incident import case_of, incident, recordings_dir
 from curbwatch.tuning.cases_keep import Source, keep, of_recording
 from curbwatch.tuning.evaluate import Bench
-from curbwatch.tuning.explain import GIVE_BOX, Asked, alerts_of, moment_of, numbered, one_recording, parse, parse_box
+from curbwatch.tuning.explain import (
+    GIVE_BOX,
+    Asked,
+    alerts_of,
+    moment_of,
+    numbered,
+    one_recording,
+    parse,
+    parse_box,
+    refuse_outside,
+)
 from curbwatch.tuning.explain_words import CLASS_WORDS, word
 from ingest.decode import one_thread
 from schemas.errors import UsageError
@@ -226,6 +236,7 @@ def _of_recording(asked: Asked, bench: Bench, box: tuple[float, float, float, fl
     elif box is None or asked == Asked(asked.recording):
         raise UsageError(f"{asked.recording}: name an alert (#N) or a frame (@FRAME); {GIVE_BOX}")
     else:
+        refuse_outside(box, recording.size)
         place, family = box, ""
         opened_ns = appeared_ns = moment_of(asked, recording, bench.time_scale_s)
     case_id = case_id_of(recording.name, opened_ns, place)

@@ -27,14 +27,15 @@ from curbwatch.tuning.explain import (
     Asked,
     Explained,
     alerts_of,
-    each_event,
     explain,
     moment_of,
     numbered,
     one_recording,
     parse,
     parse_box,
+    refuse_outside,
 )
+from curbwatch.tuning.explain_events import each_event
 from curbwatch.tuning.explain_kept import kept_lines, kept_page, kept_strip
 from curbwatch.tuning.explain_page import explained_page
 from curbwatch.tuning.explain_text import event_line, place_and_time, sentences
@@ -95,7 +96,7 @@ def explain_event(  # noqa: PLR0913  # one argument per option of the command li
     if isinstance(told, Kept):
         lines = kept_lines(told, tongue, zone)
     else:
-        lines = [place_and_time(told, zone), *sentences(told, classifier, tongue, zone)]
+        lines = [place_and_time(told, tongue, zone), *sentences(told, classifier, tongue, zone)]
     for line in lines:
         typer.echo(escaped(line))
     if strip_path is not None:
@@ -111,20 +112,24 @@ def _every_event(recording: Recording, bench: Bench, lang: Lang, zone: ZoneInfo)
     """One line for each event of a recording. Raises UsageError where it has none."""
     if not recording.events:
         raise UsageError(f"{recording.folder}: names no events; ask for an alert (#N) or a place (@FRAME --box …)")
-    for number, event, told in each_event(recording, bench):
-        typer.echo(escaped(event_line(told, event, number, lang, zone)))
+    with progress(recording.name, recording.count()) as tick:
+        fared = each_event(recording, bench, tick)
+    for one in fared:
+        typer.echo(escaped(event_line(one, lang, zone)))
 
 
 def told_of(asked: Asked, bench: Bench, box: Box | None) -> Explained:
     """Explain an alert or a moment of a recording. Raises UsageError where there is no such alert, or no place."""
     recording = one_recording(asked.recording)
+    if asked.number < 0 and box is None:
+        raise UsageError(f"{asked.recording}@…: {GIVE_BOX}")
+    if box is not None:
+        refuse_outside(box, recording.size)
     with progress(recording.name, recording.count()) as tick:
-        if asked.number >= 0:
-            alert = numbered(alerts_of(recording, bench, tick), asked.number, str(asked.recording))
-            return explain(recording, bench, box or alert.box_px, alert.opened_ns, alert, tick)
-        if box is None:
-            raise UsageError(f"{asked.recording}@…: {GIVE_BOX}")
-        return explain(recording, bench, box, moment_of(asked, recording, bench.time_scale_s), tick=tick)
+        if box is not None and asked.number < 0:
+            return explain(recording, bench, box, moment_of(asked, recording, bench.time_scale_s), tick=tick)
+        alert = numbered(alerts_of(recording, bench, tick), asked.number, str(asked.recording))
+        return explain(recording, bench, box or alert.box_px, alert.opened_ns, alert, tick)
 
 
 def _of_incident(incident_id: str, config: Path | None, recordings: Path | None, bench: Bench) -> Explained | Kept:

@@ -12,8 +12,8 @@ from alerts.incidents import box_overlap
 from config.model import Config
 from curbwatch.build import RING_REACH
 from curbwatch.parts.paths import home
-from curbwatch.tuning.evaluate import Bench, captured_at
-from curbwatch.tuning.recording import Event, Recording, find_recordings
+from curbwatch.tuning.evaluate import Bench, captured_at, frame_at
+from curbwatch.tuning.recording import Recording, find_recordings
 from curbwatch.tuning.replay import Alert, Road, play
 from curbwatch.tuning.synthetic import SETS, Street, kept
 from detectors.vision import Adoption
@@ -24,11 +24,10 @@ from schemas.errors import UsageError
 from schemas.frame import Frame, FrameBatch
 from schemas.incident import Box
 from schemas.place import CameraView
-from schemas.units import ns_of
+from schemas.units import ns_of, utc
 
 NEAR = 0.3  # of the smaller box: a track or an adopted region that has to do with the place
 AFTER_DWELLS = 1.0  # the replay goes on for so many dwells after the moment asked about, to show what became of it
-LATE_S = 40.0  # beyond the dwell: by then nine in ten are reported (docs/evaluation.md)
 GIVE_BOX = "give the place: --box x,y,w,h in px of the picture"
 
 
@@ -93,6 +92,7 @@ class Explained:
         alert: what was opened there at the moment, or None.
         opened: every alert that was opened there in the frames played.
         adoptions: regions at the place that entered the background, oldest first.
+        frame: number of the analysed frame of the moment, from 0.
     """
 
     recording: Recording
@@ -109,6 +109,7 @@ class Explained:
     alert: Alert | None
     opened: tuple[Alert, ...]
     adoptions: tuple[Adoption, ...]
+    frame: int = 0
 
     @property
     def sample(self) -> Sample | None:
@@ -116,36 +117,22 @@ class Explained:
         return self.samples[self.at] if self.samples else None
 
 
-class Onlooker(Road):
-    """A road that looks into its detector at one place after each frame; ``at`` is the sample of the moment."""
+class Looker(Road):
+    """A road that can look into its detector at a place after each frame."""
 
-    def __init__(self, bench: Bench, view: CameraView, box_px: Box, asked_ns: int) -> None:
+    def __init__(self, bench: Bench, view: CameraView) -> None:
         super().__init__(bench.config, bench.city, view)
-        self._bench, self._view, self._box_px, self._asked_ns = bench, view, box_px, asked_ns
-        self.samples: list[Sample] = []
-        self.inspection: Inspection | None = None
-        self.jpeg: bytes | None = None
-        self.opened: list[Alert] = []
-        self.at = -1
+        self._bench, self._view = bench, view
 
-    def see(self, batch: FrameBatch, frame: Frame) -> list[Alert]:
-        """What the road opens; the sample is kept."""
-        opened = super().see(batch, frame)
-        seen = self.detector.inspect(self._view.camera_id, self._box_px, batch.pixels[0])
-        if self.at < 0 or self.samples[self.at].captured_ns < self._asked_ns:
-            self.at, self.inspection, self.jpeg = len(self.samples), seen, frame.jpeg
-        self.samples.append(self._sample(batch, seen))
-        self.opened += [one for one in opened if box_overlap(one.box_px, self._box_px) >= NEAR]
-        return opened
-
-    def _sample(self, batch: FrameBatch, seen: Inspection | None) -> Sample:
-        found = self.found
-        row = row_at(found, self._box_px)
+    def look(self, batch: FrameBatch, box_px: Box) -> tuple[Sample, Inspection | None]:
+        """What the newest frame, which ``batch`` holds, told of a place, and the memory there."""
+        found, seen = self.found, self.detector.inspect(self._view.camera_id, box_px, batch.pixels[0])
+        row = row_at(found, box_px)
         captured_ns, scene = int(batch.captured_ns[0]), SceneState(int(found.scene[0]))
         here = Sample(captured_ns, scene, None if seen is None else seen.place, None if seen is None else seen.track)
         if row < 0:
-            return here
-        return replace(
+            return here, seen
+        whole = replace(
             here,
             phase=Phase(int(found.phase[row])),
             dwell_s=float(found.dwell_s[row]),
@@ -153,6 +140,7 @@ class Onlooker(Road):
             evidence=int(found.evidence[row]),
             decision=self._decision(found, row, batch),
         )
+        return whole, seen
 
     def _decision(self, found: Detections, row: int, batch: FrameBatch) -> str:
         """What a decision that remembers nothing says of one row, were its dwell reached."""
@@ -162,6 +150,29 @@ class Onlooker(Road):
         decider = Decider(self._bench.city, self._bench.config.alerts)
         decided = decider.decide(alone, times, {self._view.camera_id: self._view})
         return "alert" if decided.sightings else next(iter(decided.passed_over), "")
+
+
+class Onlooker(Looker):
+    """Looks at one place after each frame; ``at`` is the sample of the moment."""
+
+    def __init__(self, bench: Bench, view: CameraView, box_px: Box, asked_ns: int) -> None:
+        super().__init__(bench, view)
+        self._box_px, self._asked_ns = box_px, asked_ns
+        self.samples: list[Sample] = []
+        self.inspection: Inspection | None = None
+        self.jpeg: bytes | None = None
+        self.opened: list[Alert] = []
+        self.at = -1
+
+    def see(self, batch: FrameBatch, frame: Frame) -> list[Alert]:
+        """What the road opens; the sample is kept."""
+        opened = super().see(batch, frame)
+        sample, seen = self.look(batch, self._box_px)
+        if self.at < 0 or self.samples[self.at].captured_ns < self._asked_ns:
+            self.at, self.inspection, self.jpeg = len(self.samples), seen, frame.jpeg
+        self.samples.append(sample)
+        self.opened += [one for one in opened if box_overlap(one.box_px, self._box_px) >= NEAR]
+        return opened
 
 
 def parse(text: str) -> Asked | None:
@@ -234,7 +245,7 @@ def alerts_of(recording: Recording, bench: Bench, tick: Callable[[], None] = lam
     """Every alert that an evaluate run opens over a recording, in the order of their opening."""
     road = Road(bench.config, bench.city, CameraView(recording.name, recording.zones))
     frames = frames_of(recording, bench.time_scale_s)
-    return play(frames, recording.name, {"": road}, bench.config, tick).alerts[""]
+    return play(frames, recording.name, {"": road}, bench.config, tick, presets=recording.presets).alerts[""]
 
 
 def numbered(alerts: Sequence[Alert], number: int, name: str) -> Alert:
@@ -249,8 +260,31 @@ def numbered(alerts: Sequence[Alert], number: int, name: str) -> Alert:
 
 
 def moment_of(asked: Asked, recording: Recording, time_scale_s: float | None) -> int:
-    """Captured ns of the moment asked for."""
-    return asked.at_ns or captured_at(recording, asked.frame, time_scale_s)
+    """Captured ns of the moment asked for. Raises UsageError for one that the recording does not have."""
+    count = recording.count()
+    if asked.frame >= count and "*" not in recording.media:
+        count = sum(1 for _ in recording.jpegs())  # a video's header may be wrong
+    last = (min(count, len(recording.times_ns)) if recording.times_ns else count) - 1
+    if last < 0:
+        raise UsageError(f"{recording.folder}: has no frames")
+    if asked.frame > last:
+        raise UsageError(f"{recording.folder}: has frames 0 to {last}; there is no frame {asked.frame}")
+    if asked.frame >= 0:
+        return captured_at(recording, asked.frame, time_scale_s)
+    times_ns = recording.times_ns or tuple(captured_at(recording, frame, time_scale_s) for frame in (0, last))
+    if not min(times_ns) <= asked.at_ns <= max(times_ns):
+        first, end = (utc(ns).isoformat(timespec="seconds") for ns in (min(times_ns), max(times_ns)))
+        remark = "" if recording.times_ns else " by its spacing alone, since it has no stamps: better name a frame"
+        raise UsageError(f"{recording.folder}: lasts from {first} to {end}{remark}; nothing is known of that time")
+    return asked.at_ns
+
+
+def refuse_outside(box_px: Box, size: tuple[int, int]) -> None:
+    """Raise UsageError for a box that has no part in a picture of this width and height."""
+    x, y, w, h = box_px
+    if x >= size[0] or y >= size[1] or x + w <= 0 or y + h <= 0:
+        said = ",".join(f"{side:g}" for side in box_px)
+        raise UsageError(f"--box {said}: outside the picture of {size[0]}x{size[1]} px")
 
 
 def explain(
@@ -271,7 +305,9 @@ def explain(
     watcher = Onlooker(bench, view, box_px, asked_ns)
     until_ns = asked_ns + round(AFTER_DWELLS * bench.config.vision.dwell_s * 1e9)
     frames = frames_of(recording, bench.time_scale_s)
-    play(_until(frames, until_ns), view.camera_id, {"": watcher}, bench.config, tick)
+    played = play(
+        _until(frames, until_ns), view.camera_id, {"": watcher}, bench.config, tick, presets=recording.presets
+    )
     moment = watcher.samples[watcher.at] if watcher.samples else None
     if alert is None and moment is not None:
         alert = next((one for one in watcher.opened if one.opened_ns == moment.captured_ns), None)
@@ -291,21 +327,14 @@ def explain(
         before=_last_before(frames_of(recording, bench.time_scale_s), came_ns, spacing_ns) if came_ns else None,
         alert=alert,
         opened=tuple(watcher.opened),
-        adoptions=tuple(one for one in watcher.detector.adoptions if box_overlap(one.box_px, box_px) >= NEAR),
+        adoptions=adoptions_at(watcher, box_px),
+        frame=0 if moment is None else frame_at(played, moment.captured_ns),
     )
 
 
-def each_event(recording: Recording, bench: Bench) -> Iterator[tuple[int, Event, Explained]]:
-    """Each event with its number, explained when it should have been reported, or at its last frame before that."""
-    wait_ns = round((bench.config.vision.dwell_s + LATE_S) * 1e9)
-    for number, event in enumerate(recording.events):
-        first_ns, last_ns = (
-            captured_at(recording, frame, bench.time_scale_s) for frame in (event.first_frame, event.last_frame)
-        )
-        x, y, w, h = (float(side) for side in event.box)
-        told = explain(recording, bench, (x, y, w, h), min(first_ns + wait_ns, last_ns))
-        own = tuple(one for one in told.opened if one.opened_ns >= first_ns)
-        yield number, event, replace(told, opened=own)
+def adoptions_at(watcher: Road, box_px: Box) -> tuple[Adoption, ...]:
+    """Regions at a place that entered the background, oldest first."""
+    return tuple(one for one in watcher.detector.adoptions if box_overlap(one.box_px, box_px) >= NEAR)
 
 
 def row_at(found: Detections, box_px: Box) -> int:

@@ -6,8 +6,9 @@ from alerts.messages import Lang
 from curbwatch.tuning.charts import chart_svg
 from curbwatch.tuning.explain import Explained, Sample
 from curbwatch.tuning.explain_charts import charts
-from curbwatch.tuning.explain_text import moment, place_and_time, sentences, weigh
+from curbwatch.tuning.explain_text import moment, place_and_time, sentences, weigh, when
 from curbwatch.tuning.explain_words import ADOPTION_WORDS, CLASS_WORDS, FEATURE_WORDS, Pair, word
+from curbwatch.tuning.recording import START_NS
 from curbwatch.tuning.report import Html, bar, figure, foldout, heading, page, paragraph, picture, row, table
 from curbwatch.tuning.strip import panels
 from detectors.vision.classify import Classifier
@@ -66,7 +67,7 @@ WORDS: dict[str, Pair] = {
 def explained_page(told: Explained, classifier: Classifier, lang: Lang, zone: tzinfo = UTC) -> str:
     """Return the whole page."""
     sample = told.sample
-    where = place_and_time(told, zone)
+    where = place_and_time(told, lang, zone)
     body: list[object] = [paragraph(line) for line in sentences(told, classifier, lang, zone)]
     drawn = panels(told)
     if drawn:
@@ -79,11 +80,12 @@ def explained_page(told: Explained, classifier: Classifier, lang: Lang, zone: tz
     if told.inspection is not None and told.inspection.place.look is not None:
         body.append(foldout(_say("verification", lang), [_look(told.inspection.place.look, lang)]))
     adopted = [
-        (moment(one.captured_ns, zone), word(ADOPTION_WORDS, one.reason, lang), _sides(one.box_px))
+        (when(told, one.captured_ns, lang, zone), word(ADOPTION_WORDS, one.reason, lang), _sides(one.box_px))
         for one in told.adoptions
     ]
     heads = [_say(key, lang) for key in ("when", "reason", "box")]
-    body += [heading(_say("adopted", lang)), table(heads, adopted)]
+    if adopted:
+        body += [heading(_say("adopted", lang)), table(heads, adopted)]
     body.append(foldout(_say("looks", lang), [_frames(told, lang, zone)]))
     return page(_say("title", lang, where), body, lang=lang)
 
@@ -138,7 +140,7 @@ def _look(look: Look, lang: Lang) -> Html:
 def _frames(told: Explained, lang: Lang, zone: tzinfo) -> Html:
     rows = [
         (
-            moment(one.captured_ns, zone),
+            _precise(told, one.captured_ns, zone),
             one.scene.name.lower(),
             f"{one.dwell_s:.0f}" if one.phase is not None else None,
             None if one.place is None else f"{one.place.votes_s:.0f}",
@@ -150,6 +152,13 @@ def _frames(told: Explained, lang: Lang, zone: tzinfo) -> Html:
     ]
     names = [word(CLASS_WORDS, name, lang) for name in CLASSES]
     return table([_say("when", lang), "", _say("dwell", lang), "V s", *names, _say("decision", lang)], rows)
+
+
+def _precise(told: Explained, captured_ns: int, zone: tzinfo) -> str:
+    """A frame's time to the second: by the clock where frames are stamped, else from the first one."""
+    if told.recording.times_ns:
+        return moment(captured_ns, zone)
+    return f"+{(captured_ns - START_NS) / 1e9:.0f} s"
 
 
 def _sides(box: tuple[float, float, float, float]) -> str:

@@ -6,8 +6,9 @@ from datetime import UTC, tzinfo
 
 import numpy as np
 
-from alerts.messages import Lang
+from alerts.messages import Lang, duration
 from curbwatch.tuning.explain import Explained, Sample
+from curbwatch.tuning.explain_events import Fared
 from curbwatch.tuning.explain_words import (
     ADOPTION_WORDS,
     CLASS_WORDS,
@@ -19,7 +20,8 @@ from curbwatch.tuning.explain_words import (
     say,
     word,
 )
-from curbwatch.tuning.recording import Event
+from curbwatch.tuning.recording import START_NS
+from curbwatch.tuning.score import UNSEEN
 from detectors.vision.classify import Classifier
 from detectors.vision.inspection import feature_groups, group_contributions, standard
 from detectors.vision.verify import Verdict
@@ -83,22 +85,27 @@ def sentences(told: Explained, classifier: Classifier, lang: Lang, zone: tzinfo 
     past = [one for one in told.adoptions if one.captured_ns <= sample.captured_ns]
     for one in past[-ADOPTIONS:]:
         what = word(ADOPTION_WORDS, one.reason, lang)
-        lines.append(say("adopted", lang, when=moment(one.captured_ns, zone), what=what))
+        lines.append(say("adopted", lang, when=when(told, one.captured_ns, lang, zone), what=what))
     if len(past) > ADOPTIONS:
         lines.append(say("more", lang, count=len(past) - ADOPTIONS))
     return lines
 
 
-def event_line(told: Explained, event: Event, number: int, lang: Lang, zone: tzinfo = UTC) -> str:
-    """One line on an event of a recording: reported as what, or the first test that it did not pass."""
-    head = say("event", lang, number=number, kind=word(CLASS_WORDS, event.kind, lang), label=event.label)
-    if told.opened:
-        first = told.opened[0]
-        name = word(CLASS_WORDS, first.family, lang)
-        return head + say("reported", lang, name=name, when=moment(first.opened_ns, zone))
+def event_line(fared: Fared, lang: Lang, zone: tzinfo = UTC) -> str:
+    """One line on an event of a recording: reported as what, or the first test that it did not pass, and when."""
+    told, event = fared.told, fared.event
+    kind = word(CLASS_WORDS, event.kind, lang)
+    head = say("event", lang, number=fared.number, kind=kind, label=event.label)
+    if fared.alert is not None:
+        name = word(CLASS_WORDS, fared.alert.family, lang)
+        return head + say("reported", lang, name=name, when=when(told, fared.alert.opened_ns, lang, zone))
     sample = told.sample
     if sample is None:
         return head + say("nothing", lang)
+    head += say("missed", lang) if fared.seen_as else say("too_short", lang, asked=f"{told.config.vision.dwell_s:g}")
+    if fared.seen_as not in {"", UNSEEN}:
+        head += say("longest", lang, name=word(CLASS_WORDS, fared.seen_as, lang))
+    head += say("asked", lang, when=when(told, sample.captured_ns, lang, zone), frame=told.frame)
     if sample.scene not in {SceneState.OK, SceneState.WARMING}:
         return head + say("scene", lang, what=word(SCENE_WORDS, sample.scene.name, lang))
     if sample.phase is None:
@@ -108,10 +115,20 @@ def event_line(told: Explained, event: Event, number: int, lang: Lang, zone: tzi
     return head + " ".join([share, *_of_decision(told, sample, lang, zone)])
 
 
-def place_and_time(told: Explained, zone: tzinfo = UTC) -> str:
-    """Which recording, and the captured time of the frame that is explained."""
+def place_and_time(told: Explained, lang: Lang, zone: tzinfo = UTC) -> str:
+    """Which recording, and when the frame that is explained was captured."""
     sample = told.sample
-    return told.recording.name if sample is None else f"{told.recording.name}, {moment(sample.captured_ns, zone)}"
+    if sample is None:
+        return told.recording.name
+    place = say("place", lang, frame=told.frame, when=when(told, sample.captured_ns, lang, zone))
+    return f"{told.recording.name}, {place}"
+
+
+def when(told: Explained, captured_ns: int, lang: Lang, zone: tzinfo = UTC) -> str:
+    """A captured time of a recording: by the clock where its frames are stamped, else from its first frame."""
+    if told.recording.times_ns:
+        return moment(captured_ns, zone)
+    return say("after", lang, span=duration((captured_ns - START_NS) / 1e9, lang))
 
 
 def moment(captured_ns: int, zone: tzinfo = UTC) -> str:
@@ -129,7 +146,7 @@ def because(weighed: list[Weighed], lang: Lang) -> tuple[str, str]:
 
 def _of_row(told: Explained, sample: Sample, classifier: Classifier, lang: Lang, zone: tzinfo) -> Iterator[str]:
     """Of something that stands, or has just left."""
-    since = moment(sample.captured_ns - round(sample.dwell_s * 1e9), zone)
+    since = when(told, sample.captured_ns - round(sample.dwell_s * 1e9), lang, zone)
     asked = f"{told.config.vision.dwell_s:g}"
     yield say("stood", lang, dwell=f"{sample.dwell_s:.0f}", since=since, asked=asked)
     if sample.track is not None and sample.track.seen == "hidden":
@@ -169,7 +186,7 @@ def _of_decision(told: Explained, sample: Sample, lang: Lang, zone: tzinfo) -> I
     elif told.alert is None:
         before = [one for one in told.opened if one.opened_ns < sample.captured_ns]
         if before:
-            yield say("was_open", lang, when=moment(before[-1].opened_ns, zone))
+            yield say("was_open", lang, when=when(told, before[-1].opened_ns, lang, zone))
         else:
             yield say("merged", lang)
 
