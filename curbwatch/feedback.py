@@ -15,26 +15,35 @@ from schemas.units import utc
 CHANNEL = "curbwatch_feedback"
 MOST = 4096  # adoptions and outcomes that wait for the database; beyond it the oldest adoptions go
 DONE = "done"
+WAITS = "waits"  # with which the outcome of an order begins that waits for its view: it is not carried out yet
 ACTIONS: dict[str, type[Undo | Ignore | Fixture]] = {"undo": Undo, "ignore": Ignore, "fixture": Fixture}
 
 # One after the other, so that a camera's numbers ascend in the order in which they can be seen.
 ALONE = "lock table vision_order in share row exclusive mode"
 ADOPTIONS = """
-select adoption_id, captured_at, reason, box_px, undoable, written_at from vision_adoption
+select adoption_id, captured_at, reason, preset, box_px, undoable, written_at from vision_adoption
 where camera_id = %s order by row_id desc limit %s
 """
 ORDERS = """
-select order_id, action, detail, person, ordered_at, applied_at, outcome from vision_order
+select order_id, action, preset, detail, person, ordered_at, applied_at, outcome from vision_order
 where camera_id = %s order by order_id desc limit %s
 """
 KEEP = """
-insert into vision_adoption (camera_id, adoption_id, captured_at, reason, box_px, undoable)
-select camera_id, adoption_id, captured_at::timestamptz, reason, box_px, undoable
+insert into vision_adoption (camera_id, adoption_id, captured_at, reason, preset, box_px, undoable)
+select camera_id, adoption_id, captured_at::timestamptz, reason, preset, box_px, undoable
 from jsonb_to_recordset(%s::jsonb) as r (
-    camera_id text, adoption_id bigint, captured_at text, reason text, box_px real[], undoable boolean)
+    camera_id text, adoption_id bigint, captured_at text, reason text, preset text, box_px real[], undoable boolean)
+"""
+# Seconds since 1970, or the next number: a database that was made anew or restored gives no number twice, and so no
+# camera takes an order for one that it knows.
+GIVE = """
+insert into vision_order (order_id, camera_id, action, detail, person, preset) overriding system value
+select greatest(extract(epoch from now())::bigint, coalesce(max(order_id), 0) + 1), %s, %s, %s::jsonb, %s, %s
+from vision_order returning order_id
 """
 FINISH = """
-update vision_order o set applied_at = now(), outcome = r.outcome
+update vision_order o set outcome = r.outcome,
+    applied_at = case when starts_with(r.outcome, 'waits') then null else now() end
 from jsonb_to_recordset(%s::jsonb) as r (order_id bigint, outcome text)
 where o.order_id = r.order_id and o.applied_at is null
 """
@@ -58,14 +67,14 @@ class FeedbackBook:
                 self._dropped += 1
 
     def finish(self, order_id: int, outcome: str) -> None:
-        """Note that an order was carried out, or why not."""
+        """Note that an order was carried out, or why not, or that it ``WAITS``."""
         with self._lock:
             self._outcomes[order_id] = outcome
 
     def finished(self) -> frozenset[int]:
         """Orders that need not be given again, though the database does not know yet."""
         with self._lock:
-            return frozenset(self._outcomes)
+            return frozenset(number for number, said in self._outcomes.items() if not said.startswith(WAITS))
 
     def sweep(self) -> tuple[list[Adoption], dict[int, str], int]:
         """Everything told, and how many adoptions were dropped since the last sweep; it stays until ``written``."""
@@ -79,21 +88,21 @@ class FeedbackBook:
             for one in adoptions:
                 if self._adoptions and self._adoptions[0] is one:
                     self._adoptions.popleft()
-            for order_id in outcomes:
-                self._outcomes.pop(order_id, None)
+            for order_id, said in outcomes.items():
+                if self._outcomes.get(order_id) == said:  # else there is news of it
+                    del self._outcomes[order_id]
 
 
-def give(conn: Connection, camera_id: str, person: str, what: Undo | Ignore | Fixture) -> int:
-    """Order something of a camera; the order's number. Raises UsageError where there is no such camera."""
+def give(conn: Connection, camera_id: str, person: str, what: Undo | Ignore | Fixture, preset: str = "") -> int:
+    """Order something of a camera, in the view ``preset`` if any; the order's number.
+
+    Raises UsageError where there is no such camera.
+    """
     action = next(name for name, kind in ACTIONS.items() if isinstance(what, kind))
     with conn.transaction():
         refuse_unknown(conn, camera_id)
         conn.execute(ALONE)
-        row = conn.execute(
-            "insert into vision_order (camera_id, action, detail, person) values (%s, %s, %s::jsonb, %s)"
-            " returning order_id",
-            (camera_id, action, json.dumps(asdict(what)), person),
-        ).fetchone()
+        row = conn.execute(GIVE, (camera_id, action, json.dumps(asdict(what)), person, preset)).fetchone()
     return int(row[0]) if row is not None else 0
 
 
@@ -106,10 +115,10 @@ def refuse_unknown(conn: Connection, camera_id: str) -> None:
 
 def waiting(conn: Connection) -> list[Feedback]:
     """Orders that were not carried out yet, in the order in which they were given."""
-    query = "select order_id, camera_id, person, action, detail from vision_order where applied_at is null"
+    query = "select order_id, camera_id, person, action, detail, preset from vision_order where applied_at is null"
     return [
-        Feedback(order_id, camera_id, person, _what(action, detail))
-        for order_id, camera_id, person, action, detail in conn.execute(f"{query} order by order_id")
+        Feedback(order_id, camera_id, person, _what(action, detail), preset)
+        for order_id, camera_id, person, action, detail, preset in conn.execute(f"{query} order by order_id")
     ]
 
 
@@ -141,13 +150,13 @@ def prune(conn: Connection, days: int) -> None:
 
 def adoptions_of(conn: Connection, camera_id: str, limit: int) -> list[dict[str, Any]]:
     """What entered a camera's background, newest first."""
-    names = ("adoption_id", "captured_at", "reason", "box_px", "undoable", "written_at")
+    names = ("adoption_id", "captured_at", "reason", "preset", "box_px", "undoable", "written_at")
     return [dict(zip(names, row, strict=True)) for row in conn.execute(ADOPTIONS, (camera_id, limit))]
 
 
 def orders_of(conn: Connection, camera_id: str, limit: int) -> list[dict[str, Any]]:
     """What was ordered of a camera, newest first; ``applied_at`` None: it waits for the camera's next frame."""
-    names = ("order_id", "action", "detail", "person", "ordered_at", "applied_at", "outcome")
+    names = ("order_id", "action", "preset", "detail", "person", "ordered_at", "applied_at", "outcome")
     return [dict(zip(names, row, strict=True)) for row in conn.execute(ORDERS, (camera_id, limit))]
 
 

@@ -31,7 +31,8 @@ class Detector(Protocol):
     def apply(self, order: Feedback) -> None:
         """Carry out a person's order about one camera, between two steps. An order already applied does nothing.
 
-        Raises UsageError, with nothing changed, where it cannot be done.
+        Raises UsageError, with nothing changed, where it cannot be done; NotShownError where it may be once the camera
+        shows another of its views.
         """
 
     def drain(self) -> list[Adoption]:

@@ -80,3 +80,7 @@ class SinkError(CurbwatchError):
         self.retryable = retryable
         self.wait_s = wait_s
         super().__init__(message)
+
+
+class NotShownError(UsageError):
+    """An order about a view that the camera does not show now: it can be carried out when it does."""

@@ -21,6 +21,7 @@ class Adoption:
         box_px: x, y, w, h in native px.
         adoption_id: unique within the camera; 0 where nobody may refer to it.
         undoable: whether the replaced pixels were kept; the oldest of them are given up when room is needed.
+        preset: the view that was shown, as the camera names it; empty: it named none.
     """
 
     camera_id: str
@@ -29,6 +30,7 @@ class Adoption:
     box_px: NativeBox
     adoption_id: int = 0
     undoable: bool = False
+    preset: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +42,7 @@ class Undo:
 
 @dataclass(frozen=True, slots=True)
 class Ignore:
-    """This is nothing: what stands in the box, or the track if it still does, becomes background."""
+    """This is nothing and becomes background: the track, wherever it is now; with none (-1) what stands in the box."""
 
     box_px: NativeBox
     track_id: int = -1
@@ -59,13 +61,15 @@ class Feedback:
     """One order of a person to one camera's detector.
 
     Attributes:
-        order_id: ascending within the camera, above 0; an order that is not above the last one applied does nothing.
+        order_id: unique within the camera, above 0, never used again; one that was applied does nothing the next time.
         camera_id: whose.
         person: who says so.
         what: what to do.
+        preset: the view in which it is meant, as the camera names it; empty: the one that is shown.
     """
 
     order_id: int
     camera_id: str
     person: str
     what: Undo | Ignore | Fixture
+    preset: str = ""

@@ -24,7 +24,9 @@ LOOK_S = 0.2  # between two looks whether an order was carried out
 
 Camera = Annotated[str, typer.Argument(metavar="CAMERA", help="The camera's id.")]
 Limit = Annotated[int, typer.Option("--limit", min=1, max=100_000, help="So many, newest first.")]
-Box = Annotated[str, typer.Option("--box", metavar="X,Y,W,H", help="In px of the original picture.")]
+Box = Annotated[
+    str, typer.Option("--box", metavar="X,Y,W,H[@VIEW]", help="In px of the original; the view, if it has names.")
+]
 Wait = Annotated[float, typer.Option("--wait", min=0, help="s to wait until the camera's next frame has it done.")]
 
 
@@ -57,7 +59,7 @@ def camera_undo(
     """Say that what became background was real: it is looked for again, and counts from when it came."""
     person = person_of(person)
     with open_office(config) as office:
-        _order(office, camera, person, Undo(adoption), wait_s, as_json=as_json)
+        _order(office, camera, person, (Undo(adoption), ""), wait_s, as_json=as_json)
 
 
 @camera_app.command("ignore")
@@ -76,8 +78,9 @@ def camera_ignore(
     if bool(box) == bool(incident):
         raise UsageError("what shall be ignored? give --box or --incident, one of them")
     with open_office(config) as office:
-        what = Ignore(_box(box)) if box else _of_incident(office, camera, incident)
-        _order(office, camera, person, what, wait_s, as_json=as_json)
+        place, preset = _box(box) if box else (None, "")
+        what = _of_incident(office, camera, incident) if place is None else Ignore(place)
+        _order(office, camera, person, (what, preset), wait_s, as_json=as_json)
 
 
 @camera_app.command("fixture")
@@ -96,15 +99,19 @@ def camera_fixture(
     """Say that what stands there may stand there: it is not reported while it does."""
     person = person_of(person)
     with open_office(config) as office:
-        what = Fixture(_box(box), _moment(office, until) if until else None)
-        _order(office, camera, person, what, wait_s, as_json=as_json)
+        place, preset = _box(box)
+        what = Fixture(place, _moment(office, until) if until else None)
+        _order(office, camera, person, (what, preset), wait_s, as_json=as_json)
 
 
 def _order(
-    office: Office, camera: str, person: str, what: Undo | Ignore | Fixture, wait_s: float, *, as_json: bool
+    office: Office, camera: str, person: str, what: tuple[Undo | Ignore | Fixture, str], wait_s: float, *, as_json: bool
 ) -> None:
-    """Give an order, and say what came of it within ``wait_s``. Raises UsageError where it could not be done."""
-    number = feedback.give(office.conn, camera, person, what)
+    """Give an order (what, and in which view), and say what came of it within ``wait_s``.
+
+    Raises UsageError where it could not be done.
+    """
+    number = feedback.give(office.conn, camera, person, *what)
     end_s = time.monotonic() + wait_s
     while (said := feedback.outcome(office.conn, number)) is None and time.monotonic() < end_s:
         time.sleep(LOOK_S)
@@ -125,14 +132,16 @@ def _of_incident(office: Office, camera: str, incident: str) -> Ignore:
     return what
 
 
-def _box(text: str) -> NativeBox:
+def _box(text: str) -> tuple[NativeBox, str]:
+    """A box, and the view in which it lies; empty: none was named."""
+    sides, _, preset = text.partition("@")
     try:
-        x, y, w, h = (float(side) for side in text.split(","))
+        x, y, w, h = (float(side) for side in sides.split(","))
     except ValueError:
-        raise UsageError(f"--box {text!r}: give x,y,w,h in px, as 640,300,120,90") from None
+        raise UsageError(f"--box {text!r}: give x,y,w,h in px, as 640,300,120,90 or 640,300,120,90@gate") from None
     if not (w > 0 and h > 0 and all(abs(side) < 1e6 for side in (x, y, w, h))):
         raise UsageError(f"--box {text!r}: width and height must be above 0 px, all below 1000000")
-    return x, y, w, h
+    return (x, y, w, h), preset
 
 
 def _moment(office: Office, text: str) -> int:

@@ -179,11 +179,14 @@ class VisionDetector:
         self._cameras[camera_id] = self._place(camera_id, camera)
 
     def apply(self, order: Feedback) -> None:
-        """Carry out a person's order. Raises UsageError where it cannot be done, or the camera is not known."""
+        """Carry out a person's order. Raises UsageError where it cannot be done, or the camera is not known.
+
+        NotShownError where it may be about a view that the camera does not show now.
+        """
         camera = self._cameras.get(order.camera_id)
         if camera is None:
             raise UsageError(f"camera {order.camera_id}: nothing is known of it yet")
-        feedback.apply(camera, order, self._knobs)
+        feedback.apply(camera, order, self._knobs, others=bool(self._shelf(order.camera_id).views))
         self._tell(camera, order.camera_id)
 
     def drain(self) -> list[Adoption]:
@@ -269,10 +272,9 @@ class VisionDetector:
         kept = {one.adoption_id for one in camera.ledger.kept} if camera.ledger.news else set()
         for one in camera.ledger.news:
             where = telling.native(one.why.box, camera)
-            undoable = one.adoption_id in kept
-            self.adoptions.append(
-                Adoption(camera_id, one.why.captured_ns, one.why.reason, where, one.adoption_id, undoable)
-            )
+            undoable, why = one.adoption_id in kept, one.why
+            told = Adoption(camera_id, why.captured_ns, why.reason, where, one.adoption_id, undoable, camera.preset)
+            self.adoptions.append(told)
         camera.ledger.news.clear()
 
     def _search_s(self, camera: Camera, dt_s: float) -> float:

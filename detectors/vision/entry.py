@@ -71,7 +71,7 @@ def carry(old: Camera, new: Camera) -> None:
         _move(track, across, down)
     state, before = new.arena.state[new.slot], old.arena.state[old.slot]
     state["next_id"] = max(int(before["next_id"]), int(before["last_ns"]) // 1_000_000)
-    new.ledger.next_id, new.ledger.last_order = old.ledger.next_id, old.ledger.last_order
+    new.ledger.next_id, new.ledger.applied = old.ledger.next_id, list(old.ledger.applied)
     new.ledger.news = list(old.ledger.news)
     new.ledger.fixtures = [Standing(_scaled(one.box, across, down), one.until_ns, 0) for one in old.ledger.fixtures]
 

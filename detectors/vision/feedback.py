@@ -14,25 +14,37 @@ from detectors.vision.grid import chroma, luma
 from detectors.vision.proposals import Box
 from detectors.vision.tracks import LOOKS, OVERLAP, Track
 from schemas.detections import CLASSES, Phase
-from schemas.errors import UsageError
+from schemas.errors import NotShownError, UsageError
 from schemas.feedback import Feedback, Fixture, Ignore, NativeBox, Undo
 
 EVENTS_MOST = 0.05  # probability of stall and waste together above which nothing is taken for other by itself
+NO_TRACK = -1  # of an order about a box
 AROUND_PX = 2  # around a box that a person drew, or a track's
 
 
-def apply(camera: Camera, feedback: Feedback, knobs: VisionKnobs) -> None:
-    """Carry an order out; one that is not newer than the last does nothing. Raises UsageError, with nothing changed."""
-    if feedback.order_id <= camera.ledger.last_order:
+def apply(camera: Camera, feedback: Feedback, knobs: VisionKnobs, *, others: bool) -> None:
+    """Carry an order out; one that was applied does nothing. ``others``: other views of the camera are known too.
+
+    Raises UsageError, with nothing changed; NotShownError where it may be about a view that is not shown now.
+    """
+    if feedback.order_id in camera.ledger.applied:
         return
-    what = feedback.what
+    what, shown = feedback.what, camera.preset
+    if feedback.preset and feedback.preset != shown:
+        raise NotShownError(f"the camera does not show view {feedback.preset!r} now")
+    by_box = isinstance(what, Fixture) or (isinstance(what, Ignore) and what.track_id == NO_TRACK)
+    if by_box and shown and not feedback.preset:
+        raise UsageError(f"this camera names its views, and a box lies in one of them: say which, now it is {shown!r}")
+    away = others or bool(camera.dormant) or bool(camera.waking)
     if isinstance(what, Undo):
+        if away and camera.ledger.find(what.adoption_id) is None:
+            raise NotShownError(f"adoption {what.adoption_id} is not of the view that is shown now")
         _undo(camera, what.adoption_id, knobs)
     elif isinstance(what, Ignore):
-        _ignore(camera, what, knobs)
+        _ignore(camera, what, knobs, away=away)
     else:
         _stand(camera, what, knobs)
-    camera.ledger.last_order = feedback.order_id
+    camera.ledger.note_order(feedback.order_id)
 
 
 def end_fixtures(camera: Camera, knobs: VisionKnobs) -> None:
@@ -109,8 +121,12 @@ def _reborn(camera: Camera, why: Why, came_ns: int | None, area: float) -> Track
     return track
 
 
-def _ignore(camera: Camera, what: Ignore, knobs: VisionKnobs) -> None:
+def _ignore(camera: Camera, what: Ignore, knobs: VisionKnobs, *, away: bool) -> None:
     named = next((track for track in camera.tracks if track.id == what.track_id), None)
+    if named is None and what.track_id != NO_TRACK:
+        if away:
+            raise NotShownError("the thing is not in the view that is shown now")
+        raise UsageError("the thing is not there any more; what stands in its place is ignored by its box")
     box = _on_grid(what.box_px, camera) if named is None else named.box
     region = _region(camera, box, knobs)
     if region is None:

@@ -22,6 +22,7 @@ BYTES_PER_PX = 0.3  # of the grid, all of them together: 17 KB at 320 x 180
 STEP = 2  # grey levels per step in which they are kept
 FIXED_SHARE = 0.7  # of a box that lies in a fixture's
 HOLE_SHARE = 0.5  # of a fixture's box: what covers so much is the fixture, or the hole of the whole of it
+APPLIED = 64  # orders remembered as applied: what comes again was not yet written down as done, which takes seconds
 FIXTURES = 32  # at most; one more and the oldest is given up
 KEPT_ROW = np.dtype(
     [
@@ -90,14 +91,14 @@ class Ledger:
 
     Attributes:
         next_id: number of the next adoption.
-        last_order: the newest order that was applied.
+        applied: numbers of the newest orders that were applied, in their order.
         kept: adoptions with their pixels, oldest first.
         fixtures: legitimate objects, oldest first.
         news: adoptions that nobody has fetched yet; not part of a snapshot.
     """
 
     next_id: int = 1
-    last_order: int = 0
+    applied: list[int] = field(default_factory=list)
     kept: list[Kept] = field(default_factory=list)
     fixtures: list[Standing] = field(default_factory=list)
     news: list[Kept] = field(default_factory=list)
@@ -163,6 +164,10 @@ class Ledger:
         self.kept.remove(one)
         return region
 
+    def note_order(self, *numbers: int) -> None:
+        """Note that orders were applied; each counts once."""
+        self.applied = sorted({*self.applied, *numbers})[-APPLIED:]
+
     def add_fixture(self, fixture: Standing) -> None:
         """Enter a fixture; one of the same box is replaced."""
         others = [one for one in self.fixtures if one.box != fixture.box]
@@ -196,7 +201,7 @@ class Ledger:
         for row, fixture in zip(fixtures, self.fixtures, strict=True):
             row["box"], row["until_ns"], row["adoption_id"] = fixture.box, fixture.until_ns, fixture.adoption_id
         body = np.frombuffer(b"".join(one.body for one in self.kept), np.uint8)
-        marks = np.asarray([self.next_id, self.last_order], np.int64)
+        marks = np.asarray([self.next_id, *self.applied], np.int64)
         return {"ledger": marks, "kept": rows, "kept_pixels": body, "fixtures": fixtures}
 
     def _next(self, why: Why) -> int:
@@ -231,9 +236,9 @@ def unpack_ledger(arrays: dict[str, NDArray[np.generic]], shape: tuple[int, int]
     marks, rows, body, fixtures = (_array(arrays, name) for name in names)
     wanted = (np.dtype(np.int64), KEPT_ROW, np.dtype(np.uint8), FIXTURE_ROW)
     given = [part.dtype for part in (marks, rows, body, fixtures)]
-    if given != list(wanted) or marks.shape != (2,) or max(rows.ndim, body.ndim, fixtures.ndim) > 1:
+    if given != list(wanted) or marks.size == 0 or max(marks.ndim, rows.ndim, body.ndim, fixtures.ndim) > 1:
         raise ValueError("snapshot: the ledger is of another type")
-    ledger = Ledger(int(marks[0]), int(marks[1]))
+    ledger = Ledger(int(marks[0]), [int(number) for number in marks[1:][-APPLIED:] if number > 0])
     rest, tracks = body.tobytes(), np.asarray(rows["track"], TRACK)
     for index, row in enumerate(rows):
         part, size = _box(row["part"]), int(row["size"])

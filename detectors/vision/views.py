@@ -34,7 +34,8 @@ def turn(camera: Camera, shelf: Shelf, name: str) -> Camera:
     now["last_ns"], now["crc"] = last["last_ns"], last["crc"]
     now["next_id"] = max(int(now["next_id"]), int(last["next_id"]))
     old, new = camera.ledger, turned.ledger
-    new.next_id, new.last_order = max(old.next_id, new.next_id), max(old.last_order, new.last_order)
+    new.next_id = max(old.next_id, new.next_id)
+    new.note_order(*old.applied)
     new.news.extend(old.news)
     turned.leaving = [*turned.leaving, *ended]
     for one in given_up:

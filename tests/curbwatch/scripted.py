@@ -6,7 +6,7 @@ import numpy as np
 
 from schemas.crops import CropBatch
 from schemas.detections import CLASSES, Detections, Phase, SceneState
-from schemas.errors import UsageError
+from schemas.errors import NotShownError, UsageError
 from schemas.feedback import Adoption, Feedback
 from schemas.frame import FrameBatch
 
@@ -25,6 +25,7 @@ class ScriptedDetector:
     changed: set[int] = field(default_factory=set)
     orders: list[int] = field(default_factory=list)
     refuses: set[int] = field(default_factory=set)
+    elsewhere: set[int] = field(default_factory=set)
     adopted: list[Adoption] = field(default_factory=list)
 
     def step(self, frames: FrameBatch) -> Detections:
@@ -64,6 +65,8 @@ class ScriptedDetector:
 
     def apply(self, order: Feedback) -> None:
         self.orders.append(order.order_id)
+        if order.order_id in self.elsewhere:
+            raise NotShownError("not shown now")
         if order.order_id in self.refuses:
             raise UsageError("no such adoption")
 

@@ -12,7 +12,7 @@ import curbwatch.database as db
 from curbwatch import feedback
 from curbwatch.feedback import MOST, FeedbackBook
 from curbwatch.feedback_keeper import FeedbackKeeper
-from curbwatch.obey import Obedience
+from curbwatch.obey import WAIT_S, Obedience
 from curbwatch.registry import register_camera
 from curbwatch.snapshots import SnapshotFolder
 from curbwatch.telemetry import Telemetry
@@ -110,6 +110,46 @@ def test_an_order_that_is_refused_says_why_and_does_not_hold_up_the_next(folder:
     obedience.take([order(1), order(2)])
     obedience.obey(["cam"])
     assert book.sweep()[1] == {1: "no such adoption", 2: "done"}
+
+
+def test_an_order_about_a_view_that_is_not_shown_waits_and_does_not_hold_up_the_others(
+    folder: SnapshotFolder, clock: Clock
+) -> None:
+    detector, book = ScriptedDetector({}, elsewhere={1}), FeedbackBook()
+    obedience = Obedience(detector, folder, book, clock)
+    obedience.take([order(1), order(2)])
+    for _ in range(3):
+        obedience.obey(["cam"])
+    assert detector.orders == [1, 2, 1, 1]
+    assert book.sweep()[1] == {1: "waits: not shown now", 2: "done"}
+    assert book.finished() == {2}
+    clock.now_s = WAIT_S - 1
+    obedience.take([order(1)])  # it comes again with every new order
+    obedience.obey(["cam"])
+    assert book.finished() == {2}
+    detector.elsewhere.clear()
+    obedience.obey(["cam"])
+    assert book.sweep()[1] == {1: "done", 2: "done"}
+
+
+def test_an_order_whose_view_is_not_shown_for_a_day_is_given_up(folder: SnapshotFolder, clock: Clock) -> None:
+    detector, book = ScriptedDetector({}, elsewhere={1}), FeedbackBook()
+    obedience = Obedience(detector, folder, book, clock)
+    obedience.take([order(1)])
+    obedience.obey(["cam"])
+    clock.now_s = WAIT_S + 1
+    obedience.obey(["cam"])
+    assert book.sweep()[1] == {1: "not shown now, and was not for a day"}
+    assert book.finished() == {1}
+
+
+def test_what_an_order_waits_for_does_not_hide_that_it_was_done_meanwhile() -> None:
+    book = FeedbackBook()
+    book.finish(1, "waits: not shown now")
+    swept = book.sweep()
+    book.finish(1, "done")
+    book.written(swept[0], swept[1])
+    assert book.sweep()[1] == {1: "done"}
 
 
 def test_an_order_is_not_done_while_the_disk_does_not_take_the_state(folder: SnapshotFolder, tmp_path: Path) -> None:
@@ -212,6 +252,21 @@ def test_nothing_is_lost_while_the_database_is_away() -> None:
 
 
 @pytest.mark.servers
+def test_an_order_that_waits_says_so_and_a_new_table_gives_no_number_again(office_url: str) -> None:
+    with db.connect(office_url, autocommit=True) as conn:
+        conn.execute("truncate vision_order, vision_adoption restart identity")
+        register_camera(conn, CameraView("cam"))
+        first, second = (feedback.give(conn, "cam", "li", Undo(number), "gate") for number in (1, 2))
+        assert second > first > 1_700_000_000
+        feedback.keep(conn, [], {first: "waits: not shown now", second: "done"})
+        (told,) = feedback.waiting(conn)
+        assert told == Feedback(first, "cam", "li", Undo(1), "gate")
+        newest, oldest = feedback.orders_of(conn, "cam", 9)
+        assert (newest["outcome"], oldest["outcome"], oldest["applied_at"]) == ("done", "waits: not shown now", None)
+        assert feedback.outcome(conn, first) is None
+
+
+@pytest.mark.servers
 def test_a_camera_of_which_nothing_is_known_has_empty_lists(verbs: Verbs, office_url: str) -> None:
     with db.connect(office_url, autocommit=True) as conn:
         register_camera(conn, CameraView("cam"))
@@ -229,12 +284,13 @@ def test_orders_are_written_down_with_who_gave_them_and_wait(verbs: Verbs, offic
         assert (status, "waits for the next frame of cam" in out) == (0, True)
         verbs.told("camera", "ignore", "cam", "--box", "1,2,3,4", "--as", "li", "--wait", "0")
         until = "2100-01-01T08:00"
-        verbs.told("camera", "fixture", "cam", "--box", "1,2,3,4", "--until", until, "--as", "wang", "--wait", "0")
+        verbs.told("camera", "fixture", "cam", "--box", "1,2,3,4@gate", "--until", until, "--as", "wang", "--wait", "0")
         assert [one.what for one in feedback.waiting(conn)] == [
             Undo(7),
             Ignore((1.0, 2.0, 3.0, 4.0)),
             Fixture((1.0, 2.0, 3.0, 4.0), 4_102_444_800 * S),  # the city is at UTC+8
         ]
+        assert [one.preset for one in feedback.waiting(conn)] == ["", "", "gate"]
         assert [row["person"] for row in verbs.told("camera", "orders", "cam")] == ["wang", "li", "li"]
         listed = verbs.run("camera", "orders", "cam")[1]
         assert "box_px=1,2,3,4 until=2100-01-01 08:00:00+08:00" in listed

@@ -1,5 +1,7 @@
 """What entered the background has a reason and can be put back; what a person orders is done once, and survives."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -11,10 +13,10 @@ from detectors.vision import VisionDetector
 from detectors.vision.feedback_ledger import BYTES_PER_PX, FIXTURES, KEPT, Ledger, Region, Standing, Why, unpack_ledger
 from detectors.vision.tracks import pack
 from schemas.detections import CLASSES, Detections, Phase
-from schemas.errors import UsageError
+from schemas.errors import NotShownError, UsageError
 from schemas.feedback import Feedback, Fixture, Ignore, NativeBox, Undo
 from tests.detectors.lights import last, watch
-from tests.detectors.street import CAMERA, GRID, NATIVE, START_NS, Street, Thing, as_bytes, standing
+from tests.detectors.street import CAMERA, GRID, NATIVE, START_NS, Street, Thing, as_bytes, batch, standing
 
 KNOBS = VisionKnobs(dwell_s=20.0)
 BOX = (60, 40, 24, 20)
@@ -143,7 +145,6 @@ def test_an_order_is_carried_out_once() -> None:
     (adoption,) = by.drain()
     by = reborn(by)
     by.apply(order(7, Undo(adoption.adoption_id)))
-    by.apply(order(6, Undo(adoption.adoption_id)))
     assert all(standing(found) == 0 for _, found in watch(by, street, 120.0, 240.0))
 
 
@@ -308,3 +309,51 @@ def test_an_adoption_that_is_not_kept_is_named_as_one() -> None:
     last(watch(by, Street(), 0.0, 120.0))
     with pytest.raises(UsageError, match=r"^adoption 99: "):
         by.apply(order(1, Undo(99)))
+
+
+def toured(laps: tuple[tuple[str, Street, int], ...], by: VisionDetector, start_s: float) -> tuple[float, Detections]:
+    """Steps through named views, so many frames in each; the next second, and what the last frame told."""
+    t_s = start_s
+    found = Detections.empty()
+    for name, street, frames in laps:
+        for _ in range(frames):
+            found = by.step(replace(batch([(CAMERA, t_s, street.at(t_s))]), presets=(name,)))
+            t_s += 8.0
+    return t_s, found
+
+
+def test_an_order_about_another_view_waits_until_that_is_shown() -> None:
+    by, gate, road = detector(), Street((Thing(BOX, 300.0),), seed=1), Street((Thing(BOX, 300.0, seed=5),), seed=2)
+    t_s, at_gate = toured((("gate", gate, 20), ("road", road, 20), ("gate", gate, 20)), by, 0.0)
+    t_s, on_road = toured((("road", road, 20),), by, t_s)
+    assert (standing(at_gate), standing(on_road)) == (1, 1)
+    ignore = Ignore(BOX_PX, int(at_gate.track_id[0]))
+    state = by.snapshot(CAMERA)
+    for number, what, preset in ((1, ignore, ""), (2, Undo(99), ""), (3, Fixture(BOX_PX), "gate")):
+        with pytest.raises(NotShownError):
+            by.apply(Feedback(number, CAMERA, "li", what, preset))
+    with pytest.raises(UsageError, match="say which, now it is 'road'"):
+        by.apply(order(4, Fixture(BOX_PX)))
+    assert by.snapshot(CAMERA) == state
+    by.apply(Feedback(9, CAMERA, "li", Fixture((8.0, 8.0, 40.0, 40.0)), "road"))  # later, and carried out before
+    t_s, _ = toured((("gate", gate, 3),), by, t_s)
+    by.apply(order(1, ignore))
+    (adoption,) = [one for one in by.drain() if one.reason == "operator_ignore"]
+    assert adoption.preset == "gate"
+    t_s, at_gate = toured((("gate", gate, 3),), by, t_s)
+    t_s, on_road = toured((("road", road, 6),), by, t_s)
+    assert (standing(at_gate), standing(on_road)) == (0, 1)
+    with pytest.raises(NotShownError):
+        by.apply(order(10, Undo(adoption.adoption_id)))
+    t_s, _ = toured((("gate", gate, 3),), by, t_s)
+    by.apply(order(10, Undo(adoption.adoption_id)))
+    _, at_gate = toured((("gate", gate, 12),), by, t_s)
+    assert standing(at_gate) == 1
+
+
+def test_what_is_to_be_ignored_and_has_left_takes_nothing_else_with_it() -> None:
+    by, street = detector(), Street((Thing(BOX, 60.0),))
+    assert standing(last(watch(by, street, 0.0, 160.0))) == 1
+    with pytest.raises(UsageError, match="not there any more"):
+        by.apply(order(1, Ignore(BOX_PX, 12345)))
+    assert standing(last(watch(by, street, 160.0, 200.0))) == 1
