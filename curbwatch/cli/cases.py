@@ -24,7 +24,6 @@ from curbwatch.tuning.cases import (
     Judgement,
     Verdict,
     case_id_of,
-    case_ids,
     cases_dir,
     check,
     drop_case,
@@ -76,6 +75,7 @@ WORDS: dict[str, tuple[str, str]] = {
     "judged": ("已有此案例,判定已记入", "kept before, judged anew"),
     "unchanged": ("已有此案例和判定", "kept and judged so before"),
     "pictures": ("仅有图片", "pictures only"),
+    "trial": ("试跑:结果未记入;--keep 记入", "a trial: the ledger stays as it was; --keep writes into it"),
     "yes": ("是", "yes"),
     "no": ("否", "no"),
     "real": ("属实", "real"),
@@ -182,17 +182,24 @@ def cases_do(
     base: Annotated[
         Path | None, typer.Option("--base", help="TOML file of the configuration to run them with.")
     ] = None,
+    keep_it: Annotated[
+        bool, typer.Option("--keep", help="With --base: note the results, as runs without it always do.")
+    ] = False,
     folder: Folder = None,
     lang: Language = None,
     as_json: Json = False,
 ) -> None:
-    """Play the cases; ends with 1 where one that passed before is lost. Each runs with the dwell it was judged with."""
+    """Play the cases; ends with 1 where one that passed before is lost. Each runs with the dwell it was judged with.
+
+    A trial with --base is held against the ledger and leaves it as it is.
+    """
     one_thread()
     where = cases_dir(folder)
     bench, _, tongue = setting(base, None, None, lang)
-    named = [folder_of(where, name).name for name in chosen or ()] or case_ids(where)
+    named = [folder_of(where, name).name for name in chosen or ()] or cases_run.due(where)
+    kept = base is None or keep_it
     with progress("cases", len(named)) as tick:
-        outcomes = cases_run.run_cases(where, named, bench, datetime.now(UTC), tick)
+        outcomes = cases_run.run_cases(where, named, bench, datetime.now(UTC), tick, write=kept)
     lost = [one for one in outcomes if one.change == "lost"]
     if as_json:
         for one in outcomes:
@@ -212,6 +219,8 @@ def cases_do(
             if tongue == "zh"
             else f"{passed} of {played} passed; {gained} gained, {len(lost)} lost"
         )
+        if not kept:
+            typer.echo(_say("trial", tongue))
     if lost:
         raise typer.Exit(1)
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from alerts.durable import write_whole
-from curbwatch.tuning.cases import Case, read_case
+from curbwatch.tuning.cases import Case, case_ids, read_case
 from curbwatch.tuning.cases_keep import at_place, bench_of
 from curbwatch.tuning.evaluate import Bench
 from curbwatch.tuning.explain import alerts_of
@@ -67,29 +67,49 @@ class Ledger:
         self.cases[outcome.case_id] = {"key": outcome.key, "passed_at": passed_at, "last": asdict(outcome)}
 
 
+def due(folder: Path) -> list[str]:
+    """Names of all cases of a folder, also of those that only its ledger knows, so that a vanished one is told.
+
+    Raises UsageError where there is no such folder, or where every case that the ledger knows has vanished.
+    """
+    if not folder.is_dir():
+        raise UsageError(f"{folder}: there is no such folder; `curbwatch cases label` makes it with its first case")
+    there, known = case_ids(folder), read_ledger(folder).cases
+    if known and not there:
+        raise UsageError(f"{folder}: its {LEDGER} knows {len(known)} cases, and none of them is there any more")
+    return sorted({*there, *known})
+
+
 def run_cases(
-    folder: Path, case_ids: Iterable[str], bench: Bench, at: datetime, tick: Callable[[], None] = lambda: None
+    folder: Path,
+    names: Iterable[str],
+    bench: Bench,
+    at: datetime,
+    tick: Callable[[], None] = lambda: None,
+    *,
+    write: bool = True,
 ) -> list[Outcome]:
     """Play each case with the bench's configuration and its own dwell, and write the ledger; no cases: no outcomes.
 
-    A case that cannot be read is an outcome like any other: it is lost where it passed before.
+    A case that cannot be read is an outcome like any other: it is lost where it passed before. Without ``write`` the
+    run is held against the ledger and leaves it as it is.
     """
     ledger = read_ledger(folder)
     outcomes = []
-    for case_id in case_ids:
+    for case_id in names:
         try:
             outcome = play_case(folder, read_case(folder / case_id), bench, ledger)
         except UsageError as error:
             change = ledger.change(case_id, "", passed=False)
             outcome = Outcome(case_id, ledger.key(case_id), passed=False, change=change, fault=str(error))
-        ledger.note(outcome, at)
         outcomes.append(outcome)
         tick()
-    if outcomes:
-        names = ("lost", "gained")
-        summary = {name: [one.case_id for one in outcomes if one.change == name] for name in names}
+    if outcomes and write:
+        summary = {name: [one.case_id for one in outcomes if one.change == name] for name in ("lost", "gained")}
         passed = sum(one.passed is True for one in outcomes)
         ledger.runs.append({"at": at.isoformat(), "cases": len(outcomes), "passed": passed, **summary})
+        for outcome in outcomes:
+            ledger.note(outcome, at)
         write_ledger(folder, ledger)
     return outcomes
 
