@@ -40,6 +40,10 @@ class BeforeRing:
             most = max(self._rings.values(), key=len)
             self._give_up(most, self._least(most))
 
+    def forget(self, camera_id: str) -> None:
+        """Drop a camera's pictures. Unknown cameras are ignored."""
+        self.size_bytes -= sum(len(frame.jpeg) for frame in self._rings.pop(camera_id, ()))
+
     def before(self, camera_id: str, appeared_ns: int) -> Frame | None:
         """The newest kept picture in which the thing surely was not yet; None where none is older than the thing.
 

@@ -89,8 +89,16 @@ class Decider:
         return Decisions(tuple(sightings), tuple(departures), passed_over)
 
     def stored(self, sighting: Sighting) -> None:
-        """Note that a sighting was stored."""
+        """Note that a sighting was stored; what is due to be said again is forgotten."""
         self._stored_ns[sighting.camera_id, sighting.track_id] = sighting.captured_ns
+        old_ns = sighting.captured_ns - self.knobs.refresh_s * 1e9
+        for key in [one for one, ns in self._stored_ns.items() if one[0] == sighting.camera_id and ns <= old_ns]:
+            del self._stored_ns[key]
+
+    def forget(self, camera_id: str) -> None:
+        """Drop what is known of a camera. Unknown cameras are ignored."""
+        for key in [one for one in self._stored_ns if one[0] == camera_id]:
+            del self._stored_ns[key]
 
     def _row(
         self, detections: Detections, row: int, view: CameraView, captured_ns: int, native_px: tuple[int, int]

@@ -63,6 +63,11 @@ class HealthWatch:
         """Whether the camera was seen, or its past told, before."""
         return camera_id in self._pictures
 
+    def forget(self, camera_id: str) -> None:
+        """Drop what is known of a camera. Unknown cameras are ignored."""
+        for held in (self._pictures, self._coding, self._sizes):
+            held.pop(camera_id, None)
+
     def resume(self, camera_id: str, past: Sequence[HealthEvent]) -> None:
         """Begin with what an earlier process stored of a camera: its events, oldest first. None: a new camera."""
         self._pictures[camera_id], self._coding[camera_id] = _Camera(), _Camera()

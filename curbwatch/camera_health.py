@@ -103,6 +103,10 @@ class HealthRecorder:
                 self._drop(len(self._waiting), str(error))
                 self._waiting.clear()
 
+    def forget(self, camera_id: str) -> None:
+        """Drop what is known of a camera; what was told of it is still written."""
+        self._watch.forget(camera_id)
+
     def _past(self, camera_id: str) -> list[HealthEvent]:
         try:
             return [] if self._store is None else self._store.past(camera_id)

@@ -103,14 +103,25 @@ class Shard:
     def review(self, camera_ids: Iterable[str]) -> None:
         """Look with other zones or calibration from now on; what is known of the street stays known.
 
-        A camera that the registry no longer has is forgotten.
+        A camera that the registry no longer has is forgotten, but for its last state on disk: it may be entered again.
         """
         detector = self._tools.detector
         for camera_id in camera_ids:
-            state = detector.snapshot(camera_id) if camera_id in self._tools.views else b""
+            known = camera_id in self._tools.views
+            state = detector.snapshot(camera_id) if known else b""
             detector.forget(camera_id)
             if state:
                 detector.restore(camera_id, state)
+            if not known:
+                self._forget(camera_id)
+
+    def _forget(self, camera_id: str) -> None:
+        tools = self._tools
+        self._boots.pop(camera_id, None)
+        self.scenes.pop(camera_id, None)
+        self._maturing.discard(camera_id)
+        for part in (self._health, tools.snapshots, tools.decider, tools.ring):
+            part.forget(camera_id)
 
     def take_orders(self, orders: Iterable[Feedback]) -> None:
         """Take over what people ordered: each is carried out after its camera's next frame, if the camera is ours."""

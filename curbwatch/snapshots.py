@@ -47,6 +47,11 @@ class SnapshotFolder:
             return False
         return True
 
+    def forget(self, camera_id: str) -> None:
+        """Drop what is noted of a camera; its last state stays on disk."""
+        self._written_s.pop(camera_id, None)
+        self._changed.pop(camera_id, None)
+
     def keep(self, detector: Detector, camera_id: str, *, at_once: bool = False) -> bool:
         """Note that a camera changed, and write its state if it is due or something opened; True if written."""
         self._changed[camera_id] = None

@@ -32,6 +32,14 @@ def test_a_picture_shortly_before_is_better_than_none() -> None:
     assert ring.before("cam-1", 35 * S) == frame(captured_ns=30 * S)
 
 
+def test_a_forgotten_camera_leaves_its_room_to_others() -> None:
+    ring = BeforeRing(8, 10.0, 40.0, 1_000_000)
+    ring.add(frame(captured_ns=30 * S))
+    ring.forget("cam-1")
+    ring.forget("nobody")
+    assert (ring.size_bytes, ring._rings) == (0, {})
+
+
 def test_a_clock_that_was_set_back_starts_anew() -> None:
     ring = BeforeRing(8, 10.0, 40.0, 1_000_000)
     ring.add(frame(captured_ns=500 * S))

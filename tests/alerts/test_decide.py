@@ -157,6 +157,18 @@ def test_a_thing_is_said_once_per_refresh_after_it_was_stored() -> None:
     assert len(found.decide(standing(), times(MONDAY_1059 + 60 * S), VIEWS).sightings) == 1
 
 
+def test_things_that_ended_without_a_word_are_forgotten_and_so_are_cameras() -> None:
+    found = decider(refresh_s=60)
+    (first,) = found.decide(standing(), times(), VIEWS).sightings
+    for k in range(100):
+        found.stored(replace(first, track_id=k, captured_ns=MONDAY_1059 + k * S))
+    found.stored(replace(first, camera_id="other"))
+    assert len(found._stored_ns) <= 61
+    found.forget(first.camera_id)
+    found.forget("nobody")
+    assert list(found._stored_ns) == [("other", first.track_id)]
+
+
 def test_a_thing_that_was_not_stored_is_said_again_by_the_next_frame() -> None:
     found = decider(refresh_s=60)
     assert len(found.decide(standing(), times(), VIEWS).sightings) == 1

@@ -62,6 +62,15 @@ def test_a_picture_that_stands_still_is_told_of_while_its_frames_are_used() -> N
     assert [event.kind for event in told] == [HealthKind.FROZEN]
 
 
+def test_a_forgotten_camera_is_a_new_one() -> None:
+    by = HealthWatch()
+    assert play([OK, MOVED, MOVED, MOVED], by=by)
+    by.forget("cam-1")
+    by.forget("nobody")
+    assert not by.known("cam-1")
+    assert play([OK], from_s=60.0, by=by) == []
+
+
 def test_a_healthy_camera_brings_no_events() -> None:
     assert play([OK, SceneState.WARMING, LATE] * 20) == []
 

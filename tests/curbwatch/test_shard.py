@@ -76,6 +76,7 @@ class Made:
     detector: ScriptedDetector
     store: FakeStore
     meter: Telemetry
+    views: dict[str, CameraView]
     outcomes: list[tuple[Outcome, str]] = field(default_factory=list)
 
     def frame(self, second: int, camera: str = "cam", payload: bytes = PICTURE, boot: str = "b") -> Delivery[Frame]:
@@ -90,6 +91,7 @@ def make(tmp_path: Path, decoder: DecoderProcess) -> Callable[[dict[int, Phase]]
     def made(phases: dict[int, Phase]) -> Made:
         detector, evidence = ScriptedDetector(phases), EvidenceFolder(tmp_path / "evidence")
         store, meter = FakeStore(evidence), Telemetry()
+        views = {name: CameraView(name) for name in ("cam", "other")}
         tools = Tools(
             decoder=decoder,
             detector=detector,
@@ -99,10 +101,10 @@ def make(tmp_path: Path, decoder: DecoderProcess) -> Callable[[dict[int, Phase]]
             store=store,  # type: ignore[arg-type]
             snapshots=SnapshotFolder(tmp_path / "snapshots", every_s=60, monotonic_s=lambda: 0.0),
             journal=DecisionJournal(tmp_path / "snapshots"),
-            views={"cam": CameraView("cam"), "other": CameraView("other")},
+            views=views,
             meter=meter,
         )
-        return Made(Shard(tools), detector, store, meter)
+        return Made(Shard(tools), detector, store, meter, views)
 
     return made
 
@@ -354,6 +356,24 @@ def test_a_camera_with_other_zones_keeps_what_it_knows_and_one_that_is_removed_d
     assert made.detector.forgotten == []
     made.shard.review(["cam", "removed"])
     assert made.detector.forgotten == ["cam", "removed"]
+    assert made.detector.restored == ["cam: state of cam"]
+
+
+def test_nothing_is_kept_of_a_removed_camera_and_one_that_is_entered_again_goes_on_from_its_last_state(
+    make: Callable[[dict[int, Phase]], Made],
+) -> None:
+    made = make({1: Phase.MATURING})
+    made.shard.handle([made.frame(1)])
+    made.shard._tools.snapshots.keep_all(made.detector)
+    assert made.shard.maturing("cam")
+    view = made.views.pop("cam")
+    made.shard.review(["cam"])
+    assert not made.shard.maturing("cam")
+    assert made.shard.scenes == {}
+    made.views["cam"] = view
+    made.shard.review(["cam"])
+    made.detector.restored.clear()
+    made.shard.handle([made.frame(2)])
     assert made.detector.restored == ["cam: state of cam"]
 
 
