@@ -22,6 +22,7 @@ from curbwatch.database import session
 from curbwatch.devices import LiveRegistry
 from curbwatch.endpoints import standing
 from curbwatch.parts.paths import home
+from curbwatch.registry import load_registry
 from curbwatch.telemetry import configure_logs
 from curbwatch.tuning.record import Ring
 from curbwatch.tuning.record_feed import FrameFeed, chosen
@@ -70,6 +71,8 @@ def record(  # noqa: PLR0913  # one argument per option of the command line
             raise SetupError(f"no {what}: set {what}.url, or start the private one with `curbwatch parts up`")
     place = home() / "recordings" if out is None else out  # where `cases` looks
     ring = Ring(place, keep_bytes=round(keep_gb * 1e9), keep_s=None if keep_hours is None else keep_hours * 3600)
+    with session(endpoints.database_url) as conn:
+        load_registry(conn)  # without our tables: told with what makes them
     registry = LiveRegistry(endpoints.database_url)
     registry.start()
     try:

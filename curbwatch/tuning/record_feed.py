@@ -5,15 +5,17 @@ a camera, and a slow disk costs this feed its pictures and the broker nothing.
 """
 
 import secrets
+import socket
 import threading
 from collections import deque
 from collections.abc import Collection
+from urllib.parse import urlsplit
 
 from config.model import Config
 from curbwatch.devices import LiveRegistry
 from curbwatch.endpoints import Endpoints
 from ingest.cameras import FrameIntake, FrameOutlets
-from ingest.mqtt import MqttSession
+from ingest.mqtt import DEFAULT_PORTS, MqttSession
 from ingest.pictures import PictureForms
 from ingest.session_plan import SessionPlan
 from ingest.slots import FrameSlots, Shed
@@ -21,6 +23,7 @@ from ingest.topics import TopicScheme
 from schemas.errors import FeedError, UsageError
 from schemas.frame import Frame
 
+REACH_S = 3.0  # a broker that takes longer to say why is as good as away
 WAITING_BYTES = 64_000_000  # of pictures between network and disk; beyond it the newest is left out and counted
 
 
@@ -91,6 +94,7 @@ class FrameFeed:
 
     def __init__(self, config: Config, endpoints: Endpoints, registry: LiveRegistry, cameras: Collection[str]) -> None:
         self.tally = Tally()
+        self._url = endpoints.broker_url
         self._slots = Everything(cameras)
         scheme = TopicScheme(config.site.topic_prefix, config.site.site)
         forms = PictureForms(config.codecs)
@@ -110,8 +114,11 @@ class FrameFeed:
         return self._session.connected
 
     def start(self) -> None:
-        """Connect. Raises FeedError where the broker refuses us."""
+        """Connect. Raises FeedError, at once, where the broker refuses us or is not there."""
         self._session.start()
+        if not self._session.connected:
+            self._session.stop()
+            raise FeedError(f"{_away(self._url)}; check broker.url, or `curbwatch parts up`")
 
     def draw(self, now_ns: int, wait_s: float) -> Frame | None:
         """The next picture; None after ``wait_s`` without one. Raises FeedError where the broker is given up."""
@@ -140,6 +147,18 @@ def chosen(registry: LiveRegistry, names: Collection[str]) -> tuple[str, ...]:
             " `curbwatch device list`"
         )
     return tuple(sorted(set(names) or cameras))
+
+
+def _away(url: str) -> str:
+    """A broker's address without its password, and why nobody is reached there."""
+    parts = urlsplit(url)
+    host, port = parts.hostname or "127.0.0.1", parts.port or DEFAULT_PORTS[parts.scheme]
+    try:
+        socket.create_connection((host, port), timeout=REACH_S).close()
+        why = "it takes no login there"
+    except OSError as error:
+        why = (error.strerror or str(error)).lower()
+    return f"broker {parts.scheme}://{host}:{port}: {why}"
 
 
 def _plan(config: Config, endpoints: Endpoints, topics: tuple[str, ...], foreign: tuple[str, ...]) -> SessionPlan:

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import re
 import signal
 import sys
 import time
@@ -28,7 +29,7 @@ from curbwatch.registry import register_accepted, register_camera
 from curbwatch.tuning.record_feed import Everything, FrameFeed, Tally, _plan
 from curbwatch.tuning.recording import find_recordings
 from ingest.topics import TopicScheme
-from schemas.errors import CurbwatchError, UsageError
+from schemas.errors import CurbwatchError, FeedError, SinkError, UsageError
 from schemas.place import CameraView
 from schemas.position import RawMessage
 from tests.curbwatch.stub_intake import broker_of, stub_intake
@@ -250,3 +251,24 @@ def test_what_cannot_be_recorded_is_one_clean_line(site: Site, words: tuple[str,
     done = CliRunner().invoke(app, ["record", *words, "--config", str(site.config), "--out", str(site.out)])
     assert isinstance(done.exception, UsageError | CurbwatchError)
     assert said in str(done.exception)
+
+
+@pytest.mark.servers
+@pytest.mark.parametrize("minutes", [(), ("--minutes", "1")])
+def test_a_broker_that_is_down_is_named_at_once(site: Site, minutes: tuple[str, ...]) -> None:
+    port = 1  # nothing listens there
+    site.config.write_text(site.config.read_text().replace(site.servers.broker_url, f"mqtt://127.0.0.1:{port}"))
+    words = ["record", "cam-a", "--config", str(site.config), "--out", str(site.out), *minutes]
+    done = CliRunner().invoke(app, words)
+    assert isinstance(done.exception, FeedError)
+    said = f"broker mqtt://127.0.0.1:{port}: connection refused; check broker.url, or `curbwatch parts up`"
+    assert str(done.exception) == said
+
+
+@pytest.mark.servers
+def test_a_database_without_tables_says_what_makes_them(site: Site, empty_database_url: str) -> None:
+    text = site.config.read_text()
+    site.config.write_text(re.sub(r'url = "postgres[^"]*"', f'url = "{empty_database_url}"', text))
+    done = CliRunner().invoke(app, ["record", "cam-a", "--config", str(site.config), "--out", str(site.out)])
+    assert isinstance(done.exception, SinkError)
+    assert "start `curbwatch run` once" in str(done.exception)
