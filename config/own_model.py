@@ -35,6 +35,7 @@ class ModelKnobs(Knobs):
     weight: float = Field(default=1.0, ge=0, le=10)
     silence: float = Field(default=1.0, ge=0, le=1)
     limit_ms: float = Field(default=500.0, gt=0)
+    step_s: float = Field(default=1.0, gt=0)  # of looks after one step of a shard; one look at least
 
     @model_validator(mode="after")
     def _together(self) -> Self:

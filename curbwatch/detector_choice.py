@@ -30,7 +30,8 @@ def make_detector(
 ) -> Detector:
     """Return the detector that the configuration names. Raises ConfigError with every fault of it.
 
-    ``timed``: a model that is slower than its limit is a fault too.
+    ``timed``: a model that is slower than its limit is a fault too, and it has ``model.step_s`` after each step; in a
+    replay it has all the time it needs, so that two replays are the same.
     """
     inner, faults = _named(config.vision, views, file)
     if not config.model.onnx_file:
@@ -38,12 +39,14 @@ def make_detector(
             raise ConfigError(faults)
         return inner
     model, wrong = load_model(config.model, file)
+    looks_most = None
     if model is not None and timed:
         took_ms, wrong = measure_model(model, config.model, file)
-        log.info("own_model", layout=model.layout, look_ms=round(took_ms, 1))
+        looks_most = max(1, int(config.model.step_s * 1000 / took_ms))
+        log.info("own_model", layout=model.layout, look_ms=round(took_ms, 1), looks_most=looks_most)
     if inner is None or model is None or wrong:
         raise ConfigError((*faults, *wrong))
-    return OwnModelDetector(inner, model, config.model, config.vision)
+    return OwnModelDetector(inner, model, config.model, config.vision, looks_most)
 
 
 def examine_detector(config: Config, file: str) -> tuple[str, tuple[Fault, ...]]:

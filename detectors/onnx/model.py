@@ -69,6 +69,10 @@ class Finds:
         """Number of finds M."""
         return len(self.scores)
 
+    def first(self, most: int) -> "Finds":
+        """The best ones, ``most`` of them at most."""
+        return Finds(self.corners[:most], self.scores[:most], self.classes[:most])
+
 
 class Finder(Protocol):
     """Something that finds things in a picture. Pure: the same picture gives the same finds."""

@@ -15,6 +15,7 @@ from detectors.onnx.opinion import EVENTS, FADE, best_scores, opinion, pool
 from schemas.detections import CLASSES, Phase
 
 OVERLAP = 0.3  # of the smaller box: the same thing (vision.md 7)
+SPOTS_MAX = 64  # of one view: a model that finds more in an empty street finds noise
 SPOT = np.dtype(
     [
         ("id", "i8"),
@@ -84,34 +85,44 @@ class Spot:
 def look_at(
     spots: list[Spot], finds: Finds, covered: NDArray[np.bool_], times_ns: Sequence[int], rules: SpotRules
 ) -> None:
-    """Take over the finds of one whole picture, in place; new spots have the id 0.
+    """Take over the finds of one whole picture, in place; new spots have the id 0, and there are ``SPOTS_MAX`` at most.
 
     Only stalls and waste make spots. ``covered``: (M,) finds where another detector has a track: they keep a spot that
     is there and make none. ``times_ns`` are those of the looks that are remembered, the newest first: that of this one.
     """
-    now_ns = times_ns[0]
-    free = list(spots)
-    found: list[Spot] = []
-    for row in np.flatnonzero(finds.classes < EVENTS):
-        spot = max(free, key=lambda one: overlap(one.corners, finds.corners[row]), default=None)
-        if spot is None or overlap(spot.corners, finds.corners[row]) < OVERLAP:
+    known = list(spots)
+    rows = np.flatnonzero(finds.classes < EVENTS)
+    shared = overlaps(finds.corners[rows], corners_of(known))
+    among = overlaps(finds.corners[rows], finds.corners[rows])
+    free = np.ones(len(known), np.bool_)
+    taken: list[int] = []
+    found: set[int] = set()
+    for number, row in enumerate(rows):
+        at = np.where(free, shared[number], -1.0)
+        if known and at.max() >= OVERLAP:
+            spot = known[int(at.argmax())]
+            free[int(at.argmax())] = False
+            spot.corners, spot.seen_ns = finds.corners[row].copy(), times_ns[0]
+        elif covered[row] or len(spots) >= SPOTS_MAX or (among[number, taken] >= OVERLAP).any():
             # Best first: a second find at one place, of another class, is the same thing.
-            if covered[row] or any(overlap(one.corners, finds.corners[row]) >= OVERLAP for one in found):
-                continue
-            spot = Spot(0, finds.corners[row].copy(), now_ns, now_ns)
-            spots.append(spot)
+            continue
         else:
-            _drop(free, spot)
-            spot.corners, spot.seen_ns = finds.corners[row].copy(), now_ns
+            spot = Spot(0, finds.corners[row].copy(), times_ns[0], times_ns[0])
+            spots.append(spot)
         scores = best_scores(finds.classes[row : row + 1], finds.scores[row : row + 1])
         spot.add(opinion(scores, rules.known, rules.silence))
-        found.append(spot)
+        taken.append(number)
+        found.add(id(spot))
     for spot in spots:
-        steady = spot.count() >= rules.seen_min
-        spot.looks = (spot.looks << 1 | any(spot is one for one in found)) & ((1 << rules.seen_of) - 1)
-        if spot.looks and spot.phase is Phase.MATURING and not steady:
-            # It counts from the first of the finds that make it a track: what flickered before was none.
-            spot.appeared_ns = times_ns[min(spot.looks.bit_length(), len(times_ns)) - 1]
+        _note_look(spot, times_ns, rules, hit=id(spot) in found)
+
+
+def _note_look(spot: Spot, times_ns: Sequence[int], rules: SpotRules, *, hit: bool) -> None:
+    steady = spot.count() >= rules.seen_min
+    spot.looks = (spot.looks << 1 | hit) & ((1 << rules.seen_of) - 1)
+    if spot.looks and spot.phase is Phase.MATURING and not steady:
+        # It counts from the first of the finds that make it a track: what flickered before was none.
+        spot.appeared_ns = times_ns[min(spot.looks.bit_length(), len(times_ns)) - 1]
 
 
 def age(spots: list[Spot], held: set[int], now_ns: int, rules: SpotRules) -> list[Spot]:
@@ -172,12 +183,19 @@ def tracks_of(spots: list[Spot], seen_min: int) -> list[Spot]:
     return [spot for spot in heard if spot.phase is not Phase.MATURING or spot.count() >= seen_min]
 
 
-def overlap(left: NDArray[np.float32], right: NDArray[np.float32]) -> float:
-    """Intersection over the smaller area of two (4,) corners, 0..1."""
-    sides = np.minimum(left[2:], right[2:]) - np.maximum(left[:2], right[:2])
-    common = float(np.prod(np.maximum(sides, 0)))
-    smaller = min(float(np.prod(left[2:] - left[:2])), float(np.prod(right[2:] - right[:2])))
-    return common / max(smaller, 1e-6)
+def corners_of(spots: Sequence[Spot]) -> NDArray[np.float32]:
+    """(S, 4) corners of S spots; S may be 0."""
+    return np.asarray([spot.corners for spot in spots], np.float32).reshape(-1, 4)
+
+
+def overlaps(left: NDArray[np.float32], right: NDArray[np.float32]) -> NDArray[np.float32]:
+    """(M, S) intersections over the smaller area of (M, 4) and (S, 4) corners, 0..1; M and S may be 0."""
+    low = np.maximum(left[:, None, :2], right[None, :, :2])
+    high = np.minimum(left[:, None, 2:], right[None, :, 2:])
+    common = np.prod(np.maximum(high - low, 0), axis=2)
+    areas = [np.prod(np.maximum(corners[:, 2:] - corners[:, :2], 0), axis=1) for corners in (left, right)]
+    smaller = np.minimum(areas[0][:, None], areas[1][None, :])
+    return np.asarray(common / np.maximum(smaller, 1e-6), np.float32)
 
 
 def pack(spots: list[Spot]) -> NDArray[np.void]:

@@ -6,9 +6,11 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+from structlog.testing import capture_logs
 
 from config.model import Config
 from config.pack import load_pack
+from curbwatch.detector_choice import make_detector
 from curbwatch.tuning.replay import Alert, Road, play
 from detectors import contract
 from schemas.detections import Evidence
@@ -58,3 +60,12 @@ def test_a_thing_that_stood_there_from_the_start_is_found_by_whole_pictures_alon
     x, y, w, h = (side * 4 for side in contract.THING)
     assert abs(found.box_px[0] + found.box_px[2] / 2 - (x + w / 2)) < w / 2
     assert abs(found.box_px[1] + found.box_px[3] / 2 - (y + h / 2)) < h / 2
+
+
+@pytest.mark.parametrize(("step_s", "most"), [(1e-9, 1), (1e6, 1000)])
+def test_a_shard_gives_the_model_its_seconds_and_one_look_at_least(model_file: str, step_s: float, most: int) -> None:
+    model = {"onnx_file": model_file, "classes": {"red": "waste"}, "step_s": step_s}
+    with capture_logs() as logs:
+        make_detector(Config.model_validate({"model": model}), {}, timed=True)
+    (told,) = [line["looks_most"] for line in logs if line["event"] == "own_model"]
+    assert told == 1 if most == 1 else told >= most

@@ -36,6 +36,7 @@ class Inner:
     asks: frozenset[int] = frozenset()
     asks_whole: bool = False
     scene: SceneState = SceneState.OK
+    names: list[tuple[str, int, int]] = field(default_factory=list)
     shown: list[int] = field(default_factory=list)
     known: set[str] = field(default_factory=set)
     orders: list[Feedback] = field(default_factory=list)
@@ -67,6 +68,9 @@ class Inner:
         if self.refuses:
             raise UsageError("nothing stands there")
         self.orders.append(order)
+
+    def hear_name(self, camera_id: str, track_id: int, family: int) -> None:
+        self.names.append((camera_id, track_id, family))
 
     def drain(self) -> list[Adoption]:
         return []
@@ -103,8 +107,12 @@ def beside(inner: Inner, model: Model, dwell_s: float = 90.0, **knobs: object) -
     return OwnModelDetector(inner, model, ModelKnobs.model_validate(knobs), VisionKnobs(dwell_s=dwell_s))
 
 
-def frames(*seconds: int) -> FrameBatch:
-    """One frame of each camera ``cam-0``, ``cam-1``, … at these captured seconds."""
+def hurried(inner: Inner, model: Model, looks_most: int, **knobs: object) -> OwnModelDetector:
+    return OwnModelDetector(inner, model, ModelKnobs.model_validate(knobs), VisionKnobs(), looks_most)
+
+
+def frames(*seconds: int, preset: str = "") -> FrameBatch:
+    """One frame of each camera ``cam-0``, ``cam-1``, … at these captured seconds, all of one view."""
     count = len(seconds)
     return FrameBatch(
         camera_ids=tuple(f"cam-{k}" for k in range(count)),
@@ -112,6 +120,7 @@ def frames(*seconds: int) -> FrameBatch:
         pixels=np.zeros((count, 180, 320, 3), np.uint8),
         native_px=np.tile(np.asarray(NATIVE, np.int32), (count, 1)),
         crc32=np.arange(count, dtype=np.uint32),
+        presets=(preset,) * count,
     )
 
 
@@ -128,3 +137,19 @@ def named(found: Detections) -> list[tuple[int, str, str]]:
     """(track, phase, class) of each row."""
     classes = [CLASSES[int(k)] for k in found.posterior.argmax(axis=1)]
     return [(int(t), Phase(int(p)).name, c) for t, p, c in zip(found.track_id, found.phase, classes, strict=True)]
+
+
+def play(
+    model: Model, until_s: int, inner: Inner | None = None, from_s: int = 10, dwell_s: float = 30.0
+) -> list[tuple[int, Detections]]:
+    detector = beside(inner or Inner(), model, dwell_s=dwell_s, **OWN)
+    return [(second, look(detector, frames(second))) for second in range(from_s, until_s, 5)]
+
+
+def stood(inner: Inner, model: Model) -> OwnModelDetector:
+    """A detector in which the model's own thing stands since 10 s; the newest frame is of 50 s."""
+    detector = beside(inner, model, dwell_s=30.0, **OWN)
+    for second in range(10, 55, 5):
+        found = look(detector, frames(second))
+    assert [row[1] for row in named(found)] == ["STANDING"]
+    return detector

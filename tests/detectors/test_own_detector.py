@@ -3,8 +3,7 @@
 import numpy as np
 import pytest
 
-from detectors.onnx.detector import OwnModelDetector
-from schemas.detections import Detections, Evidence, Phase, SceneState
+from schemas.detections import Evidence, Phase, SceneState
 from schemas.errors import UsageError
 from schemas.feedback import Feedback, Fixture, Ignore, Undo
 from schemas.health import Reading
@@ -24,6 +23,8 @@ from tests.detectors.scripted_own import (
     frames,
     look,
     named,
+    play,
+    stood,
 )
 from tests.detectors.street import as_bytes
 
@@ -85,12 +86,15 @@ def test_what_has_left_is_not_shown_to_it() -> None:
     assert model.looks == 0
 
 
-def test_a_picture_that_was_lost_is_asked_for_again() -> None:
+def test_a_picture_that_was_lost_is_asked_for_again_but_not_with_each_frame() -> None:
     model = Model([PIECE])
-    detector = beside(Inner(standing(1, 2)), model)
-    look(detector, frames(1), lost=True)
+    detector = beside(Inner(standing(*range(1, 30))), model, look_s=20.0)
+    lost = [look(detector, frames(second), lost=True) for second in range(1, 21)]
     assert model.looks == 0
-    assert named(look(detector, frames(2))) == [(7, "STANDING", "waste")]
+    assert named(look(detector, frames(21))) == [(7, "STANDING", "waste")]
+    detector = beside(Inner(standing(*range(1, 30))), model, look_s=20.0)
+    assert [bool(detector.step(frames(second)).wanted[0]) for second in range(1, 21)] == [True] + [False] * 19
+    assert all(row[2] == "other" for found in lost for row in named(found))
 
 
 def test_each_is_shown_only_the_pieces_that_it_wanted() -> None:
@@ -134,13 +138,6 @@ def test_cameras_of_one_batch_do_not_hear_of_one_another() -> None:
     assert [row[2] for row in named(together)] == ["waste", "other"]
     alone = beside(inner, Model([PIECE]))
     assert as_bytes(look(alone, frames(1))) == as_bytes(together.where(together.frame == 0))[1:]
-
-
-def play(
-    model: Model, until_s: int, inner: Inner | None = None, from_s: int = 10, dwell_s: float = 30.0
-) -> list[tuple[int, Detections]]:
-    detector = beside(inner or Inner(), model, dwell_s=dwell_s, **OWN)
-    return [(second, look(detector, frames(second))) for second in range(from_s, until_s, 5)]
 
 
 def test_a_thing_that_only_the_model_sees_is_a_track_after_three_looks_and_stands_after_the_dwell() -> None:
@@ -236,7 +233,8 @@ def test_a_track_of_ours_that_comes_later_and_leaves_takes_the_models_with_it() 
     rows = {second: [(7, Phase.STANDING, WHOLE[0])] for second in range(50, 80, 5)}
     inner = Inner({**rows, 80: [(7, Phase.GONE, WHOLE[0])]})
     told = {second: named(found) for second, found in play(Model([WHOLE]), 100, inner)}
-    assert [row[1] for row in told[50]] == ["STANDING", "STANDING"]
+    assert [row[1] for row in told[45]] == [row[1] for row in told[50]] == ["STANDING"]
+    assert told[45][0][0] != told[50][0][0] == 7
     assert [row[1] for row in told[80]] == ["GONE", "GONE"]
     assert told[85] == told[95] == []
 
@@ -248,7 +246,8 @@ def test_a_track_of_the_models_stays_while_ours_stands_there() -> None:
     for second in range(10, 400, 5):
         model.said = [WHOLE] if second < 60 else []
         told = named(look(detector, frames(second)))
-    assert [row[1] for row in told] == ["STANDING", "STANDING"]
+    assert detector._seen["cam-0"].spots != []
+    assert told == [(7, "STANDING", "stall")]
 
 
 def test_no_whole_picture_is_wanted_of_a_scene_that_cannot_be_judged() -> None:
@@ -259,15 +258,6 @@ def test_no_whole_picture_is_wanted_of_a_scene_that_cannot_be_judged() -> None:
 
 def order(number: int, what: Ignore | Fixture | Undo) -> Feedback:
     return Feedback(number, "cam-0", "li", what)
-
-
-def stood(inner: Inner, model: Model) -> OwnModelDetector:
-    """A detector in which the model's own thing stands since 10 s; the newest frame is of 50 s."""
-    detector = beside(inner, model, dwell_s=30.0, **OWN)
-    for second in range(10, 55, 5):
-        found = look(detector, frames(second))
-    assert [row[1] for row in named(found)] == ["STANDING"]
-    return detector
 
 
 @pytest.mark.parametrize("refuses", [False, True])

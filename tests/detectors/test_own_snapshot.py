@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
+from detectors.onnx.spots import SPOT
 from detectors.onnx.views import MAGIC, VIEW
 from detectors.vision import snapshot
 from tests.detectors.scripted_own import OWN, PIECE, THERE, WHOLE, Inner, Model, beside, frames, look
@@ -20,6 +21,7 @@ def test_a_restored_camera_goes_on_as_if_nothing_had_happened(cut: int, gaps: li
     rng = np.random.default_rng(seed)
     seconds = np.cumsum(gaps).tolist()
     rows = {int(second): [THERE] for second in seconds if rng.random() < 0.7}
+    shown = rng.choice(["", "gate", "corner"], len(seconds)).tolist()
     says = [[PIECE, WHOLE][: int(rng.integers(0, 3))] for _ in seconds]
     knobs: dict[str, object] = {**OWN, "on_tracks": True, "look_s": 5.0}
     straight, model = beside(Inner(rows), Model(), 30.0, **knobs), Model()
@@ -32,7 +34,8 @@ def test_a_restored_camera_goes_on_as_if_nothing_had_happened(cut: int, gaps: li
             if state:
                 resumed.restore("cam-0", state)
         model.said = other.said = says[k]
-        assert as_bytes(look(resumed, frames(second))) == as_bytes(look(straight, frames(second)))
+        batch = frames(second, preset=shown[k])
+        assert as_bytes(look(resumed, batch)) == as_bytes(look(straight, batch))
     assert resumed.snapshot("cam-0") == straight.snapshot("cam-0")
 
 
@@ -51,14 +54,22 @@ def test_a_snapshot_that_is_none_is_refused_and_changes_nothing(state: bytes) ->
 
 
 def test_a_snapshot_with_other_columns_is_refused() -> None:
-    right = {"views": np.zeros(0, VIEW), "marks": np.zeros(3, np.int64)}
+    name = np.zeros(0, np.uint8)
+    right = {"views": np.zeros(0, VIEW), "marks": np.zeros(2, np.int64), "preset": name, "place0_name": name}
+    right |= {"place0_spots": np.zeros(0, SPOT), "place0_marks": np.zeros(1, np.int64)}
     wrong: list[dict[str, NDArray[Any]]] = [
-        {**right, "marks": np.zeros(2, np.int64)},
-        {**right, "marks": np.zeros(3)},
+        {**right, "marks": np.zeros(1, np.int64)},
+        {**right, "marks": np.zeros(2)},
         {**right, "views": np.zeros(1)},
-        {**right, "spots": np.zeros(1)},
-        {"marks": right["marks"]},
+        {**right, "preset": np.zeros(1)},
+        {**right, "place0_spots": np.zeros(1)},
+        {**right, "place0_marks": np.zeros(0, np.int64)},
+        {key: right[key] for key in right if key != "views"},
+        {key: right[key] for key in right if key != "preset"},
+        {key: right[key] for key in right if key != "place0_spots"},
     ]
+    own = snapshot.encode(right)
+    beside(Inner(), Model()).restore("cam-0", MAGIC + len(own).to_bytes(4, "big") + own + b"inner")
     for arrays in wrong:
         own = snapshot.encode(arrays)
         with pytest.raises(ValueError, match="of another type"):
