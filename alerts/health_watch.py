@@ -68,14 +68,23 @@ class HealthWatch:
         for held in (self._pictures, self._coding, self._sizes):
             held.pop(camera_id, None)
 
-    def resume(self, camera_id: str, past: Sequence[HealthEvent]) -> None:
-        """Begin with what an earlier process stored of a camera: its events, oldest first. None: a new camera."""
-        self._pictures[camera_id], self._coding[camera_id] = _Camera(), _Camera()
-        for event in past:
-            held = self._coding if event.kind is HealthKind.PROGRESSIVE else self._pictures
-            held[camera_id].last[event.kind] = event
-            if event.until_ns is None:
-                held[camera_id].lasting = event
+    def resume(self, camera_id: str, past: Sequence[HealthEvent]) -> list[HealthEvent]:
+        """Go on with what an earlier process stored of a camera: its events, oldest first. None: a new camera.
+
+        It may have been seen already. Returns what had no end and has one now, as something else lasts since.
+        """
+        ended: list[HealthEvent] = []
+        for found, coding in ((self._pictures, False), (self._coding, True)):
+            held = found.setdefault(camera_id, _Camera())
+            events = [event for event in past if (event.kind is HealthKind.PROGRESSIVE) is coding]
+            held.last = {event.kind: event for event in events} | held.last
+            lasting = [event for event in events if event.until_ns is None]
+            for event, after in zip(lasting, [*lasting[1:], held.lasting], strict=False):
+                if after is None:
+                    held.lasting = event
+                else:
+                    ended.append(replace(event, until_ns=max(event.since_ns, after.since_ns)))
+        return ended
 
     def see(self, batch: FrameBatch, detections: Detections, readings: Mapping[str, Reading]) -> list[HealthEvent]:
         """Events that began, ended or came again by this batch, each as it is now; an empty batch brings none."""

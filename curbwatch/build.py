@@ -19,6 +19,7 @@ from alerts.store import AlertDatabase
 from config.model import Config
 from config.pack import Pack, apply_modes, load_pack
 from config.quality import city_box
+from curbwatch.camera_health_keeper import CameraHealthKeeper
 from curbwatch.detector_choice import make_detector
 from curbwatch.devices import LiveRegistry, LiveViews
 from curbwatch.endpoints import Endpoints
@@ -85,7 +86,7 @@ def make_shards(
     site: Site,
     registry: LiveRegistry,
     incidents: IncidentStore,
-    health: HealthStore,
+    health: CameraHealthKeeper,
     book: FeedbackBook,
     meter: Meter,
 ) -> list[Shard]:
@@ -135,9 +136,9 @@ def make_database(site: Site) -> AlertDatabase:
     return AlertDatabase(site.endpoints.database_url)
 
 
-def make_health(database: AlertDatabase) -> HealthStore:
-    """Return the store of the cameras' health events."""
-    return HealthStore(database)
+def make_health(database: AlertDatabase, meter: Meter) -> CameraHealthKeeper:
+    """Return the thread that keeps the cameras' health events; the connection should be its own."""
+    return CameraHealthKeeper(HealthStore(database), meter)
 
 
 def make_incidents(site: Site, database: AlertDatabase) -> IncidentStore:

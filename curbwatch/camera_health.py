@@ -1,18 +1,16 @@
 """A shard's part in the cameras' health: events to log, evidence and database; and what people ask of them."""
 
-import time
-from collections import deque
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import structlog
 
 from alerts.evidence import EvidenceFolder
-from alerts.health_store import HealthStore
 from alerts.health_watch import HealthWatch, begun
+from curbwatch.camera_health_keeper import CameraHealthKeeper
 from curbwatch.database import Connection
 from detectors.base import Detector
-from schemas.detections import Detections
+from schemas.detections import Detections, SceneState
 from schemas.errors import SinkError
 from schemas.frame import Frame, FrameBatch
 from schemas.health import HealthEvent, HealthKind, Reading
@@ -20,9 +18,6 @@ from schemas.meter import Meter
 
 log = structlog.get_logger()
 
-WAITING_MAX = 1024  # events that wait for the database; beyond it the oldest go
-EVENTS_DAYS = 365  # that events stay in their table
-PRUNE_S = 86_400.0  # between two times that old ones are deleted
 # Words for a log that a person reads; what to do about each: docs/camera-health.md.
 WORDS: dict[HealthKind, str] = {
     HealthKind.FROZEN: "sends the same picture again and again",
@@ -58,61 +53,46 @@ where %(asked)s::text is null or camera_id = %(asked)s order by since desc, even
 class HealthRecorder:
     """Health of one shard's cameras; called in its thread only. Never raises: health is no reason to lose a frame."""
 
-    def __init__(self, store: HealthStore | None, evidence: EvidenceFolder, meter: Meter) -> None:
-        """``store`` None: events are logged and counted only."""
-        self._store = store
+    def __init__(self, keeper: CameraHealthKeeper | None, evidence: EvidenceFolder, meter: Meter) -> None:
+        """``keeper`` None: events are logged and counted only."""
+        self._keeper = keeper
         self._evidence = evidence
         self._meter = meter
         self._watch = HealthWatch()
-        self._waiting: deque[HealthEvent] = deque()
-        self._pruned_s: float | None = None
+        self._asked: set[str] = set()  # cameras whose past is not read yet
 
     def see(
         self, frames: Sequence[Frame], batch: FrameBatch, detections: Detections, readings: Mapping[str, Reading]
     ) -> None:
-        """Take what a step told of each frame; ``frames`` are those of the batch, in its order."""
-        for frame in frames:
-            if not self._watch.known(frame.camera_id):
-                self._watch.resume(frame.camera_id, self._past(frame.camera_id))
-        events = self._watch.see(batch, detections, readings)
-        for frame in frames:
+        """Take what a step told of each frame; ``frames``: those of the batch, in its order; late ones tell nothing."""
+        on_time = [frame for k, frame in enumerate(frames) if detections.scene[k] != SceneState.LATE]
+        events: list[HealthEvent] = []
+        for frame in on_time:
+            events += self._past(frame.camera_id)
+        events += self._watch.see(batch, detections, readings)
+        for frame in on_time:
             events += self._watch.coding(frame.camera_id, frame.captured_ns, progressive=frame.progressive)
-        if not events:
-            return
-        by_camera = {frame.camera_id: frame for frame in frames}
+        by_camera = {frame.camera_id: frame for frame in on_time}
         for event in events:
             self._tell(event, by_camera[event.camera_id])
-        self.retry()
-
-    def retry(self) -> None:
-        """Write what waits for the database; it may still be away."""
-        if self._store is None:
-            self._waiting.clear()
-            return
-        try:
-            waiting = list(self._waiting)
-            self._store.put(waiting)
-            for _ in waiting:
-                self._waiting.popleft()
-            now_s = time.monotonic()
-            if self._pruned_s is None or now_s - self._pruned_s > PRUNE_S:
-                self._store.prune(EVENTS_DAYS)
-                self._pruned_s = now_s
-        except SinkError as error:
-            if not error.retryable:
-                self._drop(len(self._waiting), str(error))
-                self._waiting.clear()
 
     def forget(self, camera_id: str) -> None:
         """Drop what is known of a camera; what was told of it is still written."""
         self._watch.forget(camera_id)
+        self._asked.discard(camera_id)
 
     def _past(self, camera_id: str) -> list[HealthEvent]:
-        try:
-            return [] if self._store is None else self._store.past(camera_id)
-        except SinkError as error:
-            log.warning("camera_past_unknown", camera=camera_id, error=str(error), effect="its events begin anew")
+        """Go on with what is stored of a camera as soon as it is read; what ends by that."""
+        if self._keeper is None:
             return []
+        if not self._watch.known(camera_id):
+            self._keeper.ask(camera_id)
+            self._asked.add(camera_id)
+        past = self._keeper.answer(camera_id) if camera_id in self._asked else None
+        if past is None:
+            return []
+        self._asked.discard(camera_id)
+        return self._watch.resume(camera_id, past)
 
     def _tell(self, event: HealthEvent, frame: Frame) -> None:
         """Log and count an event, keep the picture that shows its beginning, and let it wait to be written."""
@@ -123,10 +103,8 @@ class HealthRecorder:
             log.warning("camera_unwell", **said, value=round(event.value, 3), note=event.note)
         elif event.until_ns is not None:
             log.info("camera_well", **said, after_s=round((event.until_ns - event.since_ns) / 1e9), times=event.times)
-        self._waiting.append(event)
-        while len(self._waiting) > WAITING_MAX:
-            self._waiting.popleft()
-            self._drop(1, "too many wait: bring the database back")
+        if self._keeper is not None:
+            self._keeper.tell(event)
 
     def _shown(self, event: HealthEvent, frame: Frame) -> HealthEvent:
         if event.kind is HealthKind.PROGRESSIVE:
@@ -136,10 +114,6 @@ class HealthRecorder:
         except SinkError as error:
             log.warning("camera_picture_not_kept", camera=event.camera_id, error=str(error))
             return event
-
-    def _drop(self, count: int, error: str) -> None:
-        self._meter.add("camera_events_dropped", count)
-        log.error("camera_events_dropped", count=count, error=error)
 
 
 def readings_of(detector: Detector) -> Mapping[str, Reading]:

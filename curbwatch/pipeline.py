@@ -54,8 +54,10 @@ class Pipeline:
         self._book = build.make_book(site, self._registry)
         self._keeper = build.make_keeper(site, self._book, telemetry)
         told = FeedbackBook()
-        incidents, health = build.make_incidents(site, self._database), build.make_health(self._database)
-        self._shards = build.make_shards(site, self._registry, incidents, health, told, telemetry)
+        self._health_database = build.make_database(site)
+        self._events = build.make_health(self._health_database, telemetry)
+        incidents = build.make_incidents(site, self._database)
+        self._shards = build.make_shards(site, self._registry, incidents, self._events, told, telemetry)
         self._feedback = FeedbackKeeper(site.endpoints.database_url, told, telemetry, self._ordered)
         self._engine = build.make_engine(site, self._shards)
         self._slots = FrameSlots(
@@ -100,6 +102,7 @@ class Pipeline:
         await self._engine.start()
         await self._engine.each(Shard.start)
         self._feedback.start()
+        self._events.start()
         self._pump_task = asyncio.create_task(self._pump(), name="pump")
         self._letters.start()
         session = self._position_session
@@ -172,6 +175,8 @@ class Pipeline:
             ("frame session", self._frame_session.stop),
             ("dead letters", self._letters.stop),
             ("feedback", self._feedback.stop),
+            ("camera health", self._events.stop),
+            ("camera health database", self._health_database.close),
             ("health", self._keeper.stop),
             ("relay", self._relay.stop),
             ("registry", self._registry.stop),
@@ -265,6 +270,7 @@ class Pipeline:
             "registry": self._registry.alive,
             "health keeper": self._keeper.alive,
             "feedback keeper": self._feedback.alive,
+            "camera health keeper": self._events.alive,
         }
 
     def _checks(self) -> Checks:

@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 from alerts.before import BeforeRing
 from alerts.decide import Decider, FrameTimes
 from alerts.evidence import EvidenceFolder
-from alerts.health_store import HealthStore
 from alerts.incidents import IncidentStore
 from curbwatch.camera_health import HealthRecorder, readings_of
+from curbwatch.camera_health_keeper import CameraHealthKeeper
 from curbwatch.closer import FailedLooks, look_closer
 from curbwatch.feedback import FeedbackBook
 from curbwatch.journal import Claim, Decision, DecisionJournal
@@ -56,7 +56,7 @@ class Tools:
     views: Mapping[str, CameraView]
     meter: Meter
     book: FeedbackBook = field(default_factory=FeedbackBook)
-    health: HealthStore | None = None
+    health: CameraHealthKeeper | None = None
 
 
 class Shard:
@@ -134,7 +134,6 @@ class Shard:
 
         One that it refuses for good is dropped, counted and logged, so that those behind it get their turn.
         """
-        self._health.retry()
         self._tools.snapshots.keep_due(self._tools.detector)
         while self._waiting:
             key, waiting = next(iter(self._waiting.items()))
@@ -194,8 +193,7 @@ class Shard:
         tools.meter.observe("detect", (time.perf_counter() - started_s) / len(frames))
         detections = look_closer(tools.detector, detections, batch, frames, self._cut, self._failed_looks)
         restarted = self._restarted(detections, frames)
-        if not restarted:
-            self._health.see(frames, batch, detections, readings_of(tools.detector))
+        self._health.see(frames, batch, detections, readings_of(tools.detector))
         opened = self._decide(detections, batch, frames)
         for index, delivery in enumerate(deliveries):
             frame = delivery.payload

@@ -215,7 +215,7 @@ def _hold_pixels(arena: Arena, seen: Seen, same: NDArray[np.bool_]) -> None:
     health["held_frames"][seen.slots[~same]] = 0
     for index in np.flatnonzero(same):
         slot = seen.slots[index]
-        crc = zlib.crc32(np.ascontiguousarray(seen.planes[index, edge : height - edge]))
+        crc = zlib.crc32(seen.planes[index, edge : height - edge].tobytes())
         again = health["held_frames"][slot] > 0 and crc == health["held_crc"][slot]
         health["held_frames"][slot] = health["held_frames"][slot] + 1 if again else 1
         health["held_crc"][slot] = crc

@@ -13,8 +13,9 @@ from alerts.evidence import EvidenceFolder
 from alerts.health_store import HealthStore
 from alerts.store import AlertDatabase
 from config.vision import VisionKnobs
-from curbwatch import camera_health
+from curbwatch import camera_health_keeper
 from curbwatch.camera_health import HealthRecorder, readings_of
+from curbwatch.camera_health_keeper import CameraHealthKeeper
 from curbwatch.registry import register_camera
 from curbwatch.telemetry import Telemetry
 from detectors.vision import VisionDetector
@@ -37,21 +38,31 @@ class AwayStore(HealthStore):
     """Away until told otherwise; remembers what was put."""
 
     def __init__(self) -> None:
+        self.stored: list[HealthEvent] = []
         self.error: SinkError | None = SinkError("away", retryable=True)
         self.put_events: list[HealthEvent] = []
+        self.calls = 0
 
     def put(self, events: list[HealthEvent]) -> None:  # type: ignore[override]
+        self.calls += 1
         if self.error is not None:
             raise self.error
         self.put_events += events
 
     def past(self, camera_id: str) -> list[HealthEvent]:
+        self.calls += 1
         if self.error is not None:
             raise self.error
-        return []
+        return [event for event in self.stored if event.camera_id == camera_id]
 
     def prune(self, days: int) -> None:
+        self.calls += 1
         assert days > 0
+        if self.error is not None:
+            raise self.error
+
+
+Made = tuple[HealthRecorder, AwayStore, EvidenceFolder, Telemetry, CameraHealthKeeper]
 
 
 def see(by: HealthRecorder, k: int, state: SceneState, *, progressive: bool = False) -> None:
@@ -70,9 +81,10 @@ def database(office_url: str) -> Iterator[AlertDatabase]:
 
 
 @pytest.fixture
-def recorder(tmp_path: Path) -> tuple[HealthRecorder, AwayStore, EvidenceFolder, Telemetry]:
+def recorder(tmp_path: Path) -> Made:
     store, evidence, meter = AwayStore(), EvidenceFolder(tmp_path / "evidence"), Telemetry()
-    return HealthRecorder(store, evidence, meter), store, evidence, meter
+    keeper = CameraHealthKeeper(store, meter)
+    return HealthRecorder(keeper, evidence, meter), store, evidence, meter, keeper
 
 
 def test_a_camera_without_events_has_no_past(database: AlertDatabase) -> None:
@@ -99,53 +111,105 @@ def test_old_events_are_forgotten_and_lasting_ones_never(database: AlertDatabase
     assert store.past("cam-1") == [EVENT]
 
 
-def test_the_picture_that_shows_an_event_is_on_disk_and_the_event_waits_for_the_database(
-    recorder: tuple[HealthRecorder, AwayStore, EvidenceFolder, Telemetry],
-) -> None:
-    by, store, evidence, meter = recorder
+def test_the_picture_that_shows_an_event_is_on_disk_and_the_event_waits_for_the_database(recorder: Made) -> None:
+    by, store, evidence, meter, keeper = recorder
     for k in range(3):
         see(by, k, SceneState.COVERED)
+    with pytest.raises(SinkError):
+        keeper.keep()
     assert store.put_events == []
     assert meter.total("camera_events", kind="covered") == 1
     store.error = None
-    by.retry()
+    keeper.keep()
     (event,) = store.put_events
     assert event.kind is HealthKind.COVERED
     assert event.value == pytest.approx(0.4)
     assert evidence.intact(event.sha256)
     for k in range(3, 7):
         see(by, k, SceneState.OK)
+    keeper.keep()
     assert [(one.sha256 == event.sha256, one.until_ns) for one in store.put_events[1:]] == [(True, START_NS + 18 * S)]
 
 
-def test_progressive_pictures_are_told_without_evidence(
-    recorder: tuple[HealthRecorder, AwayStore, EvidenceFolder, Telemetry],
-) -> None:
-    by, store, _, _ = recorder
+def test_a_shard_never_waits_for_the_database_nor_does_one_without_a_keeper_fail(recorder: Made) -> None:
+    by, store, evidence, meter, _ = recorder
+    for k in range(40):
+        see(by, k, SceneState.BLACK if k % 10 < 5 else SceneState.OK)
+        see(HealthRecorder(None, evidence, meter), k, SceneState.BLACK)
+    assert store.calls == 0
+
+
+def test_what_lasted_before_a_restart_ends_though_the_database_was_away_when_the_camera_came(recorder: Made) -> None:
+    by, store, _, _, keeper = recorder
+    store.stored = [replace(EVENT, since_ns=START_NS - 900 * S), replace(EVENT, camera_id="cam-2")]
+    for k in range(3):
+        see(by, k, SceneState.OK)
+        with pytest.raises(SinkError):
+            keeper.keep()
+    store.error = None
+    keeper.keep()
+    for k in range(3, 8):
+        see(by, k, SceneState.OK)
+    keeper.keep()
+    assert [(one.since_ns, one.until_ns) for one in store.put_events] == [(START_NS - 900 * S, START_NS + 18 * S)]
+
+
+def test_a_late_frame_says_nothing_of_a_camera(recorder: Made) -> None:
+    by, store, _, _, keeper = recorder
+    store.error = None
+    for k in range(3):
+        see(by, k, SceneState.LATE, progressive=True)
+    keeper.keep()
+    assert store.calls == 0
+
+
+def test_old_events_are_deleted_once_a_day_also_where_it_fails(recorder: Made) -> None:
+    _, store, _, _, keeper = recorder
+    for _ in range(3):
+        keeper.prune()
+    assert store.calls == 1
+
+
+def test_the_keeper_writes_by_itself_and_at_its_end(recorder: Made, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(camera_health_keeper, "POLL_S", 0.01)
+    _, store, _, meter, keeper = recorder
+    store.error = None
+    keeper.start()
+    alive = [keeper.alive]
+    keeper.tell(EVENT)
+    keeper.stop()
+    assert store.put_events == [EVENT]
+    assert [*alive, keeper.alive] == [True, False]
+    store.error = SinkError("away", retryable=True)
+    keeper.tell(EVENT)
+    keeper.stop()
+    assert meter.total("camera_events_dropped") == 1
+
+
+def test_progressive_pictures_are_told_without_evidence(recorder: Made) -> None:
+    by, store, _, _, keeper = recorder
     store.error = None
     for k in range(3):
         see(by, k, SceneState.OK, progressive=True)
+    keeper.keep()
     assert [(event.kind, event.sha256) for event in store.put_events] == [(HealthKind.PROGRESSIVE, "")]
 
 
-def test_what_the_database_refuses_for_good_is_dropped_and_counted(
-    recorder: tuple[HealthRecorder, AwayStore, EvidenceFolder, Telemetry],
-) -> None:
-    by, store, _, meter = recorder
+def test_what_the_database_refuses_for_good_is_dropped_and_counted(recorder: Made) -> None:
+    by, store, _, meter, keeper = recorder
     store.error = SinkError("no such table", retryable=False)
     for k in range(3):
         see(by, k, SceneState.COVERED)
+    keeper.keep()
     assert meter.total("camera_events_dropped") == 1
     store.error = None
-    by.retry()
+    keeper.keep()
     assert store.put_events == []
 
 
-def test_events_that_wait_are_bounded(
-    recorder: tuple[HealthRecorder, AwayStore, EvidenceFolder, Telemetry], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(camera_health, "WAITING_MAX", 8)
-    by, _, _, meter = recorder
+def test_events_that_wait_are_bounded(recorder: Made, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(camera_health_keeper, "WAITING_MAX", 8)
+    by, _, _, meter, _ = recorder
     for k in range(5):
         for step in range(6):
             see(by, 200 * k + step, SceneState.BLACK if step < 3 else SceneState.OK)

@@ -321,13 +321,17 @@ def test_what_a_camera_knew_is_kept_at_the_end_and_comes_back(make: Callable[[di
     assert second.detector.restored == ["cam: state of cam"]
 
 
-def test_a_recording_played_again_is_not_late(make: Callable[[dict[int, Phase]], Made]) -> None:
+def test_a_recording_played_again_is_not_late_and_hides_no_other_camera_s_health(
+    make: Callable[[dict[int, Phase]], Made],
+) -> None:
     made = make({})
-    made.shard.handle([made.frame(100), made.frame(100, "other")])
-    made.shard.handle([made.frame(50, boot="again"), made.frame(101, "other")])
+    made.detector.changed = {101, 112}
+    made.shard.handle([made.frame(100), made.frame(101, "other")])
+    made.shard.handle([made.frame(50, boot="again"), made.frame(112, "other")])
     assert made.detector.forgotten == ["cam"]
     made.shard.handle([made.frame(51, boot="again")])
-    assert made.shard.scenes == {"cam": SceneState.OK, "other": SceneState.OK}
+    assert made.shard.scenes == {"cam": SceneState.OK, "other": SceneState.CHANGED}
+    assert made.meter.total("camera_events", kind="changed") == 1
     assert made.outcomes == [(Outcome.DONE, "")] * 5
 
 
