@@ -223,6 +223,10 @@ class VisionDetector:
         sizes = [c.arena.bytes_per_slot() + zone + more for c, zone, more in zip(cameras, zones, kept, strict=True)]
         return float(np.mean(sizes)) if sizes else 0.0
 
+    def kept_bytes_per_camera(self) -> float:
+        """Bytes per camera of the views not shown, compressed, beside those of ``bytes_per_camera``; 0 for none."""
+        return sum(shelf.nbytes for shelf in self._shelves.values()) / max(1, len(self._cameras))
+
     def _planes(self, shape: tuple[int, int], count: int) -> NDArray[np.uint8]:
         """(count, 1.5 H, W) working pictures, the same memory at each step: fresh pages cost more than the colours."""
         kept = self._pictures.get(shape)
@@ -303,7 +307,7 @@ class VisionDetector:
         arena = self._arena(size[:2])
         camera, known = Camera(arena, arena.take(), size[2:], preset=preset), self._cameras.get(camera_id)
         if known is not None:
-            entry.carry(known, camera)
+            entry.carry(known, views.parked(self._shelf(camera_id)), camera)
         self.forget(camera_id)
         self._cameras[camera_id] = self._place(camera_id, camera)
         return camera

@@ -61,12 +61,15 @@ def spread(found: Detections, rows: NDArray[np.int64], scene: NDArray[np.uint8])
     return replace(found, scene=whole, frame=rows[found.frame].astype(np.int32), wanted_frame=wanted)
 
 
-def carry(old: Camera, new: Camera) -> None:
-    """Give a camera that begins anew its numbers, orders and fixtures; what stood has left."""
+def carry(old: Camera, parked: list[Track], new: Camera) -> None:
+    """Give a camera that begins anew its numbers, orders and fixtures; what stood has left.
+
+    ``parked``: tracks of its other views.
+    """
     across = new.arena.shape[1] / old.arena.shape[1]
     down = new.arena.shape[0] / old.arena.shape[0]
     new.leaving = list(old.leaving)
-    new.end([*old.tracks, *old.waking, *old.dormant])
+    new.end([*old.tracks, *old.waking, *old.dormant, *parked])
     for track in new.leaving:
         _move(track, across, down)
     state, before = new.arena.state[new.slot], old.arena.state[old.slot]

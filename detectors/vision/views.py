@@ -45,6 +45,11 @@ def turn(camera: Camera, shelf: Shelf, name: str) -> Camera:
     return turned
 
 
+def parked(shelf: Shelf) -> list[Track]:
+    """The tracks of every view on a shelf."""
+    return [track for one in shelf.views.values() for track in _tracks_in(one.state)]
+
+
 def expire(camera: Camera, shelf: Shelf) -> None:
     """Tell the end of what stood in a view or a light that was not to be seen for a day: it is not known any more."""
     before_ns = int(camera.arena.state["last_ns"][camera.slot]) - LOST_NS

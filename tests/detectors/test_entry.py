@@ -1,5 +1,7 @@
 """One odd frame, or a clock that is set right, throws nothing away that a camera knows."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -105,3 +107,20 @@ def test_a_clock_set_far_back_has_the_street_learned_anew_and_what_stood_told_go
     assert [int(phase) for _, found in steps for phase in found.phase] == [Phase.GONE]
     assert fixtures(by) == 1
     VisionDetector(VisionKnobs(), {}).restart("nobody", 0)
+
+
+def test_views_that_are_not_shown_are_counted_beside_and_what_stood_there_is_told_gone_with_them() -> None:
+    by, gate = VisionDetector(VisionKnobs(dwell_s=20.0), {}), Street((Thing((60, 40, 24, 20), 60.0),))
+    assert by.kept_bytes_per_camera() == 0
+
+    def step(t_s: float, street: Street, name: str) -> Detections:
+        return by.step(replace(batch([(CAMERA, t_s, street.at(t_s))]), presets=(name,)))
+
+    assert standing([step(8.0 * k, gate, "gate") for k in range(20)][-1]) == 1
+    resident = by.bytes_per_camera()
+    for k in range(20, 30):
+        step(8.0 * k, Street(seed=2), "road")
+    assert by.bytes_per_camera() <= resident
+    assert 0 < by.kept_bytes_per_camera() <= 480_000
+    found = [by.step(small(240.0 + 8 * k)) for k in range(30)]
+    assert [int(phase) for one in found for phase in one.phase] == [Phase.GONE]
