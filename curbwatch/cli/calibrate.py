@@ -12,7 +12,7 @@ from alerts.messages import Lang
 from config.load import load_config
 from curbwatch.cli.app import app
 from curbwatch.cli.dispatch import ConfigFile, Json, Language
-from curbwatch.cli.output import escaped
+from curbwatch.cli.output import escaped, refuse_unwritable
 from curbwatch.cli.table import table
 from curbwatch.database import Connection
 from curbwatch.office import open_office
@@ -91,6 +91,7 @@ def calibrate_view(  # noqa: PLR0913  # one argument per option of the command l
     as_json: Json = False,
 ) -> None:
     """Fit the ground scale of a view from known lengths; say what it can show, draw a ruler, and store it."""
+    refuse_unwritable(ruler=ruler)
     lengths = _lengths(points, metres, upright or [])
     tongue = lang or load_config(config).site.lang
     path = Path(target)

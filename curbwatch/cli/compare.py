@@ -15,7 +15,7 @@ from config.load import load_config
 from config.model import Config
 from curbwatch.cli.app import app
 from curbwatch.cli.evaluate import complain, items_of, with_dwell
-from curbwatch.cli.output import write_json
+from curbwatch.cli.output import refuse_unwritable, write_json
 from curbwatch.tuning.compare import DEFAULTS, Pair, bench_of, compare, refuse_detectors, to_dict
 from curbwatch.tuning.compare_report import COLUMNS, by_recording, document, figures, plain_headline, word
 from curbwatch.tuning.evaluate import Bench
@@ -49,6 +49,7 @@ def compare_(  # noqa: PLR0913  # one argument per option of the command line
 ) -> None:
     """Play recordings through two configurations, each picture decoded once, and show what differs."""
     one_thread()
+    refuse_unwritable(report=report, json=json_path)
     configs = _config(first, dwell), _config(second, dwell)
     refuse_detectors(configs)
     benches = bench_of(configs[0], time_scale), bench_of(configs[1], time_scale)
@@ -62,7 +63,7 @@ def compare_(  # noqa: PLR0913  # one argument per option of the command line
     if report is not None:
         write_page(report, document(found, pairs, tongue, _options(time_scale, dwell)))
         typer.echo(f"{report}: {report.stat().st_size / 1000:.0f} kB")
-    complain(faults)
+    complain(faults, len(pairs))
 
 
 def named_items(paths: list[Path], suites: list[str], data: Path | None, faults: list[dict[str, str]]) -> list[Item]:
@@ -74,8 +75,6 @@ def named_items(paths: list[Path], suites: list[str], data: Path | None, faults:
     if not found and not faults:
         named = ", ".join(map(str, paths)) or "no PATH and no --suite given"
         raise UsageError(f"{named}: no recording.json there or below")
-    if not found and len(faults) == 1:
-        raise UsageError(faults[0]["error"])
     return found
 
 

@@ -17,7 +17,8 @@ from config.load import load_config
 from config.model import Config
 from config.pack import apply_modes, load_pack
 from curbwatch.cli.app import app
-from curbwatch.cli.output import escaped, write_json
+from curbwatch.cli.output import escaped, refuse_unwritable, write_json
+from curbwatch.cli.table import many
 from curbwatch.tuning.evaluate import BASELINE, OURS, Bench, evaluate, report
 from curbwatch.tuning.evaluation_report import Shot, evaluation_page, shots
 from curbwatch.tuning.recording import Recording, read_recording, recording_folders
@@ -54,6 +55,7 @@ def evaluate_recordings(  # noqa: PLR0913  # one argument per option of the comm
     A recording that cannot be read or played is named and left out; the exit code is 1 then.
     """
     one_thread()
+    refuse_unwritable(report=report_path, json=json_path)
     bench = _bench(config, dwell, time_scale, baseline=baseline)
     faults: list[dict[str, str]] = []
     results: list[dict[str, Result]] = []
@@ -64,15 +66,13 @@ def evaluate_recordings(  # noqa: PLR0913  # one argument per option of the comm
     if not results and not faults:
         named = ", ".join(map(str, paths or ())) or "no PATH given"
         raise UsageError(f"{named}: no recording.json there or below")
-    if not results and len(faults) == 1:
-        raise UsageError(faults[0]["error"])
     result = report(results, bench) | {"faults": faults}
     if results:
         _show(result)
     write_json(json_path, result)
     if report_path is not None and rows is not None:
         write_page(report_path, evaluation_page(result, rows, lang or bench.config.site.lang))
-    complain(faults)
+    complain(faults, sum(one[OURS].played.analysed > 0 for one in results))
 
 
 def _bench(path: Path | None, dwell_s: float | None, time_scale_s: float | None, *, baseline: bool) -> Bench:
@@ -126,6 +126,9 @@ def _judged(
             progress.reset(task, total=item.frames or None)  # what was drawn until now is played now
             place = str(recording.folder)
             found = evaluate(recording, bench, tick)
+            note_backwards(recording)
+            if not found[OURS].played.analysed:
+                faults.append({"path": place, "error": f"{place}: {_unseen(found[OURS].played.frames)}"})
             if rows is not None:
                 rows += shots(recording, found[OURS])
     except (UsageError, FrameError, OSError) as error:
@@ -137,13 +140,27 @@ def _judged(
     return [found]
 
 
-def complain(faults: list[dict[str, str]]) -> None:
-    """Name what could not be judged. Raises CurbwatchError where there is something."""
+def _unseen(frames: int) -> str:
+    return f"none of its {many(frames, 'picture')} can be used" if frames else "has no frames"
+
+
+def note_backwards(recording: Recording) -> None:
+    """Say on standard error where a recording's stamps run backwards: the detector leaves such frames out."""
+    late = recording.backwards()
+    if late:
+        told = f"the stamps of {many(len(late), 'frame')} run backwards, the first at frame {late[0]}: left out as late"
+        typer.echo(f"note: {escaped(str(recording.folder))}: {told}", err=True)
+
+
+def complain(faults: list[dict[str, str]], judged: int) -> None:
+    """Name what could not be judged, beside ``judged`` recordings. Raises CurbwatchError where there is something."""
     if not faults:
         return
     for fault in faults[:FAULTS_SHOWN]:
-        typer.echo(f"left out: {escaped(fault['error'])}", err=True)
-    raise CurbwatchError(f"{len(faults)} of the recordings could not be evaluated; the others were")
+        typer.echo(f"not evaluated: {escaped(fault['error'])}", err=True)
+    if judged:
+        raise CurbwatchError(f"{len(faults)} of the recordings could not be evaluated; the others were")
+    raise CurbwatchError(f"no recording could be evaluated: {many(len(faults), 'fault')}")
 
 
 @contextmanager

@@ -17,7 +17,7 @@ from config.pack import apply_modes, load_pack
 from curbwatch.cli.app import app
 from curbwatch.cli.dispatch import ConfigFile, Language
 from curbwatch.cli.evaluate import with_dwell
-from curbwatch.cli.output import escaped
+from curbwatch.cli.output import escaped, refuse_unwritable
 from curbwatch.desk import open_desk
 from curbwatch.tuning.cases_incident import Kept, case_of, incident, recordings_dir
 from curbwatch.tuning.cases_keep import BEFORE_S, cut
@@ -83,6 +83,7 @@ def explain_event(  # noqa: PLR0913  # one argument per option of the command li
 ) -> None:
     """Say why something was reported, or nothing: pictures, votes, masks, class and every feature's part in it."""
     one_thread()
+    refuse_unwritable(report=report, strip=strip_path)
     asked = parse(event)
     bench, zone, tongue = setting(config, dwell, time_scale, lang)
     if asked is not None and asked == Asked(asked.recording):

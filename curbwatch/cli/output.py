@@ -17,6 +17,21 @@ def write_json(path: Path | None, found: dict[str, Any]) -> None:
         raise UsageError(f"--json {path}: cannot be written: {getattr(error, 'strerror', None) or error}") from None
 
 
+def refuse_unwritable(**paths: Path | None) -> None:
+    """Raise UsageError, before any work, for a file that cannot be written; keys are options, as ``json``."""
+    for name, path in paths.items():
+        if path is None:
+            continue
+        try:
+            there = path.exists()
+            path.open("ab").close()
+            if not there:
+                path.unlink()
+        except (OSError, ValueError) as error:
+            reason = getattr(error, "strerror", None) or error
+            raise UsageError(f"--{name} {path}: cannot be written: {reason}") from None
+
+
 def escaped(text: str) -> str:
     """Text of a device so that it changes nothing on a terminal: what is not printable becomes its number."""
     return "".join(

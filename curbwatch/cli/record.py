@@ -16,7 +16,7 @@ from rich.status import Status
 
 from config.load import load_config
 from curbwatch.cli.app import app
-from curbwatch.cli.output import write_json
+from curbwatch.cli.output import refuse_unwritable, write_json
 from curbwatch.cli.table import grouped, many
 from curbwatch.database import session
 from curbwatch.devices import LiveRegistry
@@ -63,6 +63,7 @@ def record(  # noqa: PLR0913  # one argument per option of the command line
     names = tuple(cameras or ())
     if bool(names) == every:
         raise UsageError("name cameras, or give --all" if not names else "give cameras or --all, not both")
+    refuse_unwritable(json=json_path)
     settings = load_config(config)
     configure_logs(settings.log.model_copy(update={"level": "warning"}))
     endpoints = standing(settings)

@@ -14,7 +14,7 @@ from config.load import load_config
 from curbwatch.cli.app import app
 from curbwatch.cli.compare import named_items
 from curbwatch.cli.evaluate import complain, with_dwell
-from curbwatch.cli.output import write_json
+from curbwatch.cli.output import refuse_unwritable, write_json
 from curbwatch.tuning.compare import bench_of, refuse_detectors
 from curbwatch.tuning.suites import NAMES
 from curbwatch.tuning.sweep import FLAG, Axis, Point, points, read_axes, shown
@@ -67,6 +67,7 @@ def sweep(  # noqa: PLR0913  # one argument per option of the command line
     tried = points(config, axes, draw, seed)
     refuse_detectors(point.config for point in tried)
     check_plot(plot)
+    refuse_unwritable(json=json_path)
     faults: list[dict[str, str]] = []
     items = named_items(paths or [], suite or [], data, faults)
     bench = bench_of(config, time_scale)
@@ -85,7 +86,7 @@ def sweep(  # noqa: PLR0913  # one argument per option of the command line
     if plot is not None:
         write_plot(plot, outcomes, axes, tried[0], size, config.site.lang if lang is None else lang)
         typer.echo(f"{plot}: {plot.stat().st_size / 1000:.0f} kB")
-    complain(faults)
+    complain(faults, len(outcomes[0].found["recordings"]))
 
 
 def _announce(console: Console, size: Size, took_s: tuple[float, float] | None, jobs: int) -> None:

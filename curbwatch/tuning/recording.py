@@ -2,12 +2,12 @@
 
 import json
 import os
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from itertools import islice
+from itertools import islice, pairwise
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import cv2
 import numpy as np
@@ -19,6 +19,7 @@ from schemas.place import ImageZone
 from schemas.units import ns_of
 
 Box = tuple[int, int, int, int]  # x, y, w, h in native px
+Entry = TypeVar("Entry")
 START_NS = 1_700_000_000_000_000_000  # clips without stamps begin here
 UNUSABLE = (OSError, ValueError, TypeError, AttributeError, ArithmeticError, RecursionError, FrameError)
 LAST_FRAME = 1 << 40  # of what has no end
@@ -117,6 +118,10 @@ class Recording:
         last = max(indexes, default=-1)
         return {index: jpeg for index, jpeg in enumerate(islice(self.jpegs(), last + 1)) if index in indexes}
 
+    def backwards(self) -> list[int]:
+        """Numbers of the frames whose stamp lies before that of the frame before."""
+        return [number for number, (one, other) in enumerate(pairwise(self.times_ns), 1) if other < one]
+
     def frames(self, time_scale_s: float | None = None) -> Iterator[tuple[int, bytes]]:
         """Yield (captured_ns, JPEG) of each frame; clips without a time of their own count ``time_scale_s`` apart."""
         apart_s = self.apart_s if self.own_time or time_scale_s is None else time_scale_s
@@ -181,29 +186,58 @@ def _video(path: Path) -> cv2.VideoCapture:
 
 def _recording(folder: Path, facts: dict[str, Any]) -> Recording:
     stamps = tuple(ns_of(_aware(stamp)) for stamp in facts.get("stamps") or ())
-    width, height = facts["frame_size"]
-    check_size(int(width), int(height))
+    width, height = _size(facts["frame_size"])
     if not isinstance(facts["media"], str):
         raise TypeError("media must be a video file or a glob of pictures")
     if not facts.get("period_s") and not float(facts["fps"]) > 0:
         raise ValueError("fps must be above 0 where there is no period_s")
-    standing = [*(facts.get("standing_stalls") or ()), *(facts.get("standing_objects") or ())]
+    standing = [one for key in ("standing_stalls", "standing_objects") for one in _each(facts, key, _standing)]
     return Recording(
         name=device_name(folder),
         folder=folder,
         media=facts["media"],
-        size=(int(width), int(height)),
+        size=(width, height),
         times_ns=stamps,
         apart_s=float(facts.get("period_s") or 1 / facts["fps"]),
         own_time=bool(stamps or facts.get("period_s")),
-        zones=tuple(_zone(zone) for zone in facts.get("zones") or ()),
-        events=tuple(_event(entry) for entry in facts.get("events") or ()),
-        standing=tuple(_box(entry["bbox"]) for entry in standing),
+        zones=_each(facts, "zones", _zone),
+        events=_each(facts, "events", _event),
+        standing=tuple(box for box, _ in standing),
         condition=str(facts.get("condition") or "recorded"),
-        standing_until=tuple(_frame(entry.get("gone_by_frame")) for entry in standing),
-        distractors=tuple(_distractor(entry) for entry in facts.get("distractors") or ()),
+        standing_until=tuple(gone for _, gone in standing),
+        distractors=_each(facts, "distractors", _distractor),
         presets=tuple(str(name or "") for name in facts.get("presets") or ()),
     )
+
+
+def _each(facts: dict[str, Any], key: str, read: Callable[[dict[str, Any]], Entry]) -> tuple[Entry, ...]:
+    """Every entry of a list, null or missing being none. Raises KeyError and ValueError that name the entry."""
+    found = []
+    for number, entry in enumerate(facts.get(key) or ()):
+        try:
+            found.append(read(entry))
+        except KeyError as error:
+            raise KeyError(f"{key}[{number}].{error.args[0]}") from None
+        except UNUSABLE as error:
+            raise ValueError(f"{key}[{number}]: {error}") from None
+    return tuple(found)
+
+
+def _size(sides: object) -> tuple[int, int]:
+    """Width and height. Raises ValueError for another form, FrameError for a size that no frame may have."""
+    if not (isinstance(sides, list) and len(sides) == len(("width", "height")) and all(map(_number, sides))):
+        raise ValueError(f"frame_size must be [width, height] in px, as [1280, 720], not {json.dumps(sides)}")
+    width, height = int(sides[0]), int(sides[1])
+    check_size(width, height)
+    return width, height
+
+
+def _number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def _standing(entry: dict[str, Any]) -> tuple[Box, int | None]:
+    return _box(entry["bbox"]), _frame(entry.get("gone_by_frame"))
 
 
 def _zone(zone: dict[str, Any]) -> ImageZone:

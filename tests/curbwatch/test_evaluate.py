@@ -169,13 +169,6 @@ def test_what_cannot_be_played_is_named_and_the_rest_is_judged(tmp_path: Path) -
     assert "x.mp4: cannot be opened as a video" in done.output
 
 
-def test_a_single_broken_recording_is_one_clean_line(tmp_path: Path) -> None:
-    (tmp_path / "recording.json").write_text("{")
-    done = CliRunner().invoke(app, ["evaluate", str(tmp_path)])
-    assert isinstance(done.exception, UsageError)
-    assert str(done.exception).startswith(f"{tmp_path / 'recording.json'}: cannot be read")
-
-
 def test_a_report_shows_every_alert_and_every_missed_event_with_its_pictures(tmp_path: Path) -> None:
     thing = Thing((60, 40, 24, 20), start_s=80.0)
     event = {"kind": "waste", "appear_frame": 20, "drop_frame": 20, "last_frame": 79, "bbox": [240, 160, 96, 80]}

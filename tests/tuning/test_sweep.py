@@ -108,11 +108,11 @@ def test_a_knob_without_words_is_no_fault() -> None:
 
 
 def test_points_are_the_base_and_every_combination_but_the_base_again() -> None:
-    axes = read_axes(["vision.differs_grey=16,20", "alerts.stall_confidence=0.5,0.7"])
+    axes = read_axes(["vision.differs_grey=16,20", "alerts.stall_confidence=0.6,0.7"])
     found = points(BASE, axes)
     assert [point.label for point in found] == [
         "base",
-        "vision.differs_grey = 16, alerts.stall_confidence = 0.5",
+        "vision.differs_grey = 16, alerts.stall_confidence = 0.6",
         "vision.differs_grey = 16, alerts.stall_confidence = 0.7",
         "vision.differs_grey = 20, alerts.stall_confidence = 0.7",
     ]
