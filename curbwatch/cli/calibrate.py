@@ -24,6 +24,7 @@ from schemas.errors import UsageError
 from schemas.place import Calibration
 
 TARGET = typer.Argument(metavar="CAMERA|PICTURE", help="A camera's id, a picture, or a recording's folder.")
+PICTURES = frozenset({".jpg", ".jpeg", ".png"})  # a name that ends so was meant as a file
 WORDS: dict[str, tuple[str, str]] = {
     "horizon": ("地平线在第 {0:.1f} 行", "horizon at row {0:.1f}"),
     "error": ("(点偏 2 像素时,误差 ±{0:.0f} 行)", " (± {0:.0f} rows where each point is 2 px off)"),
@@ -102,6 +103,8 @@ def calibrate_view(  # noqa: PLR0913  # one argument per option of the command l
             of_path(path), lengths, _Options(horizon, focal_px, Where(lon, lat, bearing), ruler, as_json, tongue), None
         )
         return
+    if "/" in target or path.suffix.lower() in PICTURES:
+        raise UsageError(f"{target}: there is no such file")
     with open_office(config) as office:
         found = of_camera(office.conn, target, office.site.evidence_dir, picture)
         options = _Options(horizon, focal_px, Where(lon, lat, bearing), ruler, as_json, tongue)

@@ -1,9 +1,11 @@
 """Why something was reported at a place, or nothing: the live code path played again, looked into at each frame."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
+from uuid import UUID
 
 import numpy as np
 
@@ -178,7 +180,7 @@ class Onlooker(Looker):
 def parse(text: str) -> Asked | None:
     """``RECORDING#N``, ``RECORDING@FRAME``, ``RECORDING@TIME`` or ``RECORDING``; None for an incident's id.
 
-    Raises UsageError for a number or time that is none.
+    Raises UsageError for a number or time that is none, and for what is none of these.
     """
     folder, mark, rest = text.rpartition("#")
     if mark and folder:
@@ -187,7 +189,12 @@ def parse(text: str) -> Asked | None:
         return Asked(Path(folder), number=int(rest))
     folder, mark, rest = text.rpartition("@")
     if not (mark and folder):
-        return Asked(Path(text)) if Path(text).exists() or street_of(text) else None
+        if Path(text).exists() or street_of(text):
+            return Asked(Path(text))
+        with suppress(ValueError):
+            UUID(text)
+            return None
+        raise UsageError(f"{text}: no folder, no drawn street, and not the id of an incident")
     if rest.isascii() and rest.isdigit():
         return Asked(Path(folder), frame=int(rest))
     try:

@@ -195,3 +195,11 @@ def test_a_wrong_call_says_what_is_wrong(tmp_path: Path, arguments: tuple[str, .
     done = CliRunner().invoke(app, ["calibrate", str(picture), *arguments])
     assert isinstance(done.exception, UsageError)
     assert named in str(done.exception)
+
+
+@pytest.mark.parametrize("name", ["nope.jpg", "nope.PNG", "pictures/nope"])
+def test_a_picture_that_is_not_there_is_no_camera(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    monkeypatch.setattr("curbwatch.cli.calibrate.open_office", lambda _: pytest.fail("no camera was asked for"))
+    done = CliRunner().invoke(app, ["calibrate", name, "--point", "1,2", "--point", "3,4", "--length-m", "1"])
+    assert isinstance(done.exception, UsageError)
+    assert str(done.exception) == f"{name}: there is no such file"

@@ -203,6 +203,14 @@ def test_a_number_or_time_that_is_none_is_refused(text: str) -> None:
         parse(text)
 
 
+def test_a_mistyped_name_is_refused_without_a_look_into_any_database(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(verb, "open_desk", lambda _: pytest.fail("no incident was asked for"))
+    for name in ("seq-intel-parkin", "data/none", "0018f6b2"):
+        done = CliRunner().invoke(app, ["explain", name])
+        assert isinstance(done.exception, UsageError)
+        assert str(done.exception) == f"{name}: no folder, no drawn street, and not the id of an incident"
+
+
 @pytest.mark.parametrize("text", ["", "1,2,3", "1,2,3,x", "1,2,0,4", "1,2,nan,4", "1,2,-3,4"])
 def test_a_box_without_area_is_refused(text: str) -> None:
     with pytest.raises(UsageError, match="--box"):
