@@ -28,10 +28,10 @@ from detectors.onnx.spots import (
     silenced,
     tracks_of,
 )
-from detectors.onnx.views import Seen, View, decode, encode
+from detectors.onnx.views import Place, Seen, View, decode, encode
 from schemas.crops import WHOLE, CropBatch
 from schemas.detections import CLASSES, Detections, Evidence, Phase, SceneState
-from schemas.errors import UsageError
+from schemas.errors import NotShownError, UsageError
 from schemas.feedback import Adoption, Feedback, Fixture, Ignore, Undo
 from schemas.frame import FrameBatch
 from schemas.health import Reading
@@ -131,24 +131,27 @@ class OwnModelDetector:
         self.inner.forget(camera_id)
 
     def restart(self, camera_id: str, captured_ns: int) -> None:
-        """Go on with a camera whose clock was set back, as the inner detector does."""
+        """Go on with a camera whose clock was set back, as the inner detector does; nothing waits for the old clock."""
+        if camera_id in self._seen:
+            self._seen[camera_id].set_back(captured_ns)
         restart(self.inner, camera_id, captured_ns)
 
     def apply(self, order: Feedback) -> None:
         """Carry out an order on both: what only the model sees is not told of any more while it stands there.
 
-        Raises UsageError, with nothing changed, where neither has anything there.
+        Raises UsageError, with nothing changed, where neither has anything there; NotShownError where the inner
+        detector may have once the camera shows the view.
         """
         seen = self._seen.setdefault(order.camera_id, Seen())
-        meant = [] if order.order_id <= seen.last_order else _meant(seen, order)
+        meant, by_id = ([], False) if order.order_id in seen.applied else _meant(seen, order)
         try:
             self.inner.apply(order)
-        except UsageError:
-            if not meant:
+        except UsageError as error:
+            if not meant or (isinstance(error, NotShownError) and not by_id):
                 raise
         until_ns = order.what.until_ns if isinstance(order.what, Fixture) else None
         mute(meant, EVER_NS if until_ns is None else until_ns)
-        seen.last_order = max(seen.last_order, order.order_id)
+        seen.note_order(order.order_id)
 
     @property
     def readings(self) -> Mapping[str, Reading]:
@@ -349,14 +352,17 @@ def _leave(found: Detections, gone: NDArray[np.int64], seen: Seen) -> list[Spot]
     return left
 
 
-def _meant(seen: Seen, order: Feedback) -> list[Spot]:
-    """Spots that an order is about; taking back an adoption is about none."""
+def _meant(seen: Seen, order: Feedback) -> tuple[list[Spot], bool]:
+    """Spots that an order is about, and whether it names one; taking back an adoption is about none."""
     if isinstance(order.what, Undo):
-        return []
+        return [], False
     track_id = order.what.track_id if isinstance(order.what, Ignore) else WHOLE
     named = [spot for spot in seen.spots if spot.id == track_id]
-    at = overlaps(corners_of(seen.here.spots), _corners(np.asarray([order.what.box_px], np.float32)))[:, 0]
-    return named or [spot for spot, share in zip(seen.here.spots, at, strict=True) if share >= OVERLAP]
+    if named:
+        return named, True
+    place = seen.places.get(order.preset or seen.preset, Place())
+    at = overlaps(corners_of(place.spots), _corners(np.asarray([order.what.box_px], np.float32)))[:, 0]
+    return [spot for spot, share in zip(place.spots, at, strict=True) if share >= OVERLAP], False
 
 
 def _joined(column: NDArray[Any], values: Sequence[float]) -> NDArray[Any]:

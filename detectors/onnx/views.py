@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from detectors.onnx.opinion import FADE
 from detectors.onnx.spots import Spot, pack, unpack
 from detectors.vision import snapshot
+from detectors.vision.feedback_ledger import APPLIED
 from schemas.detections import CLASSES, Phase
 
 MAGIC = b"CWMODEL1"
@@ -82,14 +83,14 @@ class Seen:
         places: by name of the view, the one that is seen at the end; "" until the camera names one.
         preset: the view that is seen.
         next_id: number of the newest spot; the next one has a lower one.
-        last_order: number of the newest order that was carried out.
+        applied: numbers of the newest orders that were carried out, in their order.
     """
 
     views: dict[int, View] = field(default_factory=dict)
     places: dict[str, Place] = field(default_factory=dict)
     preset: str = ""
     next_id: int = 0
-    last_order: int = 0
+    applied: list[int] = field(default_factory=list)
 
     @property
     def here(self) -> Place:
@@ -122,6 +123,20 @@ class Seen:
             spot.phase = Phase.GONE
         return left
 
+    def note_order(self, number: int) -> None:
+        """Note that an order was carried out; it counts once."""
+        self.applied = sorted({*self.applied, number})[-APPLIED:]
+
+    def set_back(self, now_ns: int) -> None:
+        """Go on with a clock that says ``now_ns``, earlier than before."""
+        for view in self.views.values():
+            view.look_ns, view.seen_ns = min(view.look_ns, now_ns), min(view.seen_ns, now_ns)
+        for place in self.places.values():
+            place.whole_ns = min(place.whole_ns, now_ns)
+            place.look_times = [min(time_ns, now_ns) for time_ns in place.look_times]
+        for spot in self.spots:
+            spot.seen_ns, spot.appeared_ns = min(spot.seen_ns, now_ns), min(spot.appeared_ns, now_ns)
+
     def see(self, present: Iterable[int], ended: Iterable[int], now_ns: int) -> None:
         """Note which tracks a frame has, and drop what was said of those that ended and of others.
 
@@ -152,7 +167,7 @@ def encode(seen: Seen, inner: bytes) -> bytes:
             row[name] = getattr(view, name)
     arrays: dict[str, NDArray[np.generic]] = {
         "views": rows,
-        "marks": np.asarray([seen.next_id, seen.last_order], np.int64),
+        "marks": np.asarray([seen.next_id, *seen.applied], np.int64),
         "preset": _letters(seen.preset),
     }
     for index, (name, place) in enumerate(seen.places.items()):
@@ -179,7 +194,7 @@ def decode(state: bytes) -> tuple[Seen, bytes]:
     rows, marks = arrays.get("views"), arrays.get("marks")
     if rows is None or rows.dtype != VIEW or rows.ndim != 1:
         raise ValueError("snapshot: views are of another type")
-    if marks is None or marks.shape != (2,) or marks.dtype != np.int64:
+    if marks is None or marks.ndim != 1 or len(marks) < 1 or marks.dtype != np.int64:
         raise ValueError("snapshot: marks are of another type")
     views = {
         int(row["track_id"]): View(
@@ -196,7 +211,7 @@ def decode(state: bytes) -> tuple[Seen, bytes]:
     for index in range(PLACES_MAX):
         if f"place{index}_name" in arrays:
             places[_text(arrays.get(f"place{index}_name"))] = _place(arrays, index)
-    return Seen(views, places, _text(arrays.get("preset")), int(marks[0]), int(marks[1])), state[HEAD + size :]
+    return Seen(views, places, _text(arrays.get("preset")), int(marks[0]), marks[1:].tolist()), state[HEAD + size :]
 
 
 def _place(arrays: dict[str, NDArray[np.generic]], index: int) -> Place:

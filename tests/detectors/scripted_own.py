@@ -11,7 +11,7 @@ from detectors.onnx.detector import OwnModelDetector
 from detectors.onnx.model import Finds
 from schemas.crops import CropBatch, wishes_of
 from schemas.detections import CLASSES, Detections, Phase, SceneState
-from schemas.errors import UsageError
+from schemas.errors import NotShownError, UsageError
 from schemas.feedback import Adoption, Feedback
 from schemas.frame import FrameBatch
 
@@ -41,6 +41,7 @@ class Inner:
     known: set[str] = field(default_factory=set)
     orders: list[Feedback] = field(default_factory=list)
     refuses: bool = False
+    turned: bool = False
 
     def step(self, frames: FrameBatch) -> Detections:
         self.known |= set(frames.camera_ids)
@@ -67,6 +68,8 @@ class Inner:
     def apply(self, order: Feedback) -> None:
         if self.refuses:
             raise UsageError("nothing stands there")
+        if self.turned:
+            raise NotShownError("the camera does not show this view now")
         self.orders.append(order)
 
     def hear_name(self, camera_id: str, track_id: int, family: int) -> None:

@@ -58,7 +58,7 @@ def test_a_snapshot_with_other_columns_is_refused() -> None:
     right = {"views": np.zeros(0, VIEW), "marks": np.zeros(2, np.int64), "preset": name, "place0_name": name}
     right |= {"place0_spots": np.zeros(0, SPOT), "place0_marks": np.zeros(1, np.int64)}
     wrong: list[dict[str, NDArray[Any]]] = [
-        {**right, "marks": np.zeros(1, np.int64)},
+        {**right, "marks": np.zeros(0, np.int64)},
         {**right, "marks": np.zeros(2)},
         {**right, "views": np.zeros(1)},
         {**right, "preset": np.zeros(1)},

@@ -6,6 +6,8 @@ import pytest
 from detectors.onnx.spots import SPOTS_MAX
 from detectors.onnx.views import AWAY_MAX, AWAY_S, PLACES_MAX
 from schemas.detections import Phase
+from schemas.errors import NotShownError
+from schemas.feedback import Feedback, Ignore
 from tests.detectors.scripted_own import (
     BOX,
     OWN,
@@ -101,6 +103,52 @@ def test_a_thing_keeps_its_name_while_the_camera_looks_elsewhere() -> None:
     model.said = [(PIECE[0], 0.99, STALL)]
     for second in range(4000, 4090):
         assert named(look(detector, frames(second)))[0][2] != "stall"
+
+
+def test_an_order_about_another_view_waits_for_it_and_changes_nothing_in_the_one_that_is_shown() -> None:
+    inner, model = Inner(), Model([WHOLE])
+    detector = beside(inner, model, dwell_s=30.0, **OWN)
+    for second in range(10, 60, 5):
+        look(detector, frames(second, preset="gate"))
+    ignore = Feedback(3, "cam-0", "li", Ignore(WHOLE[0]), preset="gate")
+    model.said, inner.turned = [], True
+    look(detector, frames(60, preset="corner"))
+    with pytest.raises(NotShownError):
+        detector.apply(ignore)
+    inner.turned = False
+    assert [row[1] for row in named(look(detector, frames(65, preset="gate")))] == ["STANDING"]
+    detector.apply(Feedback(4, "cam-0", "li", Ignore(WHOLE[0]), preset="corner"))
+    assert [row[1] for row in named(look(detector, frames(66, preset="gate")))] == ["STANDING"]
+    detector.apply(ignore)
+    assert [row[1] for row in named(look(detector, frames(67, preset="gate")))] == ["GONE"]
+    assert named(look(detector, frames(68, preset="gate"))) == []
+
+
+def test_a_thing_of_the_models_is_ignored_by_its_number_whatever_the_camera_shows() -> None:
+    inner, model = Inner(), Model([WHOLE])
+    detector = beside(inner, model, dwell_s=30.0, **OWN)
+    for second in range(10, 60, 5):
+        found = look(detector, frames(second, preset="gate"))
+    model.said, inner.turned = [], True
+    look(detector, frames(60, preset="corner"))
+    detector.apply(Feedback(3, "cam-0", "li", Ignore((0, 0, 1, 1), track_id=int(found.track_id[0]))))
+    told = named(look(detector, frames(65, preset="corner")))
+    assert [(row[0], row[1]) for row in told] == [(int(found.track_id[0]), "GONE")]
+
+
+def test_a_camera_whose_clock_was_set_back_is_looked_at_as_before_and_keeps_what_stands() -> None:
+    model = Model([WHOLE])
+    inner = Inner({second: [THERE] for second in range(10, 700)})
+    detector = beside(inner, model, dwell_s=30.0, **{**OWN, "on_tracks": True, "look_s": 5.0})
+    for second in range(600, 660, 5):
+        found = look(detector, frames(second))
+    before, looks = named(found), model.looks
+    detector.restart("cam-0", 100_000_000_000)
+    detector.restart("nobody", 100_000_000_000)
+    told = [look(detector, frames(second)) for second in range(100, 140, 5)]
+    assert model.looks == looks + 3
+    assert {row[0] for row in before} == {row[0] for found in told for row in named(found)}
+    assert all((found.dwell_s >= 0).all() for found in told)
 
 
 def test_what_was_said_of_things_that_left_or_never_came_back_is_forgotten() -> None:
