@@ -9,7 +9,7 @@ from detectors.vision.camera import Camera
 from detectors.vision.feedback_ledger import Standing
 from detectors.vision.proposals import Box
 from detectors.vision.tracks import Track
-from schemas.detections import Detections
+from schemas.detections import Detections, Phase
 from schemas.frame import FrameBatch
 
 SIZE_FRAMES = 3  # in a row of another size: not one picture of a second stream, nor two streams that take turns
@@ -83,18 +83,22 @@ def set_back(camera: Camera, captured_ns: int) -> bool:
     """Go on, from a frame captured at ``captured_ns``, with all that is known; False: that is too long ago."""
     arena, slot = camera.arena, camera.slot
     state = arena.state[slot]
-    if int(state["last_ns"]) - captured_ns > BACK_MOST_S * 1e9:
+    back_ns = int(state["last_ns"]) - captured_ns
+    if back_ns > BACK_MOST_S * 1e9:
         return False
     for row in (state, arena.health[slot]):
         for name in row.dtype.names or ():
             if name.endswith("_ns"):
                 row[name] = min(int(row[name]), captured_ns)
     state["last_ns"] = captured_ns - 1  # so that the frame is not late
-    np.minimum(arena.history_ns[slot], captured_ns, out=arena.history_ns[slot])
+    marks = arena.history_ns[slot]
+    marks[marks > 0] -= back_ns
     camera.bank.updated_ns = min(camera.bank.updated_ns, captured_ns)
     for track in [*camera.tracks, *camera.dormant, *camera.waking]:
         track.seen_ns, track.look_ns = min(track.seen_ns, captured_ns), min(track.look_ns, captured_ns)
         track.crop_ns = min(track.crop_ns, captured_ns)
+        if track.phase is Phase.MATURING:  # of one that stands the time is told already: its incident goes by it
+            track.appeared_ns -= back_ns
     return True
 
 
