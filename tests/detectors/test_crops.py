@@ -95,7 +95,7 @@ def test_a_network_that_does_not_fit_is_told_in_one_line(
     facts = {"sha256": hashlib.sha256(network).hexdigest(), "kinds": list(crops.KINDS), **broken}
     (tmp_path / crops.NETWORK).write_bytes(network)
     (tmp_path / crops.FACTS).write_text(json.dumps(facts), encoding="utf-8")
-    monkeypatch.setattr(crops.resources, "files", lambda _: tmp_path)
+    monkeypatch.setattr("detectors.vision.crops.resources.files", lambda _: tmp_path)
     with pytest.raises(SetupError, match=said) as told:
         crops.load()
     assert "\n" not in str(told.value)
@@ -103,7 +103,7 @@ def test_a_network_that_does_not_fit_is_told_in_one_line(
 
 
 def test_a_missing_network_is_told_in_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(crops.resources, "files", lambda _: tmp_path)
+    monkeypatch.setattr("detectors.vision.crops.resources.files", lambda _: tmp_path)
     with pytest.raises(SetupError, match=r"crops\.onnx: cannot be read"):
         crops.load()
 
@@ -112,7 +112,7 @@ def test_a_file_that_is_no_network_is_told_in_one_line(tmp_path: Path, monkeypat
     facts = {"sha256": hashlib.sha256(b"no network").hexdigest(), "kinds": list(crops.KINDS)}
     (tmp_path / crops.NETWORK).write_bytes(b"no network")
     (tmp_path / crops.FACTS).write_text(json.dumps(facts), encoding="utf-8")
-    monkeypatch.setattr(crops.resources, "files", lambda _: tmp_path)
+    monkeypatch.setattr("detectors.vision.crops.resources.files", lambda _: tmp_path)
     with pytest.raises(SetupError, match="OpenCV cannot run it") as told:
         crops.load()
     assert "\n" not in str(told.value)

@@ -103,7 +103,7 @@ def test_a_view_that_is_left_before_it_is_learned_keeps_what_a_person_said_of_it
     by, later = VisionDetector(KNOBS, {}), Street((Thing(THING.box, 120.0),))
     for _ in patrol(by, [(later, "east", 8.0)]):
         pass
-    by.apply(Feedback(1, CAMERA, "li", Fixture((240.0, 160.0, 96.0, 80.0))))
+    by.apply(Feedback(1, CAMERA, "li", Fixture((240.0, 160.0, 96.0, 80.0)), "east"))
     for _ in patrol(by, [(WEST, "west", 60.0)], from_s=8.0):
         pass
     back = list(patrol(by, [(later, "east", 160.0)], from_s=68.0))
