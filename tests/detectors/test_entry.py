@@ -98,11 +98,11 @@ def test_a_clock_that_is_set_right_loses_nothing(by: VisionDetector) -> None:
 
 
 def test_what_was_about_to_stand_when_the_clock_was_set_right_stands_at_its_time() -> None:
-    by = VisionDetector(VisionKnobs(dwell_s=40.0), {})
-    last(watch(by, STREET, 0.0, 96.0))
-    by.restart(CAMERA, START_NS + 48 * 10**9)
-    late = Street((Thing((60, 40, 24, 20), -1.0),))
-    assert standing(last(watch(by, late, 48.0, 88.0))) == 1
+    by = VisionDetector(VisionKnobs(dwell_s=100.0), {})
+    assert last(watch(by, STREET, 0.0, 160.0)).phase.tolist() == [Phase.MATURING]
+    by.restart(CAMERA, START_NS + 112 * 10**9)
+    found = last(watch(by, Street((Thing((60, 40, 24, 20), -1.0),)), 112.0, 152.0))
+    assert found.phase.tolist() == [Phase.STANDING]
 
 
 def test_a_clock_set_far_back_has_the_street_learned_anew_and_what_stood_told_gone(
