@@ -340,9 +340,13 @@ def _with(
 
 
 def _leave(found: Detections, gone: NDArray[np.int64], seen: Seen) -> list[Spot]:
-    """Drop the spots where the inner detector's track has left: both are one incident; returns those that stood."""
+    """Drop the spots where the inner detector's track has left: both are one incident; returns those that stood.
+
+    What left another view, and is told of only now, takes nothing with it.
+    """
     here = seen.here
-    shares = overlaps(corners_of(here.spots), _corners(found.box_px[gone]))
+    rows = [row for row in gone.tolist() if seen.was_here(int(found.track_id[row]))]
+    shares = overlaps(corners_of(here.spots), _corners(found.box_px[rows]))
     there = np.asarray((shares >= OVERLAP).any(axis=1))
     left = [spot for spot, gone_too in zip(here.spots, there, strict=True) if gone_too]
     here.spots = [spot for spot, gone_too in zip(here.spots, there, strict=True) if not gone_too]

@@ -66,11 +66,13 @@ class Place:
     Attributes:
         spots: what only the model sees there.
         whole_ns: captured time of the last whole picture that was asked for; 0: none.
+        seen_ns: captured time of the newest frame of it; 0: none.
         look_times: captured ns of the last whole pictures that the model saw, the newest first.
     """
 
     spots: list[Spot] = field(default_factory=list)
     whole_ns: int = 0
+    seen_ns: int = 0
     look_times: list[int] = field(default_factory=list)
 
 
@@ -106,6 +108,10 @@ class Seen:
         """What was said of a track that is in a frame of ``now_ns``; a new one where nothing was."""
         return self.views.setdefault(track_id, View(seen_ns=now_ns))
 
+    def was_here(self, track_id: int) -> bool:
+        """Whether a track was in the last frame of the view that is seen, as far as anything was said of it."""
+        return track_id in self.views and self.views[track_id].seen_ns == self.here.seen_ns
+
     def turn(self, preset: str) -> list[Spot]:
         """Go on with a view, with the one that is seen where ``preset`` is empty.
 
@@ -132,7 +138,7 @@ class Seen:
         for view in self.views.values():
             view.look_ns, view.seen_ns = min(view.look_ns, now_ns), min(view.seen_ns, now_ns)
         for place in self.places.values():
-            place.whole_ns = min(place.whole_ns, now_ns)
+            place.whole_ns, place.seen_ns = min(place.whole_ns, now_ns), min(place.seen_ns, now_ns)
             place.look_times = [min(time_ns, now_ns) for time_ns in place.look_times]
         for spot in self.spots:
             spot.seen_ns, spot.appeared_ns = min(spot.seen_ns, now_ns), min(spot.appeared_ns, now_ns)
@@ -142,6 +148,7 @@ class Seen:
 
         Of a thing that has its name it is kept while the camera looks elsewhere, or in another light.
         """
+        self.here.seen_ns = now_ns
         for track_id in ended:
             self.views.pop(track_id, None)
         for track_id in present:
@@ -173,7 +180,7 @@ def encode(seen: Seen, inner: bytes) -> bytes:
     for index, (name, place) in enumerate(seen.places.items()):
         arrays[f"place{index}_name"] = _letters(name)
         arrays[f"place{index}_spots"] = pack(place.spots)
-        arrays[f"place{index}_marks"] = np.asarray([place.whole_ns, *place.look_times], np.int64)
+        arrays[f"place{index}_marks"] = np.asarray([place.whole_ns, place.seen_ns, *place.look_times], np.int64)
     own = snapshot.encode(arrays)
     return MAGIC + len(own).to_bytes(4, "big") + own + inner
 
@@ -216,9 +223,9 @@ def decode(state: bytes) -> tuple[Seen, bytes]:
 
 def _place(arrays: dict[str, NDArray[np.generic]], index: int) -> Place:
     spots, marks = arrays.get(f"place{index}_spots"), arrays.get(f"place{index}_marks")
-    if spots is None or marks is None or marks.ndim != 1 or len(marks) < 1 or marks.dtype != np.int64:
+    if spots is None or marks is None or marks.ndim != 1 or len(marks) < 2 or marks.dtype != np.int64:
         raise ValueError("snapshot: a view is of another type")
-    return Place(unpack(spots), int(marks[0]), marks[1:].tolist())
+    return Place(unpack(spots), int(marks[0]), int(marks[1]), marks[2:].tolist())
 
 
 def _letters(text: str) -> NDArray[np.uint8]:

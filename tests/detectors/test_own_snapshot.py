@@ -56,14 +56,14 @@ def test_a_snapshot_that_is_none_is_refused_and_changes_nothing(state: bytes) ->
 def test_a_snapshot_with_other_columns_is_refused() -> None:
     name = np.zeros(0, np.uint8)
     right = {"views": np.zeros(0, VIEW), "marks": np.zeros(2, np.int64), "preset": name, "place0_name": name}
-    right |= {"place0_spots": np.zeros(0, SPOT), "place0_marks": np.zeros(1, np.int64)}
+    right |= {"place0_spots": np.zeros(0, SPOT), "place0_marks": np.zeros(2, np.int64)}
     wrong: list[dict[str, NDArray[Any]]] = [
         {**right, "marks": np.zeros(0, np.int64)},
         {**right, "marks": np.zeros(2)},
         {**right, "views": np.zeros(1)},
         {**right, "preset": np.zeros(1)},
         {**right, "place0_spots": np.zeros(1)},
-        {**right, "place0_marks": np.zeros(0, np.int64)},
+        {**right, "place0_marks": np.zeros(1, np.int64)},
         {key: right[key] for key in right if key != "views"},
         {key: right[key] for key in right if key != "preset"},
         {key: right[key] for key in right if key != "place0_spots"},

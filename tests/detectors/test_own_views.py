@@ -124,6 +124,16 @@ def test_an_order_about_another_view_waits_for_it_and_changes_nothing_in_the_one
     assert named(look(detector, frames(68, preset="gate"))) == []
 
 
+def test_what_left_another_view_and_is_told_of_late_takes_nothing_of_this_one_with_it() -> None:
+    rows: dict[int, list[Row]] = {second: [(7, Phase.STANDING, WHOLE[0])] for second in range(10, 60)}
+    detector = beside(Inner({**rows, 150: [(7, Phase.GONE, WHOLE[0])]}), Model([WHOLE]), dwell_s=30.0, **OWN)
+    for second in range(10, 60, 5):
+        look(detector, frames(second, preset="gate"))
+    for second in range(60, 155, 5):
+        told = named(look(detector, frames(second, preset="corner")))
+    assert [row[1] for row in told] == ["GONE", "STANDING"]
+
+
 def test_a_thing_of_the_models_is_ignored_by_its_number_whatever_the_camera_shows() -> None:
     inner, model = Inner(), Model([WHOLE])
     detector = beside(inner, model, dwell_s=30.0, **OWN)
