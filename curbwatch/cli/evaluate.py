@@ -2,8 +2,11 @@
 
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
+from datetime import UTC, datetime
 from functools import partial
+from importlib.metadata import version
 from pathlib import Path
+from shlex import quote
 from typing import Annotated, Any
 
 import typer
@@ -20,7 +23,7 @@ from curbwatch.cli.app import app
 from curbwatch.cli.output import escaped, refuse_unwritable, write_json
 from curbwatch.cli.table import many
 from curbwatch.tuning.evaluate import BASELINE, OURS, Bench, evaluate, report
-from curbwatch.tuning.evaluation_report import Shot, evaluation_page, shots
+from curbwatch.tuning.evaluation_report import Made, Shot, evaluation_page, shots, word
 from curbwatch.tuning.recording import Recording, read_recording, recording_folders
 from curbwatch.tuning.report import write_page
 from curbwatch.tuning.score import Result
@@ -47,7 +50,7 @@ def evaluate_recordings(  # noqa: PLR0913  # one argument per option of the comm
     report_path: Annotated[
         Path | None, typer.Option("--report", help="Also write a page with every alert to this file.")
     ] = None,
-    lang: Annotated[Lang | None, typer.Option(help="Language of the page; without it site.lang.")] = None,
+    lang: Annotated[Lang | None, typer.Option(help="Language of table and page; without it site.lang.")] = None,
     json_path: Annotated[Path | None, typer.Option("--json", help="Also write the result to this file.")] = None,
 ) -> None:
     """Play recordings through the road's own code with a virtual clock and score what it would have opened.
@@ -67,11 +70,13 @@ def evaluate_recordings(  # noqa: PLR0913  # one argument per option of the comm
         named = ", ".join(map(str, paths or ())) or "no PATH given"
         raise UsageError(f"{named}: no recording.json there or below")
     result = report(results, bench) | {"faults": faults}
+    tongue = lang or bench.config.site.lang
     if results:
-        _show(result)
+        _show(result, tongue)
     write_json(json_path, result)
     if report_path is not None and rows is not None:
-        write_page(report_path, evaluation_page(result, rows, lang or bench.config.site.lang))
+        places = [*map(str, paths or ()), *(suite or ())]
+        write_page(report_path, evaluation_page(result, rows, tongue, _made(bench, config, places, dwell, tongue)))
     complain(faults, sum(one[OURS].played.analysed > 0 for one in results))
 
 
@@ -81,6 +86,23 @@ def _bench(path: Path | None, dwell_s: float | None, time_scale_s: float | None,
         config = with_dwell(config, dwell_s)
     city = apply_modes(load_pack(Path(config.site.pack)).city, config.alerts.direct_classes)
     return Bench(config, city, time_scale_s, baseline)
+
+
+def _made(bench: Bench, config: Path | None, named: list[str], dwell_s: float | None, lang: Lang) -> Made:
+    """What the page says of its making."""
+    given = (("--time-scale", bench.time_scale_s), ("--dwell", dwell_s))
+    options = [f"{flag} {value:g}" for flag, value in given if value is not None]
+    options += [] if config is None else [f"--config {quote(str(config))}"]
+    scale = word("as_recorded", lang) if bench.time_scale_s is None else f"{bench.time_scale_s:g} s"
+    rows = (
+        ("dwell", f"{bench.config.vision.dwell_s:g} s"),
+        ("time_scale", scale),
+        ("configuration", word("defaults", lang) if config is None else str(config)),
+        ("paths", ", ".join(named)),
+        ("date", datetime.now(UTC).astimezone().isoformat(timespec="minutes")),
+        ("version", version("curbwatch")),
+    )
+    return Made(" ".join(options), rows)
 
 
 def with_dwell(config: Config, dwell_s: float) -> Config:
@@ -170,39 +192,44 @@ def _progress() -> Iterator[Progress]:
         yield progress
 
 
-def _show(found: dict[str, Any]) -> None:
+def _show(found: dict[str, Any], lang: Lang) -> None:
     console = Console()
-    table = _table("recording", ("hours", "events", "found", "false", "doubled", "standing", "unusable"))
-    keys = ("events", "found", "false_alarms", "duplicates", "standing_found", "undecodable")
+    keys = ("events", "found", "false_alarms", "duplicates", "standing_found")
+    heads = tuple(word(key, lang) for key in ("hours", *keys, "unusable"))
+    table = _table(word("recording", lang), heads)
     for row in found["recordings"]:
-        name = row["name"] + ("" if row["counted"] else " (listed, not judged)")
-        table.add_row(name, f"{row['hours']:.2f}", *(str(row[key]) for key in keys))
+        name = row["name"] + ("" if row["counted"] else word("unjudged", lang))
+        table.add_row(name, f"{row['hours']:.2f}", *(str(row[key]) for key in (*keys, "undecodable")))
     console.print(table)
-    heads = ("hours", "events", "found", "95 %", "false", "per h", "doubled", "late", "p90")
-    parts = {name: row for name, row in found["by_condition"].items() if len(found["by_condition"]) > 1}
+    heads = ("hours", "events", "found", "interval", "false_alarms", "per_h", "duplicates", "late_s", "p90_s")
+    heads = tuple(word(key, lang) for key in heads)
+    parts = {word(name, lang): row for name, row in found["by_condition"].items() if len(found["by_condition"]) > 1}
     widths = {f"{name} px": row for name, row in found["by_width_px"].items() if row["events"]}
-    for rows in (parts, widths):
+    totals = {"curbwatch": found, **({BASELINE: found["baseline"][BASELINE]} if found["baseline"] else {})}
+    for rows in (parts, widths, totals):
         if rows:
             split = _table("", heads)
             for name, row in rows.items():
                 split.add_row(name, *_total(row))
             console.print(split)
-    totals = _table("", heads)
-    rows = {"curbwatch": found, **({BASELINE: found["baseline"][BASELINE]} if found["baseline"] else {})}
-    for name, row in rows.items():
-        totals.add_row(name, *_total(row))
-    console.print(totals)
-    kinds = ", ".join(
-        f"{kind}: {row['found']} of {row['events']} found, {row['right_class']} as {kind}"
+    for line in _words(found, lang):
+        console.print(line, highlight=False)
+
+
+def _words(found: dict[str, Any], lang: Lang) -> Iterator[str]:
+    """What the tables do not say."""
+    kinds = [
+        word("of_kind", lang).format(kind=word(kind, lang), **row)
         for kind, row in found["by_kind"].items()
-    )
-    console.print(f"{kinds}; dwell {found['dwell_s']:g} s; late = seconds beyond the dwell")
+        if row["events"]
+    ]
+    yield "; ".join([*kinds, word("late_is", lang).format(found["dwell_s"])])
     closing, health = found["close_s"], found["health_events"]
     if closing["ended"]:
-        half = "" if closing["median"] is None else f", half of them within {closing['median']:.0f} s"
-        console.print(f"closed after their thing left: {closing['closed']} of {closing['ended']}{half}")
+        half = "" if closing["median"] is None else word("half", lang).format(closing["median"])
+        yield word("closed", lang).format(**closing) + half
     if health:
-        console.print("frame health: " + ", ".join(f"{name} {count}" for name, count in health.items()))
+        yield word("health", lang) + ": " + ", ".join(f"{name} {count}" for name, count in health.items())
 
 
 def _table(first: str, heads: tuple[str, ...]) -> Table:

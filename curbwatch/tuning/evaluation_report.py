@@ -2,6 +2,9 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from html import escape
+from pathlib import Path
+from shlex import quote
 from typing import Any
 
 from alerts.messages import Lang
@@ -9,9 +12,15 @@ from curbwatch.tuning.recording import Recording
 from curbwatch.tuning.report import Html, bar, foldout, heading, page, paragraph, span, table, thumbnail
 from curbwatch.tuning.score import Result
 from curbwatch.tuning.verdicts import floats
+from schemas.incident import Box
 
 ROWS_MAX = 500  # alerts and missed events with pictures: a page of some 6 MB
 ORDER = ("false", "missed", "duplicate", "standing", "short", "found")
+PARTS = (
+    ("by_kind", "by_kind", "kind"),
+    ("by_condition", "by_condition", "condition"),
+    ("by_width_px", "by_width", "width"),
+)
 TONES = {"found": "good", "false": "bad", "missed": "bad", "duplicate": "mark", "standing": "mark", "short": "soft"}
 WORDS: dict[str, tuple[str, str]] = {
     "title": ("检测评测", "Evaluation of detectors"),
@@ -76,6 +85,27 @@ WORDS: dict[str, tuple[str, str]] = {
     "frame": ("帧", "frame"),
     "left_out": ("另有 {} 项未列出,见 --json", "{} more are left out; --json lists them"),
     "faults": ("无法评测", "Could not be evaluated"),
+    "dwell": ("停留时间", "dwell"),
+    "time_scale": ("无时间录像的帧距", "frames of clips without a time apart"),
+    "as_recorded": ("如录像", "as recorded"),
+    "configuration": ("配置", "configuration"),
+    "defaults": ("默认", "defaults"),
+    "paths": ("录像位置", "recordings in"),
+    "date": ("日期", "made"),
+    "version": ("版本", "version"),
+    "unusable": ("无法使用", "unusable"),
+    "unjudged": ("(仅列出,不评判)", " (listed, not judged)"),
+    "interval": ("95 %", "95 %"),
+    "per_h": ("每小时", "per h"),
+    "late_s": ("延迟", "late"),
+    "p90_s": ("p90", "p90"),
+    "of_kind": (
+        "{kind}:{events} 件命中 {found},类别正确 {right_class}",
+        "{kind}: {found} of {events} found, {right_class} as such",
+    ),
+    "late_is": ("停留时间 {:g} 秒;延迟为超出停留时间的秒数", "dwell {:g} s; late = seconds beyond the dwell"),
+    "closed": ("物去后关闭:{ended} 件中 {closed} 件", "closed after their thing left: {closed} of {ended}"),
+    "half": (",半数在 {:.0f} 秒内", ", half of them within {:.0f} s"),
     "read": (
         "迟到为告警时刻减去停留时间;宽度按检测网格计;区间为 95 % Wilson 区间。",
         "Late: seconds beyond the dwell. Widths count on the detector's grid. Intervals are Wilson's, 95 %.",
@@ -85,30 +115,45 @@ WORDS: dict[str, tuple[str, str]] = {
 
 @dataclass(frozen=True, slots=True)
 class Shot:
-    """One row of the list of alerts: an alert, or an event that was missed, with the place before and then."""
+    """One row of the list of alerts: an alert, or an event that was missed, with the place before and then.
+
+    ``path`` and ``asked``: its recording's folder, and what ``explain`` is to be asked of it.
+    """
 
     recording: str
     verdict: str
     before: Html
     then: Html
     words: tuple[str, ...]
+    path: str = ""
+    asked: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Made:
+    """What made a page: the options of the replay as they were given, for the next command, and rows of words."""
+
+    options: str
+    rows: tuple[tuple[str, str], ...]
 
 
 def shots(recording: Recording, result: Result) -> list[Shot]:
     """A row for each alert and each missed event of one recording; its files must still be there."""
-    rows: list[tuple[str, tuple[float, float, float, float], int, int, tuple[str, ...]]] = []
+    rows: list[tuple[str, Box, int, int, tuple[str, ...], str]] = []
     for one in result.alerts:
         named = "" if one.event is None else f"{result.events[one.event].kind}: {result.events[one.event].label}"
         sure = f"{one.alert.family or 'any'} {one.alert.confidence:.2f}"
         words = (sure, named or one.distractor, f"{max(0, one.appeared_frame)} – {one.frame}")
-        rows.append((one.verdict, one.alert.box_px, one.appeared_frame - 1, one.frame, words))
+        rows.append((one.verdict, one.alert.box_px, one.appeared_frame - 1, one.frame, words, f"#{one.number}"))
     for found in result.matches:
         if found.alert is None:
             event = found.event
             last = min(event.last_frame, result.played.frames - 1)
             words = (found.seen_as, f"{event.kind}: {event.label}", f"{event.first_frame} – {last}")
-            rows.append(("missed", floats(event.box), event.first_frame - 1, (event.first_frame + last) // 2, words))
-    wanted = {frame for _, _, before, then, _ in rows for frame in (max(0, before), then)}
+            then = (event.first_frame + last) // 2
+            asked = f"@{then} --box {','.join(map(str, event.box))}"
+            rows.append(("missed", floats(event.box), event.first_frame - 1, then, words, asked))
+    wanted = {frame for _, _, before, then, _, _ in rows for frame in (max(0, before), then)}
     pictures = recording.picked(wanted) if wanted else {}
     return [
         Shot(
@@ -117,23 +162,28 @@ def shots(recording: Recording, result: Result) -> list[Shot]:
             thumbnail(pictures.get(max(0, before)), box),
             thumbnail(pictures.get(then), box),
             words,
+            str(recording.folder),
+            asked,
         )
-        for verdict, box, before, then, words in rows
+        for verdict, box, before, then, words, asked in rows
     ]
 
 
-def evaluation_page(found: Mapping[str, Any], rows: Sequence[Shot], lang: Lang) -> str:
-    """The page of a result of ``evaluate`` (design 12) with its alerts."""
-    body: list[object] = [paragraph(word("read", lang), "soft"), _watchers(found, lang)]
+def evaluation_page(found: Mapping[str, Any], rows: Sequence[Shot], lang: Lang, made: Made) -> str:
+    """The page of a result of ``evaluate`` (design 12) with its alerts, and what made it."""
+    said = " · ".join(f"{word(key, lang)} {value}" for key, value in made.rows)
+    body: list[object] = [paragraph(said, "soft"), paragraph(word("read", lang), "soft"), _watchers(found, lang)]
     if found.get("faults"):
         body.append(heading(word("faults", lang)))
         body += [paragraph(f"{fault['path']}: {fault['error']}", "bad") for fault in found["faults"]]
-    for key, head in (("by_kind", "kind"), ("by_condition", "condition"), ("by_width_px", "width")):
-        title = {"by_kind": "by_kind", "by_condition": "by_condition", "by_width_px": "by_width"}[key]
-        body += [heading(word(title, lang)), _split(found[key], head, lang)]
-    body += [heading(word("taken_for", lang)), _confusion(found["confusion"], lang)]
+    for key, title, head in PARTS:
+        if any(row["events"] or row.get("hours") for row in found[key].values()):
+            body += [heading(word(title, lang)), _split(found[key], head, lang)]
+    if any(row for part in found["confusion"].values() for row in part.values()):
+        body += [heading(word("taken_for", lang)), _confusion(found["confusion"], lang)]
     body += [heading(word("recordings", lang)), _recordings(found["recordings"], lang)]
-    body += [heading(word("alerts", lang)), *_alerts(rows, lang)]
+    if rows:
+        body += [heading(word("alerts", lang)), *_alerts(rows, lang, made.options)]
     return page(word("title", lang), body, lang=lang)
 
 
@@ -231,7 +281,7 @@ def _recordings(rows: Sequence[Mapping[str, Any]], lang: Lang) -> Html:
     return foldout(f"{len(rows)}", [table([word(head, lang) for head in (*heads, "standing_found", "health")], cells)])
 
 
-def _alerts(rows: Sequence[Shot], lang: Lang) -> list[object]:
+def _alerts(rows: Sequence[Shot], lang: Lang, options: str) -> list[object]:
     ordered = sorted(rows, key=lambda shot: ORDER.index(shot.verdict))
     heads = [word(head, lang) for head in ("verdict", "before", "opening", "what", "recording")]
     cells = [
@@ -239,7 +289,12 @@ def _alerts(rows: Sequence[Shot], lang: Lang) -> list[object]:
             span(word(shot.verdict, lang), TONES[shot.verdict]),
             shot.before,
             shot.then,
-            _lines((_named(shot.words[0], lang), shot.words[1], f"{word('frame', lang)} {shot.words[2]}")),
+            _lines(
+                _named(shot.words[0], lang),
+                shot.words[1],
+                f"{word('frame', lang)} {shot.words[2]}",
+                Html(f"<code>{escape(_command(shot, options))}</code>") if Path(shot.path).is_dir() else "",
+            ),
             shot.recording,
         )
         for shot in ordered[:ROWS_MAX]
@@ -254,5 +309,11 @@ def _named(text: str, lang: Lang) -> str:
     return f"{word(family, lang)} {sure}".rstrip()
 
 
-def _lines(texts: Sequence[str]) -> Html:
+def _command(shot: Shot, options: str) -> str:
+    """What tells more of one row."""
+    what, _, box = shot.asked.partition(" ")
+    return " ".join(part for part in ("curbwatch explain", quote(f"{shot.path}{what}"), box, options) if part)
+
+
+def _lines(*texts: str) -> Html:
     return Html("".join(paragraph(text) for text in texts if text))

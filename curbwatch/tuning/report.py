@@ -37,6 +37,7 @@ font:15px/1.5 system-ui,"Noto Sans CJK SC","Microsoft YaHei","PingFang SC",sans-
 h1{font-size:1.5rem;margin:0 0 .5rem}h2{font-size:1.15rem;margin:2rem 0 .5rem}h3{font-size:1rem;margin:1.5rem 0 .4rem}
 p{margin:.4rem 0;max-width:60rem}.soft,caption{color:var(--soft)}
 .wide{overflow-x:auto}table{border-collapse:collapse;margin:.5rem 0 1rem}caption{text-align:left;padding-bottom:.3rem}
+td:first-child{white-space:nowrap}
 th,td{padding:.3rem .7rem;border-bottom:1px solid var(--line);text-align:left;vertical-align:top}
 th{font-weight:600;border-bottom:2px solid var(--line)}tbody tr:nth-child(even){background:var(--band)}
 code{font-size:.85rem;overflow-wrap:anywhere}

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
+from curbwatch.cli import compare, evaluate, sweep
 from curbwatch.cli.app import app
 from curbwatch.cli.output import refuse_unwritable
 from curbwatch.tuning.recording import read_recording
@@ -14,6 +15,7 @@ from schemas.errors import CurbwatchError, UsageError
 from tests.detectors.street import Street
 from tests.tuning.clips import EVENT, described, recorded
 
+assert compare.__doc__ and evaluate.__doc__ and sweep.__doc__  # noqa: PT018  # they register their verbs
 VERBS = [["evaluate"], ["compare", "defaults", "defaults"], ["sweep", "--set", "vision.dwell_s=20"]]
 
 
