@@ -284,12 +284,13 @@ def test_what_stands_before_a_big_fixture_is_found_and_leaves_it_a_fixture() -> 
 
 
 def test_a_small_hole_in_a_fixture_does_not_end_it() -> None:
-    big, sign = (30, 10, 90, 70), Thing((60, 30, 16, 14), 60.0, 300.0, seed=5)
+    big, sign = (50, 30, 36, 36), Thing((62, 42, 12, 12), 60.0, 300.0, seed=5)
     by, stall = detector(), Thing(big, 60.0)
     last(watch(by, Street((stall, sign)), 0.0, 160.0))
     until_ns = START_NS + 700 * 10**9
     by.apply(order(1, Fixture(native(big), until_ns)))
     assert all(standing(found) == 0 for _, found in watch(by, Street((stall, sign)), 160.0, 700.0))
+    assert "ghost" in [adoption.reason for adoption in by.drain()]
     assert standing(last(watch(by, Street((stall,)), 708.0, 860.0))) == 1  # its end is still known
 
 
