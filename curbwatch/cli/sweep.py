@@ -15,6 +15,7 @@ from curbwatch.cli.app import app
 from curbwatch.cli.compare import named_items
 from curbwatch.cli.evaluate import complain, with_dwell
 from curbwatch.cli.output import refuse_unwritable, write_json
+from curbwatch.cli.table import many
 from curbwatch.tuning.compare import bench_of, refuse_detectors
 from curbwatch.tuning.suites import NAMES
 from curbwatch.tuning.sweep import FLAG, Axis, Point, points, read_axes, shown
@@ -91,8 +92,9 @@ def sweep(  # noqa: PLR0913  # one argument per option of the command line
 
 def _announce(console: Console, size: Size, took_s: tuple[float, float] | None, jobs: int) -> None:
     console.print(
-        f"{size.points} configurations in {size.replays} replays (alerts alone need none of their own) of"
-        f" {size.recordings} recordings: {size.frames} frames decoded once, {size.looks} looks, up to"
+        f"{many(size.points, 'configuration')} in {many(size.replays, 'replay')} (alerts alone need none of their own)"
+        f" of {many(size.recordings, 'recording')}: {many(size.frames, 'frame')} decoded once,"
+        f" {many(size.looks, 'look')}, up to"
         f" {size.cache_bytes / 1e6:.0f} MB on disk",
         highlight=False,
     )

@@ -76,7 +76,7 @@ def due(folder: Path) -> list[str]:
         raise UsageError(f"{folder}: there is no such folder; `curbwatch cases label` makes it with its first case")
     there, known = case_ids(folder), read_ledger(folder).cases
     if known and not there:
-        raise UsageError(f"{folder}: its {LEDGER} knows {len(known)} cases, and none of them is there any more")
+        raise UsageError(f"{folder}: its {LEDGER} names {', '.join(sorted(known)[:3])}, and no case is there any more")
     return sorted({*there, *known})
 
 

@@ -48,6 +48,8 @@ WORDS = {
     "waste": ("垃圾", "waste"),
     "moment": ("第 {frame} 帧,开始后{after}", "frame {frame}, {after} after the first"),
     "more": ("另有 {} 项无图,见 --json。", "{} more without pictures: see --json."),
+    "as_other": ("(其中 {} 个类别不符)", " ({} as another class)"),
+    "as": (",当作{}", ", as {}"),
     "moved": ("变动最大者在前,无变化者从略。", "Those that changed most first; unchanged ones are left out."),
 }
 GOOD: frozenset[What] = frozenset({"gained", "false_gone"})
@@ -127,8 +129,19 @@ def word(name: str, lang: Lang) -> str:
 
 
 def _changes(found: dict[str, Any], lang: Lang) -> list[tuple[What, str]]:
-    counts = [(what, len(found["differences"][what])) for what in WHATS]
-    return [(what, f"{word(what, lang)}: {count}") for what, count in counts if count]
+    said: list[tuple[What, str]] = []
+    for what in WHATS:
+        entries = found["differences"][what]
+        others = sum(_another(one["event"], one["b"] or one["a"]) for one in entries) if what in GOOD else 0
+        if entries:
+            more = word("as_other", lang).format(others) if others else ""
+            said.append((what, f"{word(what, lang)}: {len(entries)}{more}"))
+    return said
+
+
+def _another(event: dict[str, Any] | None, alert: dict[str, Any]) -> bool:
+    """Whether an event was found, but taken for the other kind."""
+    return event is not None and event["kind"] in KINDS and alert["family"] != event["kind"]
 
 
 def _knobs(found: dict[str, Any], lang: Lang) -> Html:
@@ -162,10 +175,17 @@ def _shown(one: Difference, lang: Lang, command: str) -> Html:
         span_ = f"{event.first_frame}–{event.last_frame} · {x},{y} {w}x{h} px"
         said.append(paragraph(f"{_kind(event.kind, lang)} {event.label[:LABEL_MAX]} · {span_}"))
     for side, alert in (("first", one.before), ("second", one.after)):
-        said.append(paragraph(f"{word(side, lang)}: {_alert(alert, lang)}"))
+        said.append(paragraph(Html(f"{word(side, lang)}: {escape(_alert(alert, lang))}{_as_other(one, alert, lang)}")))
     if Path(one.path).is_dir():  # composites are gone by now
         said.append(Html(f"<p><code>{escape(command)}</code></p>"))
     return row([*pictures, Html(f'<div style="flex:1 1 16rem">{"".join(said)}</div>')])
+
+
+def _as_other(one: Difference, alert: Alert | None, lang: Lang) -> Html:
+    """A mark on an alert that found its event as the other kind; nothing on any other."""
+    if alert is None or one.event is None or one.event.kind not in KINDS or alert.family == one.event.kind:
+        return Html("")
+    return span(word("as", lang).format(_kind(alert.family, lang)), "warn")
 
 
 def _command(one: Difference, first: str, second: str, options: str) -> str:

@@ -28,9 +28,9 @@ COLOURED = re.compile(r"<span[^<>]*>([^<>]*)</span>")
 
 STYLE = """
 :root{color-scheme:light dark;--ink:#1b1f24;--soft:#5b6470;--line:#d7dce2;--ground:#fff;--band:#f4f6f8;--good:#1a7f4b;
---bad:#c0392b;--mark:#2f6fb5}
+--bad:#c0392b;--mark:#2f6fb5;--warn:#9a6700}
 @media(prefers-color-scheme:dark){:root{--ink:#e4e7eb;--soft:#9aa4b0;--line:#39414b;--ground:#15181c;--band:#1e2329;
---good:#57c58a;--bad:#f0806f;--mark:#7db3ea}}
+--good:#57c58a;--bad:#f0806f;--mark:#7db3ea;--warn:#e3b341}}
 *{box-sizing:border-box}
 body{margin:0 auto;padding:1.5rem;max-width:82rem;background:var(--ground);color:var(--ink);
 font:15px/1.5 system-ui,"Noto Sans CJK SC","Microsoft YaHei","PingFang SC",sans-serif}
@@ -42,7 +42,7 @@ th,td{padding:.3rem .7rem;border-bottom:1px solid var(--line);text-align:left;ve
 th{font-weight:600;border-bottom:2px solid var(--line)}tbody tr:nth-child(even){background:var(--band)}
 code{font-size:.85rem;overflow-wrap:anywhere}
 th.n,td.n{text-align:right;font-variant-numeric:tabular-nums;white-space:nowrap}
-.good{color:var(--good)}.bad{color:var(--bad)}.mark{color:var(--mark)}
+.good{color:var(--good)}.bad{color:var(--bad)}.mark{color:var(--mark)}.warn{color:var(--warn)}
 img{display:block;max-width:100%;height:auto;border-radius:3px}td img{max-width:none}
 figure{margin:0;display:inline-block;vertical-align:top}figcaption{color:var(--soft);font-size:.85rem}
 .row{display:flex;flex-wrap:wrap;gap:.6rem}.none{width:232px;height:174px;background:var(--band);color:var(--soft);

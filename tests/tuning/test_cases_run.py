@@ -27,7 +27,7 @@ def test_a_run_in_the_wrong_folder_is_no_run_without_losses(
     case = kept(tmp_path, clip, bench, Judgement(NOW, "Li", "real"))
     assert call(tmp_path, "run").exit_code == 0
     shutil.move(tmp_path / case.case_id, tmp_path.parent / "away")
-    with pytest.raises(UsageError, match="knows 1 cases, and none of them"):
+    with pytest.raises(UsageError, match=f"names {case.case_id}, and no case is there any more"):
         cases_run.due(tmp_path)
 
 

@@ -130,6 +130,17 @@ def test_a_difference_comes_with_the_picture_before_and_the_opening_one(tmp_path
     assert "消失的误报: 1" in document(found, [pair], "zh")
 
 
+@pytest.mark.parametrize(("family", "marked"), [("waste", True), ("stall", False)])
+def test_an_event_gained_as_the_other_kind_is_marked_so(family: str, marked: bool) -> None:
+    first, second = result({STALL: None}), result({STALL: alert(family)})
+    pair = Pair(first, second, differences(first, second, reach_s=90))
+    found = to_dict([pair], (Config(), Config()), ("a", "b"))
+    assert plain_headline(found, "en") == "Events gained: 1" + " (1 as another class)" * marked
+    page = document(found, [pair], "en")
+    assert ('<span class="warn">, as waste</span>' in page) == marked
+    assert ("当作垃圾" in document(found, [pair], "zh")) == marked
+
+
 def test_without_a_difference_the_page_says_so() -> None:
     same = result({})
     found = to_dict([Pair(same, same, ())], (Config(), Config()), ("a", "b"))
