@@ -113,6 +113,14 @@ def refuse_unknown(conn: Connection, camera_id: str) -> None:
         raise UsageError(f"no camera {camera_id!r} in the registry: `curbwatch device list` shows them")
 
 
+def refuse_unlisted(conn: Connection, camera_id: str, adoption_id: int) -> None:
+    """Raise UsageError where no adoption of this number is listed of a camera."""
+    query = "select 1 from vision_adoption where camera_id = %s and adoption_id = %s"
+    if conn.execute(query, (camera_id, adoption_id)).fetchone() is None:
+        listed = f"`curbwatch camera adoptions {camera_id}` lists what can be undone"
+        raise UsageError(f"camera {camera_id} has no adoption {adoption_id}: {listed}")
+
+
 def waiting(conn: Connection) -> list[Feedback]:
     """Orders that were not carried out yet, in the order in which they were given."""
     query = "select order_id, camera_id, person, action, detail, preset from vision_order where applied_at is null"

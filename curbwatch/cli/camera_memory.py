@@ -59,6 +59,8 @@ def camera_undo(
     """Say that what became background was real: it is looked for again, and counts from when it came."""
     person = person_of(person)
     with open_office(config) as office:
+        feedback.refuse_unknown(office.conn, camera)
+        feedback.refuse_unlisted(office.conn, camera, adoption)
         _order(office, camera, person, (Undo(adoption), ""), wait_s, as_json=as_json)
 
 

@@ -280,6 +280,7 @@ def test_orders_are_written_down_with_who_gave_them_and_wait(verbs: Verbs, offic
     with db.connect(office_url, autocommit=True) as conn:
         register_camera(conn, CameraView("cam"))
         conn.execute("truncate vision_order, vision_adoption")
+        feedback.keep(conn, [adoption(7)], {})
         status, out, _ = verbs.run("camera", "undo", "cam", "7", "--as", "li", "--wait", "0")
         assert (status, "waits for the next frame of cam" in out) == (0, True)
         verbs.told("camera", "ignore", "cam", "--box", "1,2,3,4", "--as", "li", "--wait", "0")
@@ -303,6 +304,7 @@ def test_orders_are_written_down_with_who_gave_them_and_wait(verbs: Verbs, offic
         (("adoptions", "nobody"), "no camera 'nobody'"),
         (("undo", "nobody", "1", "--as", "li"), "no camera 'nobody'"),
         (("undo", "cam", "1", "--as", " "), "say who you are"),
+        (("undo", "cam", "404", "--as", "li"), "camera cam has no adoption 404: `curbwatch camera adoptions cam`"),
         (("ignore", "cam", "--as", "li"), "give --box or --incident"),
         (("ignore", "cam", "--box", "1,2,3,4", "--incident", "i", "--as", "li"), "one of them"),
         (("ignore", "cam", "--box", "1,2,3", "--as", "li"), "give x,y,w,h"),
@@ -328,6 +330,7 @@ def test_an_order_that_could_not_be_done_says_why(verbs: Verbs, office_url: str)
     with db.connect(office_url, autocommit=True) as conn:
         register_camera(conn, CameraView("cam"))
         conn.execute("truncate vision_order")
+        feedback.keep(conn, [adoption(1)], {})
         book = FeedbackBook()
 
         def refuse(orders: list[Feedback]) -> None:
