@@ -19,6 +19,7 @@ SHRINK = 0.78  # from one bar's distance to the horizon to the next
 BARS, METRES_MAX = 9, 5
 LEAST_PX = 5.0  # of a metre: below it marks run into one another
 BAR_BGR, HORIZON_BGR, ZONE_BGR, LENGTH_BGR = (60, 70, 245), (210, 150, 40), (80, 190, 60), (230, 60, 190)
+LABEL_PX = 36.0  # height of a label's box at font scale 1, and a little room
 DARK = (20, 20, 20)
 
 
@@ -69,9 +70,12 @@ def draw(
             x, y = corners[corners[:, 1].argmin()]
             _write(shown, zone.name, int(x) + 4, int(y) + 18, ZONE_BGR)
     _horizon(shown, fit)
-    below = shown.shape[0] - 4 - fit.horizon_row
+    below, labelled = shown.shape[0] - 4 - fit.horizon_row, float("inf")
     for _ in range(BARS):
-        _bar(shown, fit, fit.horizon_row + below)
+        row = fit.horizon_row + below
+        apart = labelled - row >= LABEL_PX * _scale(shown) and row - max(fit.horizon_row, 0) >= LABEL_PX * _scale(shown)
+        _bar(shown, fit, row, named=apart)
+        labelled = row if apart else labelled
         below *= SHRINK
     for length, share in zip(lengths, fit.residuals, strict=False):
         ends = [(round(x), round(y)) for x, y in (length.one, length.other)]
@@ -112,8 +116,8 @@ def _horizon(shown: NDArray[np.uint8], fit: Fit) -> None:
     _write(shown, f"horizon, row {row}", 8, max(14, row - 6), HORIZON_BGR)
 
 
-def _bar(shown: NDArray[np.uint8], fit: Fit, row: float) -> None:
-    """One bar of whole metres around the middle, its marks a metre apart."""
+def _bar(shown: NDArray[np.uint8], fit: Fit, row: float, *, named: bool) -> None:
+    """One bar of whole metres around the middle, its marks a metre apart; named where its label has room."""
     scale, y = fit.px_per_m(row), round(row)
     if scale < LEAST_PX or not 0 <= y < shown.shape[0]:
         return
@@ -126,15 +130,21 @@ def _bar(shown: NDArray[np.uint8], fit: Fit, row: float) -> None:
         for k in range(metres + 1):
             x = round(left + k * scale)
             cv2.line(shown, (x, y - tall), (x, y), colour, thick)
-    _write(shown, f"1 m = {scale:.0f} px", ends[1] + 6, y, BAR_BGR)
+    if named:
+        _write(shown, f"1 m = {scale:.0f} px", ends[1] + 6, y, BAR_BGR)
 
 
 def _thick(shown: NDArray[np.uint8]) -> int:
     return max(1, int(shown.shape[1] / 800 + 0.5))
 
 
+def _scale(shown: NDArray[np.uint8]) -> float:
+    """Of the font."""
+    return max(0.4, int(shown.shape[1]) / 2200)
+
+
 def _write(shown: NDArray[np.uint8], text: str, x: int, y: int, colour: tuple[int, int, int]) -> None:
-    scale = max(0.4, shown.shape[1] / 2200)
+    scale = _scale(shown)
     (wide, tall), base = cv2.getTextSize(text, cv2.FONT_HERSHEY_SIMPLEX, scale, 1)
     x, y = max(0, min(x, shown.shape[1] - wide)), max(tall, y)
     cv2.rectangle(shown, (x - 2, y - tall - 2), (x + wide + 2, y + base), DARK, cv2.FILLED)

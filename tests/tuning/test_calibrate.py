@@ -1,6 +1,7 @@
 """Known lengths become a ground scale: exact, near where points are off, refused where they say nothing."""
 
 import json
+from itertools import pairwise
 from pathlib import Path
 
 import cv2
@@ -13,6 +14,7 @@ from typer.testing import CliRunner
 from curbwatch.cli.app import app
 from curbwatch.cli.calibrate import HEADS
 from curbwatch.simulate.lens import FOCAL, Lens
+from curbwatch.tuning import calibrate_ruler
 from curbwatch.tuning.calibrate import Length, fit
 from curbwatch.tuning.calibrate_ruler import draw, reaches
 from schemas.errors import UsageError
@@ -203,3 +205,21 @@ def test_a_picture_that_is_not_there_is_no_camera(monkeypatch: pytest.MonkeyPatc
     done = CliRunner().invoke(app, ["calibrate", name, "--point", "1,2", "--point", "3,4", "--length-m", "1"])
     assert isinstance(done.exception, UsageError)
     assert str(done.exception) == f"{name}: there is no such file"
+
+
+@pytest.mark.parametrize("horizon", [-200.0, 40.0, 300.0])
+def test_labels_of_the_ruler_never_lie_upon_each_other(monkeypatch: pytest.MonkeyPatch, horizon: float) -> None:
+    rows: list[int] = []
+    monkeypatch.setattr(
+        calibrate_ruler, "_write", lambda _shown, text, _x, y, _c: rows.append(y) if "1 m" in text else 0
+    )
+    lens = Lens(width=SIZE[0], height=SIZE[1], horizon=horizon, centre=SIZE[0] / 2, height_m=6.0)
+    near = lens.nearest_m * 1.1
+    draw(
+        np.zeros((SIZE[1], SIZE[0], 3), np.uint8),
+        fit([across(lens, near, 2.0), across(lens, near * 2, 2.0)], SIZE),
+        (),
+        (),
+    )
+    assert len(rows) >= 3
+    assert min(one - other for one, other in pairwise(rows)) >= 20  # a label is 16 px high
