@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from alerts.patience import Patience
 from alerts.permits import permit_for
 from alerts.place import cell_of, ground_point, unit_of, zone_share
 from config.alerts import AlertKnobs
@@ -57,6 +58,11 @@ class Decider:
     city: City
     knobs: AlertKnobs
     _stored_ns: dict[tuple[str, int], int] = field(default_factory=dict)
+    _patience: Patience = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Begin without any track."""
+        self._patience = Patience(self.knobs)
 
     def decide(self, detections: Detections, frames: FrameTimes, views: Mapping[str, CameraView]) -> Decisions:
         """Decide each row. No rows give no decisions."""
@@ -69,6 +75,7 @@ class Decider:
             track_id = int(detections.track_id[row])
             if detections.phase[row] == Phase.GONE:
                 self._stored_ns.pop((camera_id, track_id), None)
+                self._patience.forget(camera_id, track_id)
                 departures.append(Departure(camera_id, track_id, captured_ns, int(detections.appeared_ns[row])))
                 continue
             stored_ns = self._stored_ns.get((camera_id, track_id))
@@ -97,20 +104,26 @@ class Decider:
 
     def forget(self, camera_id: str) -> None:
         """Drop what is known of a camera. Unknown cameras are ignored."""
+        self._patience.forget(camera_id)
         for key in [one for one in self._stored_ns if one[0] == camera_id]:
             del self._stored_ns[key]
 
     def _row(
         self, detections: Detections, row: int, view: CameraView, captured_ns: int, native_px: tuple[int, int]
     ) -> Sighting | str:
-        """Return the sighting of one STANDING row, or the reason why it is none."""
+        """Return the sighting of one STANDING row, or the reason why it is none.
+
+        A heap beside a cart is both: what counts is that it is one of the two, and the likelier names it.
+        """
         posterior = detections.posterior[row]
-        family = CLASSES[int(posterior.argmax())]
-        if family not in FAMILIES or family not in self.city.default_class:
+        track_id, dwell_s = int(detections.track_id[row]), float(detections.dwell_s[row])
+        family = FAMILIES[int(posterior[: len(FAMILIES)].argmax())]
+        confidence = float(posterior[: len(FAMILIES)].sum())
+        if confidence < self._patience.least(view.camera_id, track_id, dwell_s, family):
+            top = CLASSES[int(posterior.argmax())]
+            return "unsure" if top in FAMILIES else f"class_{top}"
+        if family not in self.city.default_class:
             return f"class_{family}"
-        confidence = float(posterior.max())
-        if confidence < (self.knobs.stall_confidence if family == "stall" else self.knobs.waste_confidence):
-            return "unsure"
         x, y, w, h = (float(value) for value in detections.box_px[row])
         box: Box = (x, y, w, h)
         zone = _zone(view, family, box, self.knobs.zone_overlap)
@@ -118,7 +131,6 @@ class Decider:
             return "outside_zones"
         point = ground_point(view.calibration, box, native_px) if view.calibration else None
         case = self._case(family, view)
-        dwell_s = float(detections.dwell_s[row])
         if case.dwell_s is not None and dwell_s < case.dwell_s:
             return "dwell"
         if permit_for(self.city, family, utc(captured_ns), point, view.camera_id, zone.name) is not None:
@@ -126,7 +138,7 @@ class Decider:
         cell_id = cell_of(self.city, view, point)
         return Sighting(
             camera_id=view.camera_id,
-            track_id=int(detections.track_id[row]),
+            track_id=track_id,
             family=family,
             class_code=case.code,
             zone=zone.name,

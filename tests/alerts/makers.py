@@ -76,7 +76,9 @@ def standing(**changes: Any) -> Detections:  # noqa: ANN401
         "family": "stall",
         "confidence": 0.9,
     } | changes
-    posterior = np.full((1, len(CLASSES)), (1 - row["confidence"]) / (len(CLASSES) - 1), np.float32)
+    rest = [k for k, name in enumerate(CLASSES) if name not in {"stall", "waste", row["family"]}]
+    posterior = np.zeros((1, len(CLASSES)), np.float32)
+    posterior[0, rest] = (1 - row["confidence"]) / len(rest)
     posterior[0, CLASSES.index(row["family"])] = row["confidence"]
     return Detections(
         scene=np.zeros(1, np.uint8),

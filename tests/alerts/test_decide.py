@@ -98,8 +98,23 @@ def test_a_family_the_city_does_not_ask_for_is_passed_over() -> None:
 
 
 def test_an_unsure_class_is_passed_over() -> None:
-    assert reason(decider(stall_confidence=0.8).decide(standing(confidence=0.7), times(), VIEWS)) == {"unsure": 1}
-    assert len(decider(stall_confidence=0.8).decide(standing(confidence=0.81), times(), VIEWS).sightings) == 1
+    strict = {"stall_confidence": 0.8, "sure_confidence": 0.8}
+    assert reason(decider(**strict).decide(standing(confidence=0.7), times(), VIEWS)) == {"unsure": 1}
+    assert len(decider(**strict).decide(standing(confidence=0.81), times(), VIEWS).sightings) == 1
+
+
+def test_what_is_half_stall_and_half_waste_is_told_by_the_likelier() -> None:
+    found = standing(confidence=0.5)
+    found.posterior[0, CLASSES.index("waste")] = 0.45
+    (told,) = decider().decide(found, times(), VIEWS).sightings
+    assert (told.family, round(told.confidence, 2)) == ("stall", 0.95)
+
+
+def test_a_thing_that_is_not_clear_is_told_when_it_has_stood_three_times_as_long() -> None:
+    waiting = decider()
+    assert reason(waiting.decide(standing(confidence=0.7, dwell_s=90.0), times(), VIEWS)) == {"unsure": 1}
+    assert reason(waiting.decide(standing(confidence=0.7, dwell_s=269.0), times(), VIEWS)) == {"unsure": 1}
+    assert len(waiting.decide(standing(confidence=0.7, dwell_s=270.0), times(), VIEWS).sightings) == 1
 
 
 @pytest.mark.parametrize(
