@@ -71,12 +71,12 @@ def evaluate_recordings(  # noqa: PLR0913  # one argument per option of the comm
         raise UsageError(f"{named}: no recording.json there or below")
     result = report(results, bench) | {"faults": faults}
     tongue = lang or bench.config.site.lang
-    if results:
-        _show(result, tongue)
     write_json(json_path, result)
     if report_path is not None and rows is not None:
         places = [*map(str, paths or ()), *(suite or ())]
         write_page(report_path, evaluation_page(result, rows, tongue, _made(bench, config, places, dwell, tongue)))
+    if results:
+        _show(result, tongue)
     complain(faults, sum(one[OURS].played.analysed > 0 for one in results))
 
 

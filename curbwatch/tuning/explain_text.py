@@ -95,7 +95,7 @@ def event_line(fared: Fared, lang: Lang, zone: tzinfo = UTC) -> str:
     """One line on an event of a recording: reported as what, or the first test that it did not pass, and when."""
     told, event = fared.told, fared.event
     kind = word(CLASS_WORDS, event.kind, lang)
-    head = say("event", lang, number=fared.number, kind=kind, label=event.label)
+    head = say("event", lang, number=fared.number, kind=kind, label=event.label and f" {event.label}")
     if fared.alert is not None:
         name = word(CLASS_WORDS, fared.alert.family, lang)
         return head + say("reported", lang, name=name, when=when(told, fared.alert.opened_ns, lang, zone))

@@ -125,7 +125,7 @@ SENTENCES: dict[str, Pair] = {
         "形状特征:{name} {shape:.2f};{pieces} 张原图小图:{crop:.2f}。",
         "Features of shape and colour say {name} {shape:.2f}, pieces of the original ({pieces}) say {crop:.2f}.",
     ),
-    "event": ("事件 {number} {kind} {label}:", "event {number}, {kind} {label}: "),
+    "event": ("事件 {number} {kind}{label}:", "event {number}, {kind}{label}: "),
     "reported": ("{when} 报警,类别 {name}。", "reported as {name} at {when}."),
     "missed": ("未报警。", "not reported. "),
     "too_short": ("未报警(停留不足 {asked} 秒,不计漏检)。", "shorter than the dwell of {asked} s, so not missed. "),

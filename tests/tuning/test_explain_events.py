@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
+from curbwatch.cli import cases
 from curbwatch.cli.app import app
 from curbwatch.tuning.evaluate import OURS, Bench, evaluate
 from curbwatch.tuning.explain import Asked, explain, moment_of
@@ -48,7 +49,7 @@ def test_what_is_said_of_an_event_is_what_evaluate_says_of_it(
     first, second = each_event(late, bench)
     assert first.alert == match.alert is not None
     assert first.seen_as == match.seen_as
-    assert event_line(first, "en") == "event 0, waste : reported as stall at 3 min after the first frame."
+    assert event_line(first, "en") == "event 0, waste: reported as stall at 3 min after the first frame."
     assert second.alert is None
     assert "shorter than the dwell of 40 s" in event_line(second, "en")
 
@@ -101,6 +102,7 @@ def test_a_clip_without_times_is_told_from_its_first_frame_and_a_stamped_one_by_
 def test_a_moment_or_place_that_the_recording_does_not_have_is_refused(
     clip: Recording, asked: str, box: str, said_of_it: str, tmp_path: Path
 ) -> None:
+    assert cases.WORDS  # its verbs are there
     place = [f"{clip.folder}{asked}", "--box", box]
     label = ["cases", "label", place[0], "real", *place[1:], "--dir", str(tmp_path), "--as", "Li", "--class", "waste"]
     for words in (["explain", *place], *([label] if asked[0] == "@" else [])):
