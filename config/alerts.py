@@ -13,7 +13,7 @@ class AlertKnobs(Knobs):
     stall_confidence: float = Field(default=0.6, ge=0, le=1)
     waste_confidence: float = Field(default=0.6, ge=0, le=1)
     sure_confidence: float = Field(default=0.85, ge=0, le=1)  # of either, at which nothing more is waited for
-    unsure_factor: float = Field(default=3.0, ge=1)  # times as long a thing of less must stand
+    unsure_factor: float = Field(default=2.5, ge=1)  # times as long a thing of less must stand
     unsure_wait_s: float = Field(default=600.0, ge=0)  # captured seconds more than the dwell that this may take
     zone_overlap: float = Field(default=0.5, gt=0, le=1)  # share of the box's foot inside the zone
     merge_m: float = Field(default=3.0, gt=0)  # two calibrated sightings nearer than this are one site

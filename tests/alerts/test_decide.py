@@ -110,11 +110,11 @@ def test_what_is_half_stall_and_half_waste_is_told_by_the_likelier() -> None:
     assert (told.family, round(told.confidence, 2)) == ("stall", 0.95)
 
 
-def test_a_thing_that_is_not_clear_is_told_when_it_has_stood_three_times_as_long() -> None:
+def test_a_thing_that_is_not_clear_is_told_when_it_has_stood_two_and_a_half_times_as_long() -> None:
     waiting = decider()
     assert reason(waiting.decide(standing(confidence=0.7, dwell_s=90.0), times(), VIEWS)) == {"unsure": 1}
-    assert reason(waiting.decide(standing(confidence=0.7, dwell_s=269.0), times(), VIEWS)) == {"unsure": 1}
-    assert len(waiting.decide(standing(confidence=0.7, dwell_s=270.0), times(), VIEWS).sightings) == 1
+    assert reason(waiting.decide(standing(confidence=0.7, dwell_s=224.0), times(), VIEWS)) == {"unsure": 1}
+    assert len(waiting.decide(standing(confidence=0.7, dwell_s=225.0), times(), VIEWS).sightings) == 1
 
 
 @pytest.mark.parametrize(

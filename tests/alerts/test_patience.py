@@ -13,13 +13,13 @@ def test_a_track_that_is_seen_first_must_be_clear() -> None:
     assert Patience(AlertKnobs()).least("cam", 1, 90.0, "waste") == 0.85
 
 
-def test_after_three_times_the_first_dwell_less_is_enough() -> None:
+def test_after_two_and_a_half_times_the_first_dwell_less_is_enough() -> None:
     patience = Patience(AlertKnobs())
     patience.least("cam", 1, 90.0, "waste")
-    assert patience.least("cam", 1, 269.0, "waste") == 0.85
-    assert patience.least("cam", 1, 270.0, "waste") == 0.6
-    assert patience.least("cam", 2, 270.0, "waste") == 0.85  # another track
-    assert patience.least("other", 1, 270.0, "waste") == 0.85
+    assert patience.least("cam", 1, 224.0, "waste") == 0.85
+    assert patience.least("cam", 1, 225.0, "waste") == 0.6
+    assert patience.least("cam", 2, 225.0, "waste") == 0.85  # another track
+    assert patience.least("other", 1, 225.0, "waste") == 0.85
 
 
 def test_a_slow_camera_waits_ten_minutes_more_and_no_longer() -> None:
