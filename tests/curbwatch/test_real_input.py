@@ -25,8 +25,8 @@ EVENT_FREE = (
     "seq-ucsd-ped2-09",
 )
 COMPOSITE = "seq-composite-waste"
-# A low heap, as tests/tuning/test_composite.py means it too.
-PICTURE, PLACE, WIDTH_PX, FIRST_FRAME = "001979_jpg.rf.efd14e9085631b740a400d8c6cb08004", (420, 250), 56, 60
+# A clear heap, as tests/tuning/test_composite.py means it too.
+PICTURE, PLACE, WIDTH_PX, FIRST_FRAME = "000251_jpg.rf.4663d0ee19eadff1d3289702b30c9bcb", (420, 250), 56, 60
 
 pytestmark = [
     pytest.mark.servers,

@@ -18,7 +18,7 @@ from schemas.place import CameraView
 
 DATA = Path(__file__).parents[3] / "shared" / "data"
 # Picture, box, width and place: named once, so that everybody means the same composite.
-NAMED, WIDTH_PX, PLACE, FIRST_FRAME = "001979_jpg.rf.efd14e9085631b740a400d8c6cb08004", 56, (420, 250), 60
+NAMED, WIDTH_PX, PLACE, FIRST_FRAME = "000251_jpg.rf.4663d0ee19eadff1d3289702b30c9bcb", 56, (420, 250), 60
 GREY = np.full((240, 320, 3), 120, np.uint8)
 STREET = np.broadcast_to(np.array((100, 120, 140), np.uint8), (240, 320, 3)).copy()
 
