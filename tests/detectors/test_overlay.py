@@ -105,7 +105,7 @@ def test_no_box_whatever_is_an_error(was: Picture, now: Picture, sides: tuple[in
     assert is_writing(was, now, (x, y, min(w, 32 - x), min(h, 24 - y))) in {True, False}
 
 
-@given(st.integers(0, 200), st.integers(12, 60), st.integers(6, 20))
+@given(st.integers(0, 200), st.integers(16, 60), st.integers(6, 20))
 @settings(max_examples=40, deadline=None)
 def test_a_heap_with_a_few_large_faces_is_no_writing(seed: int, w: int, h: int) -> None:
     rng = np.random.default_rng(seed)
