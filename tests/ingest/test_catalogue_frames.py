@@ -184,7 +184,9 @@ def insides() -> dict[str, Case]:
 def streets() -> dict[str, Case]:
     stuck = encoded(view(LEARNED_S + 40, things=(THING,)))
     return {
-        "F32": lasting("another resolution", lambda t_s: resized(t_s, 1280, 768), "changed", "warming", after="changed"),
+        "F32": lasting(
+            "another resolution", lambda t_s: resized(t_s, 1280, 768), "changed", "warming", after="changed"
+        ),
         "F33": lasting("another aspect", lambda t_s: resized(t_s, 640, 480), "changed", "warming", after="changed"),
         "F34": lasting("the same for ten minutes, with a thing in it", lambda _t_s: stuck, "frozen", count=100),
         "F35": lasting("black", lambda t_s: flat(t_s, (0, 0, 0)), "black"),
