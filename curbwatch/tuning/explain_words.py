@@ -59,6 +59,7 @@ DECISION_WORDS: dict[str, Pair] = {
     "alert": ("会报警", "an alert"),
     "unsure": ("把握不足", "the class is not sure enough"),
     "outside_zones": ("在监看区域之外", "its foot is outside the zones"),
+    "preset": ("所有区域属于别的预置位", "all its zones are drawn in other views"),
     "permit": ("此处此时允许", "it is permitted here and now"),
     "dwell": ("该类别要求停留更久", "its class asks for a longer dwell"),
     "class_vehicle": ("看起来是车辆", "it looks like a vehicle"),
