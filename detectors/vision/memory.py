@@ -20,7 +20,6 @@ class Scratch:
         self.differs: Plane = np.empty(plane, np.uint8)
         self.step: Plane = np.empty(plane, np.uint8)
         self.mask: Plane = np.empty(plane, np.uint8)
-        self.wide: Plane = np.empty(shape, np.uint8)
         self.half: Plane = np.empty((rows // 2, columns // 2), np.uint8)
 
 
