@@ -6,7 +6,7 @@ stands before it then is something that came, not background. References follow 
 
 from dataclasses import dataclass
 from enum import IntEnum
-from typing import Any, Self
+from typing import Self
 
 import cv2
 import numpy as np
@@ -16,6 +16,7 @@ from detectors.vision import exposure
 from detectors.vision.bank_codec import LEVELS, pack, unpack
 from detectors.vision.grid import TILE_PX, Plane, chroma, luma
 from detectors.vision.proposals import Box
+from detectors.vision.snapshot import named
 from detectors.vision.structure import close_agreement
 
 BYTES_PER_PX = 0.95  # of the grid, all references together: 55 KB at 320 x 180
@@ -152,7 +153,7 @@ class Bank:
     def unpack(cls, arrays: dict[str, NDArray[np.generic]], shape: tuple[int, int]) -> Self:
         """The reverse of ``pack``. Raises ValueError for anything else."""
         names = ("bank", "bank_rows", "bank_doubts", "bank_bodies")
-        marks, rows, doubts, bodies = (_array(arrays, name) for name in names)
+        marks, rows, doubts, bodies = (named(arrays, name) for name in names)
         wanted = [np.dtype(np.int64), ROW, np.dtype(np.uint8), np.dtype(np.uint8)]
         if [part.dtype for part in (marks, rows, doubts, bodies)] != wanted or marks.shape != (1,):
             raise ValueError("snapshot: the bank is of another type")
@@ -254,13 +255,6 @@ def _similarity(seen: NDArray[np.uint8], known: NDArray[np.uint8]) -> tuple[floa
     a, b = a - a.mean(), b - b.mean()
     norm = float(np.sqrt((a * a).sum() * (b * b).sum()))
     return share, float((a * b).sum()) / norm if norm > 1 else -1.0
-
-
-def _array(arrays: dict[str, NDArray[np.generic]], name: str) -> NDArray[Any]:
-    found = arrays.get(name)
-    if found is None:
-        raise ValueError(f"snapshot: {name} is missing")
-    return found
 
 
 def _tiles(shape: tuple[int, int]) -> tuple[int, int]:

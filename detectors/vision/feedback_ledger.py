@@ -5,7 +5,6 @@ fixtures last, and those of fixtures whose time ends never: without its pixels n
 """
 
 from dataclasses import dataclass, field, replace
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +13,7 @@ from detectors.vision.bank_codec import squeeze, stretch
 from detectors.vision.exposure import BLACK, GAIN_MAX, GAIN_MIN
 from detectors.vision.grid import Plane, chroma, luma
 from detectors.vision.proposals import Box
+from detectors.vision.snapshot import named
 from detectors.vision.tracks import TRACK
 from schemas.feedback import REASONS
 
@@ -233,7 +233,7 @@ def covered(box: Box, fixture: Box) -> float:
 def unpack_ledger(arrays: dict[str, NDArray[np.generic]], shape: tuple[int, int]) -> Ledger:
     """The reverse of ``Ledger.pack``. Raises ValueError for anything else."""
     names = ("ledger", "kept", "kept_pixels", "fixtures")
-    marks, rows, body, fixtures = (_array(arrays, name) for name in names)
+    marks, rows, body, fixtures = (named(arrays, name) for name in names)
     wanted = (np.dtype(np.int64), KEPT_ROW, np.dtype(np.uint8), FIXTURE_ROW)
     given = [part.dtype for part in (marks, rows, body, fixtures)]
     if given != list(wanted) or marks.size == 0 or max(marks.ndim, rows.ndim, body.ndim, fixtures.ndim) > 1:
@@ -260,13 +260,6 @@ def _body(background: Plane, region: Region, shape: tuple[int, int]) -> bytes:
     whole, half = region.slices
     old = [luma(background, shape)[whole], *(plane[half] for plane in chroma(background, shape))]
     return squeeze([region.mask // np.uint8(255), *(part // np.uint8(STEP) for part in old)], 1)
-
-
-def _array(arrays: dict[str, NDArray[np.generic]], name: str) -> NDArray[Any]:
-    found = arrays.get(name)
-    if found is None:
-        raise ValueError(f"snapshot: {name} is missing")
-    return found
 
 
 def _box(row: NDArray[np.int32]) -> Box:

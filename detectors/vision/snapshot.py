@@ -3,6 +3,7 @@
 import io
 import zipfile
 import zlib
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -49,3 +50,11 @@ def _refuse_packed(raw: bytes) -> None:
         for entry in archive.infolist():
             if entry.compress_type != zipfile.ZIP_STORED or entry.file_size > len(raw):
                 raise ValueError("snapshot: an entry that cannot be")
+
+
+def named(arrays: dict[str, NDArray[np.generic]], name: str) -> NDArray[Any]:
+    """One array of a decoded snapshot. Raises ValueError where it is missing."""
+    found = arrays.get(name)
+    if found is None:
+        raise ValueError(f"snapshot: {name} is missing")
+    return found
