@@ -153,6 +153,8 @@ class Decider:
             direct=case.mode == "direct",
             urgent=case.urgent,
             rule_version=self.city.version,
+            check=case.check,
+            grace_h=case.grace_h,
         )
 
     def _case(self, family: str, view: CameraView) -> CaseClass:

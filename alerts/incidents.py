@@ -8,10 +8,11 @@ from typing import Any
 
 from alerts.place import distance_m
 from alerts.rows import event_row, evidence_row, incident_row
-from alerts.steps import NAMESPACE, OPEN_STATES, add_event, close_gone, make_job
+from alerts.steps import DETECTOR, NAMESPACE, OPEN_STATES, close_gone, make_job, record
 from alerts.store import AlertDatabase, Connection, id_of
 from schemas.errors import UsageError
 from schemas.incident import Box, Departure, EvidenceRecord, IncidentEvent, IncidentRow, Opened, Sighting
+from schemas.record import Actor, State, What
 from schemas.units import M_PER_DEG, utc
 
 TILE_DEG = 0.001  # about 100 m: makers of sites wait for each other within a tile, not within the city
@@ -90,14 +91,14 @@ class IncidentStore:
             row = _view(conn, incident_id)
             # The condition, not the row read above, decides: another person may confirm at this moment.
             changed = conn.execute(
-                "update incident set state = 'dispatched', decided_by = %s where incident_id = %s and state = 'verify'"
-                " returning unit_id",
+                "update incident set decided_by = %s where incident_id = %s and state = 'verify' returning unit_id",
                 (person, row["incident_id"]),
             ).fetchone()
             if changed is None:
                 state = _view(conn, incident_id)["state"]
                 raise UsageError(f"incident {incident_id} is {state}, not waiting for a decision")
-            add_event(conn, row["incident_id"], person, "confirmed", {"urgent": urgent})
+            actor = Actor(person, "dispatcher")
+            record(conn, row["incident_id"], actor, What.CONFIRMED, {"urgent": urgent}, to=State.DISPATCHED)
             make_job(conn, str(row["incident_id"]), changed["unit_id"], urgent=urgent)
         return self.show(incident_id)
 
@@ -215,7 +216,7 @@ def _note_left(conn: Connection, incident_id: uuid.UUID, departure: Departure) -
         (incident_id, json.dumps(detail)),
     ).fetchone()
     if known is None:
-        add_event(conn, incident_id, "detector", "left", detail)
+        record(conn, incident_id, DETECTOR, What.LEFT, detail)
 
 
 def _others_stand(conn: Connection, incident_id: uuid.UUID, departure: Departure) -> bool:
@@ -266,7 +267,7 @@ def _attach(conn: Connection, incident_id: uuid.UUID, sighting: Sighting, *, ope
     ).fetchone()
     if back is not None:
         detail = {"camera": sighting.camera_id, "track": sighting.track_id, "at": seen_at.isoformat()}
-        add_event(conn, incident_id, "detector", "back", detail)
+        record(conn, incident_id, DETECTOR, What.BACK, detail)
 
 
 def _incident_of_track(conn: Connection, sighting: Sighting) -> uuid.UUID | None:
@@ -294,7 +295,8 @@ def _insert(
     row = conn.execute(
         "insert into incident (incident_id, family, site_id, class_code, state, camera_id, track_id, zone, cell_id,"
         " unit_id, lon, lat, box_px, appeared_at, opened_at, last_seen_at, confidence, before_id, opening_id,"
-        " rule_version) values (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)"
+        " rule_version, check_by, urgent, party)"
+        " values (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)"
         " on conflict (incident_id) do nothing returning incident_id",
         (
             incident_id,
@@ -317,11 +319,14 @@ def _insert(
             None if before is None else _evidence(conn, before),
             _evidence(conn, opening),
             sighting.rule_version,
+            sighting.check,
+            sighting.urgent,
+            sighting.party,
         ),
     ).fetchone()
     if row is None:
         return incident_id, False  # this very thing, said before, and its incident has ended since
-    add_event(conn, incident_id, "detector", "opened", {"class": sighting.class_code, "zone": sighting.zone})
+    record(conn, incident_id, DETECTOR, What.OPENED, {"class": sighting.class_code, "zone": sighting.zone})
     return incident_id, True
 
 

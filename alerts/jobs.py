@@ -5,10 +5,11 @@ from collections.abc import Collection
 from dataclasses import dataclass
 
 from alerts.rows import job_row
-from alerts.steps import add_event, hand_back
+from alerts.steps import RELAY, hand_back, record
 from alerts.store import AlertDatabase, Connection, id_of
 from schemas.errors import UsageError
 from schemas.incident import Job
+from schemas.record import Actor, State, What
 
 RELAY_LOCK = 0x72656C61  # one relay at a time on this database
 JOB = (
@@ -44,7 +45,6 @@ class JobStore:
     def __init__(self, database: AlertDatabase, *, lease_s: float) -> None:
         self._database = database
         self._lease_s = lease_s
-        self._leading: Connection | None = None  # the connection that holds the relay's lock
 
     @property
     def lease_s(self) -> float:
@@ -60,6 +60,7 @@ class JobStore:
         """
         key = id_of(job_id, "a job")
         with self._database.transaction() as conn:
+            _lock_incident(conn, key)
             held = conn.execute("select state, holder from job where job_id = %s for update", (key,)).fetchone()
             mine = held is not None and (held["state"], held["holder"]) == ("taken", person)
             taken = conn.execute(
@@ -73,10 +74,9 @@ class JobStore:
             if taken is None:
                 return self._job(conn, key) if mine and again else None
             if held is not None and held["state"] == "taken":
-                add_event(
-                    conn, taken["incident_id"], person, "lease_expired", {"job": job_id, "holder": held["holder"]}
-                )
-            add_event(conn, taken["incident_id"], person, "taken", {"job": job_id})
+                detail = {"job": job_id, "holder": held["holder"]}
+                record(conn, taken["incident_id"], crew(person), What.LEASE_EXPIRED, detail)
+            record(conn, taken["incident_id"], crew(person), What.TAKEN, {"job": job_id}, to=State.HANDLING)
             return self._job(conn, key)
 
     def renew(self, person: str) -> int:
@@ -119,8 +119,7 @@ class JobStore:
                 return before
             incident_id = self._release(conn, key, person, "done")
             conn.execute("update job set ended_at = now() where job_id = %s", (key,))
-            conn.execute("update incident set state = 'done', closed_at = now() where incident_id = %s", (incident_id,))
-            add_event(conn, incident_id, person, "done", {"job": job_id} | ({"note": note} if note.strip() else {}))
+            _finish(conn, incident_id, crew(person), {"job": job_id} | ({"note": note} if note.strip() else {}))
             return self._job(conn, key)
 
     def reject(self, job_id: str, person: str, reason: str) -> Job:
@@ -135,7 +134,8 @@ class JobStore:
             _lock_incident(conn, key)
             incident_id = self._release(conn, key, person, "queued")
             conn.execute("update job set holder = '', reason = %s where job_id = %s", (reason, key))
-            add_event(conn, incident_id, person, "rejected", {"job": job_id, "reason": reason})
+            detail = {"job": job_id, "reason": reason}
+            record(conn, incident_id, crew(person), What.REJECTED, detail, to=State.DISPATCHED)
             hand_back(conn, incident_id, job_id)
             return self._job(conn, key)
 
@@ -192,16 +192,8 @@ class JobStore:
         return {row["state"]: int(row["n"]) for row in rows}
 
     def become_relay(self) -> bool:
-        """Whether we are the one relay, trying to become it; asked before each round.
-
-        The lock lives and dies with the connection: one that was lost meanwhile took it along.
-        """
-        with self._database.transaction() as conn:
-            if conn is self._leading:
-                return True
-            row = conn.execute("select pg_try_advisory_lock(%s) as held", (RELAY_LOCK,)).fetchone()
-            self._leading = conn if row is not None and row["held"] else None
-        return self._leading is not None
+        """Whether we are the one relay, trying to become it; asked before each round."""
+        return self._database.leads(RELAY_LOCK)
 
     def requeue_expired(self) -> int:
         """Take back jobs whose lease ran out; how many. They are queued again, or withdrawn where nothing stands."""
@@ -222,7 +214,7 @@ class JobStore:
                     "update job set state = 'queued', holder = '', lease_until = null where job_id = %s", (job_id,)
                 )
                 detail = {"job": job_id, "holder": row["holder"]}
-                add_event(conn, row["incident_id"], "relay", "lease_expired", detail)
+                record(conn, row["incident_id"], RELAY, What.LEASE_EXPIRED, detail, to=State.DISPATCHED)
                 hand_back(conn, row["incident_id"], job_id)
         return len(rows)
 
@@ -323,6 +315,22 @@ class JobStore:
         if row is None:
             raise UsageError(f"no job {key}: see `curbwatch dispatch watch`")
         return job_row(row)
+
+
+def crew(person: str) -> Actor:
+    """Return who acts at a crew's terminal."""
+    return Actor(person, "crew")
+
+
+def _finish(conn: Connection, incident_id: uuid.UUID, actor: Actor, detail: dict[str, str]) -> None:
+    """Note that the crew has dealt with it: the case waits for its check, or is closed where nobody checks."""
+    row = conn.execute("select check_by from incident where incident_id = %s", (incident_id,)).fetchone()
+    if row is not None and row["check_by"] != "none":
+        record(conn, incident_id, actor, What.FINISHED, detail, to=State.CHECKING)
+        return
+    conn.execute("update incident set closed_at = now(), outcome = 'handled' where incident_id = %s", (incident_id,))
+    record(conn, incident_id, actor, What.FINISHED, detail)
+    record(conn, incident_id, actor, What.DONE, {"how": "unchecked"}, to=State.DONE)
 
 
 def _lock_incident(conn: Connection, key: uuid.UUID) -> None:

@@ -11,8 +11,14 @@ from schemas.incident import IncidentRow, Job
 Lang = Literal["zh", "en"]
 STATES = {
     "verify": ("待核实", "to verify"),
-    "confirmed": ("已核实", "confirmed"),
+    "grace": ("劝诫期内", "advised, may be put right"),
+    "filed": ("已立案", "filed"),
     "dispatched": ("已派遣", "dispatched"),
+    "handling": ("处置中", "being handled"),
+    "checking": ("待核查", "to be checked"),
+    "suspended": ("挂账", "suspended"),
+    "corrected": ("自行纠正", "put right by its party"),
+    "merged": ("已并案", "merged"),
     "done": ("已处置", "done"),
     "gone": ("已自行消失", "gone"),
     "void": ("已作废", "void"),

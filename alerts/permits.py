@@ -4,7 +4,8 @@ from datetime import datetime
 from zoneinfo import ZoneInfo
 
 from alerts.place import contains
-from schemas.city import City, LonLat, Permit
+from schemas.city import City, Permit
+from schemas.hours import LonLat
 
 
 def permit_for(

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from schemas.city import City, LonLat
+from schemas.city import City
+from schemas.hours import LonLat
 from schemas.incident import Box
 from schemas.place import Calibration, CameraView
 from schemas.units import M_PER_DEG

@@ -6,10 +6,13 @@ from datetime import datetime
 from typing import Any
 
 from alerts.store import Connection
+from schemas.record import OPEN, Actor, State, What
 
 NAMESPACE = uuid.UUID("3a4c8c70-5a0e-5d0e-9a53-6e2f0b7f6c11")  # fixed for ever: incident and job ids hang on it
-OPEN_STATES = ("verify", "confirmed", "dispatched")
+OPEN_STATES = tuple(sorted(OPEN))
 OUTBOX_CHANNEL = "curbwatch_outbox"
+DETECTOR = Actor("detector", "system")
+RELAY = Actor("relay", "system")
 
 
 def make_job(conn: Connection, incident_id: str, unit_id: str, *, urgent: bool) -> str:
@@ -29,12 +32,34 @@ def queue_again(conn: Connection, job_id: str) -> None:
     conn.execute("select pg_notify(%s, '')", (OUTBOX_CHANNEL,))
 
 
-def add_event(conn: Connection, incident_id: object, actor: str, what: str, detail: dict[str, Any]) -> None:
-    """Append a step to an incident's record."""
+def record(
+    conn: Connection, incident_id: object, actor: Actor, what: What, detail: dict[str, Any], *, to: State | None = None
+) -> int:
+    """Append a step to an incident's record, and move the incident to state ``to`` where given; the step's number.
+
+    The caller holds the incident's row lock, so that steps of one incident come one after the other.
+    """
+    row = conn.execute(
+        "update incident set chain_seq = chain_seq + 1, state = coalesce(%s, state) where incident_id = %s"
+        " returning chain_seq, state",
+        (to, incident_id),
+    ).fetchone()
+    if row is None:
+        raise RuntimeError(f"no incident {incident_id} to write a step of")
     conn.execute(
-        "insert into incident_event (incident_id, actor, what, detail) values (%s, %s, %s, %s::jsonb)",
-        (incident_id, actor, what, json.dumps(detail, ensure_ascii=False)),
+        "insert into incident_event (incident_id, seq, actor, role, what, state, detail)"
+        " values (%s, %s, %s, %s, %s, %s, %s::jsonb)",
+        (
+            incident_id,
+            row["chain_seq"],
+            actor.name,
+            actor.role,
+            what,
+            row["state"],
+            json.dumps(detail, ensure_ascii=False),
+        ),
     )
+    return int(row["chain_seq"])
 
 
 def close_gone(conn: Connection, incident_id: uuid.UUID, at: datetime, **detail: str) -> None:
@@ -42,12 +67,17 @@ def close_gone(conn: Connection, incident_id: uuid.UUID, at: datetime, **detail:
 
     The caller holds the incident's lock, and the job's if there is one.
     """
-    conn.execute("update incident set state = 'gone', closed_at = %s where incident_id = %s", (at, incident_id))
+    conn.execute("update incident set closed_at = %s, outcome = 'gone' where incident_id = %s", (at, incident_id))
+    withdraw(conn, incident_id)
+    record(conn, incident_id, DETECTOR, What.GONE, {"at": at.isoformat()} | detail, to=State.GONE)
+
+
+def withdraw(conn: Connection, incident_id: object) -> None:
+    """End the job of an incident where nobody has it; its entry in the queue leads to nothing."""
     conn.execute(
         "update job set state = 'withdrawn', ended_at = now() where incident_id = %s and state = 'queued'",
         (incident_id,),
     )
-    add_event(conn, incident_id, "detector", "gone", {"at": at.isoformat()} | detail)
 
 
 def hand_back(conn: Connection, incident_id: uuid.UUID, job_id: str) -> None:

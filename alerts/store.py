@@ -23,6 +23,7 @@ class AlertDatabase:
         self._url = url
         self._lock = threading.Lock()
         self._conn: Connection | None = None
+        self._leading: dict[int, Connection] = {}  # advisory locks, each with the connection that holds it
 
     @contextmanager
     def transaction(self) -> Iterator[Connection]:
@@ -43,6 +44,21 @@ class AlertDatabase:
                 raise SinkError(f"database refused: {_first_line(error)}; {remedy}", retryable=False) from error
             except psycopg.Error as error:
                 raise SinkError(f"database refused: {_first_line(error)}", retryable=False) from error
+
+    def leads(self, lock: int) -> bool:
+        """Whether we hold an advisory lock of the database, trying to get it; asked before each round.
+
+        The lock lives and dies with the connection: one that was lost meanwhile took it along.
+        """
+        with self.transaction() as conn:
+            if self._leading.get(lock) is conn:
+                return True
+            row = conn.execute("select pg_try_advisory_lock(%s) as held", (lock,)).fetchone()
+            if row is not None and row["held"]:
+                self._leading[lock] = conn
+                return True
+            self._leading.pop(lock, None)
+            return False
 
     def close(self) -> None:
         """Close the connection; a later transaction opens a new one."""

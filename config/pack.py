@@ -9,9 +9,10 @@ from config.faults import Faults, nearest
 from config.pack_check import check_rows, warnings_of
 from config.pack_read import FILES, PackRows, read_pack
 from config.pack_rows import WEEKDAYS, CameraRow, CityRow, ClassRow, HoursRow, PermitRow, VehicleRow, minutes_of
-from schemas.city import CaseClass, City, GridCell, Hours, Permit, Unit
+from schemas.city import CaseClass, City, GridCell, Permit, Unit
 from schemas.device import Crs
 from schemas.errors import ConfigError, Fault
+from schemas.hours import Hours
 from schemas.place import Calibration, CameraView, ImageZone
 
 SHIPPED = Path(__file__).parent / "packs"

@@ -20,6 +20,7 @@ from config.model import Config
 from config.pack import Pack, apply_modes, load_pack
 from config.quality import city_box
 from curbwatch.camera_health_keeper import CameraHealthKeeper
+from curbwatch.chores import Chore, ChoreThread
 from curbwatch.detector_choice import make_detector
 from curbwatch.devices import LiveRegistry, LiveViews
 from curbwatch.endpoints import Endpoints
@@ -189,6 +190,13 @@ def make_watch(site: Site, book: HealthBook) -> Watch:
 def make_keeper(site: Site, book: HealthBook, meter: Meter) -> HealthKeeper:
     """Return the thread that writes the book down, on a database connection of its own."""
     return HealthKeeper(site.endpoints.database_url, book, meter, every_s=site.config.intake.health_s)
+
+
+def make_chores(site: Site, meter: Meter) -> ChoreThread:
+    """Return the thread that does what is due now and then, on a database connection of its own."""
+    database = make_database(site)
+    chores: tuple[Chore, ...] = ()
+    return ChoreThread(chores, database, meter)
 
 
 class RelayThread:

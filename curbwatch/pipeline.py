@@ -50,6 +50,7 @@ class Pipeline:
         self._database = build.make_database(site)
         self._queue = build.make_queue(site)
         self._relay = build.RelayThread(site, self._queue, telemetry)
+        self._chores = build.make_chores(site, telemetry)
         self._registry = LiveRegistry(site.endpoints.database_url, self._views_changed)
         self._book = build.make_book(site, self._registry)
         self._keeper = build.make_keeper(site, self._book, telemetry)
@@ -95,6 +96,7 @@ class Pipeline:
         self._loop = asyncio.get_running_loop()
         self.health.start()
         self._relay.start()
+        self._chores.start()
         await asyncio.to_thread(self._registry.start)
         self._reckon()
         await asyncio.to_thread(self._keeper.start)
@@ -179,6 +181,7 @@ class Pipeline:
             ("camera health database", self._health_database.close),
             ("health", self._keeper.stop),
             ("relay", self._relay.stop),
+            ("chores", self._chores.stop),
             ("registry", self._registry.stop),
             ("database", self._database.close),
             ("queue", self._queue.close),
@@ -267,6 +270,7 @@ class Pipeline:
             "dead letter writer": self._letters.alive,
             "picture decoder": all(shard.alive for shard in self._shards),
             "relay": self._relay.alive,
+            "chores": self._chores.alive,
             "registry": self._registry.alive,
             "health keeper": self._keeper.alive,
             "feedback keeper": self._feedback.alive,

@@ -4,7 +4,10 @@ from dataclasses import dataclass, field
 from datetime import date
 from typing import Literal
 
-LonLat = tuple[float, float]  # degrees WGS-84, longitude first
+from schemas.hours import Hours, LonLat
+from schemas.rules import CityRules
+
+Check = Literal["none", "camera", "person"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +31,9 @@ class CaseClass:
         handle_h: working hours the unit has to deal with it.
         dwell_s: captured seconds before it is an alert; None: the detector's own.
         urgent: whether its jobs go on the urgent stream.
+        check: who checks that a crew's work is done (核查): nobody, the camera that saw it, or a person.
+        grace_h: hours by the clock in which its party may put it right before it becomes a case (自行纠正).
+        grave: penalising or voiding it wants a second person (法制审核).
     """
 
     code: str
@@ -40,6 +46,9 @@ class CaseClass:
     urgent: bool = False
     legacy_2013: str = ""
     legacy_cjt214: str = ""
+    check: Check = "none"
+    grace_h: float = 0.0
+    grave: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,18 +68,6 @@ class GridCell:
     name: str
     polygon: tuple[LonLat, ...]
     units: dict[str, str] = field(default_factory=dict)  # family -> unit_id; key "*" for all others
-
-
-@dataclass(frozen=True, slots=True)
-class Hours:
-    """Open from ``start_min`` to ``end_min`` (minutes after local midnight, end exclusive, 0..1440) on weekdays.
-
-    ``weekdays``: 0 Monday … 6 Sunday. Over midnight is written as two entries.
-    """
-
-    weekdays: frozenset[int]
-    start_min: int
-    end_min: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +93,8 @@ class City:
     """A loaded, checked city pack: everything the decision asks.
 
     ``default_class`` maps a family to the class code used when nothing says more (stall: 09006, waste: 06010).
-    ``version`` is a digest of the pack's files: the rule version stored with each incident.
+    ``version`` is a digest of the pack's files: the rule version stored with each incident. ``rules``: its calendar,
+    limits, people, duties and exceptions; empty where the pack has no such files.
     """
 
     name: str
@@ -107,3 +105,4 @@ class City:
     units: dict[str, Unit]
     cells: dict[str, GridCell]
     permits: tuple[Permit, ...]
+    rules: CityRules = field(default_factory=CityRules)

@@ -13,7 +13,8 @@ class Sighting:
     """One look at a thing that must not stand there. ``*_ns`` are captured times, ns since 1970 UTC.
 
     ``point`` is lon, lat in degrees WGS-84 where the camera is calibrated. ``direct``: dispatched without a person's
-    confirmation. ``rule_version`` names the city pack that decided.
+    confirmation. ``rule_version`` names the city pack that decided. ``check``: who checks a crew's work: ``none``,
+    ``camera`` or ``person``. ``grace_h``: hours its party has to put it right first. ``party`` answers for the place.
     """
 
     camera_id: str
@@ -32,6 +33,9 @@ class Sighting:
     direct: bool
     urgent: bool
     rule_version: str
+    check: str = "none"
+    grace_h: float = 0.0
+    party: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,9 +90,20 @@ class IncidentRow:
     sightings: int
     confidence: float
     before_sha256: str | None
-    opening_sha256: str
+    opening_sha256: str | None  # None: no camera saw it
     rule_version: str
     decided_by: str
+    version: int = 0  # steps in its record: an action may say which one it has seen
+    source: str = "camera"  # camera, complaint, vehicle or patrol: who told of it first
+    case_no: str = ""  # empty before it is filed
+    outcome: str = ""  # how it ended: handled, self_handled, gone, corrected, void, merged; empty while it is open
+    party: str = ""  # who answers for the place; empty: nobody known
+    check: str = "none"  # who checks a crew's work: none, camera or person
+    urgent: bool = False
+    reworks: int = 0
+    reopenings: int = 0
+    grace_until: datetime | None = None
+    after_sha256: str | None = None  # the picture in which it is gone
 
 
 @dataclass(frozen=True, slots=True)

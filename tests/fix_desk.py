@@ -18,7 +18,7 @@ select pg_terminate_backend(pid) from pg_stat_activity
 where datname = current_database() and pid <> pg_backend_pid() and backend_type = 'client backend';
 """
 EMPTY = """
-truncate site, evidence, incident, incident_event, sighting, job, outbox, device, device_health, zone;
+truncate site, evidence, incident, incident_event, sighting, job, outbox, device, device_health, zone, seal cascade;
 update relay_state set next_seq = 1, epoch = '', epoch_first_seq = 1;
 """
 

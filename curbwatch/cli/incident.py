@@ -3,7 +3,7 @@
 import json
 from dataclasses import asdict
 from datetime import UTC, datetime
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 from zoneinfo import ZoneInfo
 
 import typer
@@ -15,12 +15,12 @@ from curbwatch.cli.app import app
 from curbwatch.cli.dispatch import ConfigFile, Json, Language, Person, Teller
 from curbwatch.desk import Desk, open_desk, person_of
 from schemas.incident import EvidenceRecord, IncidentEvent, IncidentRow
+from schemas.record import State
 from schemas.units import utc
 
 incident_app = typer.Typer(no_args_is_help=True, help="Incidents: list, look at one, confirm one.")
 app.add_typer(incident_app, name="incident")
 
-State = Literal["verify", "confirmed", "dispatched", "done", "gone", "void"]
 IncidentId = Annotated[str, typer.Argument(metavar="ID", help="The incident's id.")]
 
 

@@ -9,8 +9,9 @@ from itertools import accumulate, pairwise
 
 from alerts.place import distance_m
 from curbwatch.simulate.sprite import Rng
-from schemas.city import GridCell, LonLat
+from schemas.city import GridCell
 from schemas.errors import UsageError
+from schemas.hours import LonLat
 from schemas.units import M_PER_DEG
 
 DIGITS = 6  # 0.1 m: corners that neighbouring cells share are one crossing

@@ -12,8 +12,8 @@ from curbwatch.simulate.drive import Drive, Moment
 from curbwatch.simulate.sprite import Rng
 from curbwatch.simulate.streets import Streets, lay_streets, moved, round_trip
 from ingest.crs import wgs84_to_gcj02
-from schemas.city import LonLat
 from schemas.errors import UsageError
+from schemas.hours import LonLat
 
 CRUISE_KMH = {"enforcement": 32.0, "sanitation": 16.0, "muck": 28.0}
 HALT_S = {"enforcement": (20.0, 90.0), "sanitation": (10.0, 40.0), "muck": (40.0, 120.0)}

@@ -10,9 +10,10 @@ from typing import Any
 import numpy as np
 
 from alerts.decide import FrameTimes
-from schemas.city import CaseClass, City, GridCell, Hours, Permit, Unit
+from schemas.city import CaseClass, City, GridCell, Permit, Unit
 from schemas.detections import CLASSES, Detections, Phase
 from schemas.frame import Frame
+from schemas.hours import Hours
 from schemas.incident import Departure, EvidenceRecord, Sighting
 from schemas.place import Calibration, CameraView, ImageZone
 from schemas.units import ns_of

@@ -98,7 +98,7 @@ def test_a_crew_on_its_way_keeps_its_job_and_finds_the_next_thing(
 ) -> None:
     second = say(incidents, later(DAY_S))
     assert (second.opened, second.incident_id) == (False, told.incident_id)
-    assert states(incidents, jobs, told) == ("dispatched", "taken")
+    assert states(incidents, jobs, told) == ("handling", "taken")
     assert jobs.reject(taken, "li", "why").state == "queued"
 
 
@@ -228,5 +228,5 @@ def test_whoever_ends_a_job_at_one_moment_they_agree_and_nobody_waits_for_ever(
 
         together(3, act)
         jobs.requeue_expired()
-        assert states(incidents, jobs, told) in {("gone", "withdrawn"), ("dispatched", "taken")}
+        assert states(incidents, jobs, told) in {("gone", "withdrawn"), ("handling", "taken")}
         assert jobs.find(job.job_id).holder in {"", "wang"}

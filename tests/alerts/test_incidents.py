@@ -218,10 +218,16 @@ def test_a_departure_leaves_a_crew_its_job_and_the_crew_closes(incidents: Incide
     jobs.take(job_id, "li")
     for _ in range(2):
         assert incidents.depart(departure()) is None
-    assert incidents.show(told.incident_id).state == "dispatched"
+    assert incidents.show(told.incident_id).state == "handling"
     jobs.done(job_id, "li")
     assert incidents.show(told.incident_id).state == "done"
-    assert [event.what for event in incidents.events(told.incident_id)] == ["opened", "taken", "left", "done"]
+    assert [event.what for event in incidents.events(told.incident_id)] == [
+        "opened",
+        "taken",
+        "left",
+        "finished",
+        "done",
+    ]
 
 
 def test_an_incident_stays_open_while_another_camera_still_sees_the_thing(incidents: IncidentStore) -> None:
@@ -265,7 +271,7 @@ def test_a_crew_and_a_departure_at_one_moment_agree(desk_url: str, incidents: In
 
         together(2, act)
         states = incidents.show(told.incident_id).state, jobs.find(job_id).state
-        assert states in {("gone", "withdrawn"), ("dispatched", "taken")}
+        assert states in {("gone", "withdrawn"), ("handling", "taken")}
 
 
 def test_a_person_confirms_once_and_the_job_goes_out(incidents: IncidentStore, jobs: JobStore) -> None:

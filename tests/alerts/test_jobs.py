@@ -167,8 +167,8 @@ def test_done_ends_job_and_incident_and_may_be_said_twice(
     assert (done.state, done.incident.state) == ("done", "done")
     assert done.incident.closed_at is not None
     assert jobs.done(job.job_id, "li", "swept") == done
-    assert incidents.events(job.incident.incident_id)[-1].detail == {"job": job.job_id, "note": "swept"}
-    assert len(steps(incidents, job)) == 3
+    assert incidents.events(job.incident.incident_id)[-2].detail == {"job": job.job_id, "note": "swept"}
+    assert [what for _, what in steps(incidents, job)] == ["opened", "taken", "finished", "done"]
     with pytest.raises(UsageError, match="not held by wang"):
         jobs.done(job.job_id, "wang")
     assert jobs.take(job.job_id, "wang") is None

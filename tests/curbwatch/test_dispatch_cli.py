@@ -105,7 +105,7 @@ def test_a_job_is_taken_shown_and_dealt_with(run: Run, jobs: JobStore, made: lis
     (told,) = events(out)
     assert (told["event"], told["job_id"], told["holder"], told["again"]) == ("taken", made[2], "李雷", False)
     assert (told["urgency"], told["unit_id"], told["unit_name"]) == ("urgent", "yj-san-1", "环卫一所")
-    assert told["incident"]["state"] == "dispatched"
+    assert told["incident"]["state"] == "handling"
     assert jobs.unshown("yj-san-1", "李雷", older_s=0) == []
     status, out, _ = run("dispatch", "done", made[2], "--as", "李雷", "--note", "已清运", "--json")
     assert (status, events(out)[0]["event"], events(out)[0]["incident"]["state"]) == (0, "done", "done")
