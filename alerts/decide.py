@@ -95,6 +95,10 @@ class Decider:
                 passed_over[found] += 1
         return Decisions(tuple(sightings), tuple(departures), passed_over)
 
+    def adopt(self, city: City) -> None:
+        """Decide by another city pack from now on; what was stored stays known. In the shard's own thread."""
+        self.city = city
+
     def stored(self, sighting: Sighting) -> None:
         """Note that a sighting was stored; what is due to be said again is forgotten."""
         self._stored_ns[sighting.camera_id, sighting.track_id] = sighting.captured_ns

@@ -1,7 +1,7 @@
 """Makes the parts of the pipeline out of a configuration: which object gets which, and nothing else."""
 
 import threading
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from time import monotonic
 
@@ -17,10 +17,11 @@ from alerts.jobs import JobStore
 from alerts.relay import Relay
 from alerts.store import AlertDatabase
 from config.model import Config
-from config.pack import Pack, apply_modes, load_pack
+from config.pack import Pack, load_pack
 from config.quality import city_box
 from curbwatch.camera_health_keeper import CameraHealthKeeper
 from curbwatch.chores import Chore, ChoreThread
+from curbwatch.city_book import CityBook
 from curbwatch.detector_choice import make_detector
 from curbwatch.devices import LiveRegistry, LiveViews
 from curbwatch.endpoints import Endpoints
@@ -51,12 +52,20 @@ RING_REACH = 2.0  # the evidence ring reaches back this many dwells: past the mo
 
 @dataclass(frozen=True, slots=True)
 class Site:
-    """What stands before anything runs: configuration, checked pack, addresses, the database brought up to date."""
+    """What stands before anything runs: configuration, checked pack, addresses, the database brought up to date.
+
+    ``pack`` is the one of the start; ``cities`` has the one that holds now, which a reload changes.
+    """
 
     config: Config
     pack: Pack
     endpoints: Endpoints
     edition: db.Edition
+    cities: CityBook = field(init=False, compare=False)
+
+    def __post_init__(self) -> None:
+        """Open the book of cities. Raises ConfigError for a direct class that the pack does not have."""
+        object.__setattr__(self, "cities", CityBook(self.pack, self.config.alerts.direct_classes))
 
     @property
     def scheme(self) -> TopicScheme:
@@ -94,7 +103,7 @@ def make_shards(
     """As many shards as the configuration says, each with a detector and memory of its own."""
     one_thread()
     config = site.config
-    city = apply_modes(site.pack.city, config.alerts.direct_classes)
+    city = site.cities.city()
     spacing_s = RING_REACH * config.vision.dwell_s / config.alerts.before_ring
     views = LiveViews(registry)
     knobs = config.intake

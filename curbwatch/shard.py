@@ -23,6 +23,7 @@ from curbwatch.snapshots import SnapshotFolder
 from detectors.base import Detector, restart
 from ingest.decode_process import DecoderProcess
 from ingest.delivery import Delivery, Outcome
+from schemas.city import City
 from schemas.crops import Piece
 from schemas.detections import Detections, Phase, SceneState
 from schemas.errors import FrameError, SetupError, SinkError
@@ -122,6 +123,10 @@ class Shard:
         self._maturing.discard(camera_id)
         for part in (self._health, tools.snapshots, tools.decider, tools.ring):
             part.forget(camera_id)
+
+    def adopt(self, city: City) -> None:
+        """Decide by another city pack from the next frame on."""
+        self._tools.decider.adopt(city)
 
     def take_orders(self, orders: Iterable[Feedback]) -> None:
         """Take over what people ordered: each is carried out after its camera's next frame, if the camera is ours."""
