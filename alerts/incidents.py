@@ -32,7 +32,7 @@ class IncidentStore:
 
         Saying the same sighting twice changes nothing. The evidence must be on disk already.
         """
-        with self._database.transaction() as conn:
+        with self._database.transaction("open") as conn:
             # Makers of sites of one place wait for each other: two cameras must not make two sites of one thing.
             for key in lock_keys(sighting, self._merge_m):
                 conn.execute("select pg_advisory_xact_lock(hashtextextended(%s, 1))", (key,))
@@ -65,7 +65,7 @@ class IncidentStore:
         changes nothing.
         """
         left_at = utc(departure.captured_ns)
-        with self._database.transaction() as conn:
+        with self._database.transaction("depart") as conn:
             # Not before it appeared: after a lost detector state, track numbers begin again.
             row = conn.execute(
                 "select incident_id from sighting where camera_id = %s and track_id = %s and ts between %s and %s"
@@ -87,7 +87,7 @@ class IncidentStore:
 
     def confirm(self, incident_id: str, person: str, *, urgent: bool = False) -> IncidentRow:
         """A person says that a waiting incident is real: its job goes out. Raises UsageError in any other state."""
-        with self._database.transaction() as conn:
+        with self._database.transaction("confirm") as conn:
             row = _view(conn, incident_id)
             # The condition, not the row read above, decides: another person may confirm at this moment.
             changed = conn.execute(

@@ -59,7 +59,7 @@ class JobStore:
         its holder's lease ran out after the object had left: the relay withdraws it.
         """
         key = id_of(job_id, "a job")
-        with self._database.transaction() as conn:
+        with self._database.transaction("take") as conn:
             _lock_incident(conn, key)
             held = conn.execute("select state, holder from job where job_id = %s for update", (key,)).fetchone()
             mine = held is not None and (held["state"], held["holder"]) == ("taken", person)
@@ -90,7 +90,7 @@ class JobStore:
 
     def shown(self, job_id: str, person: str) -> None:
         """Note that the holder saw the job, so that it is not sent again; nothing where it is not held by them."""
-        with self._database.transaction() as conn:
+        with self._database.transaction("shown") as conn:
             conn.execute(
                 "update job set shown_at = now() where job_id = %s and holder = %s and state = 'taken'",
                 (id_of(job_id, "a job"), person),
@@ -112,7 +112,7 @@ class JobStore:
         Raises UsageError where this person does not hold it.
         """
         key = id_of(job_id, "a job")
-        with self._database.transaction() as conn:
+        with self._database.transaction("done") as conn:
             _lock_incident(conn, key)
             before = self._job(conn, key)
             if (before.state, before.holder) == ("done", person):
@@ -130,7 +130,7 @@ class JobStore:
         if not reason.strip():
             raise UsageError("a rejected job needs a reason: --reason TEXT")
         key = id_of(job_id, "a job")
-        with self._database.transaction() as conn:
+        with self._database.transaction("reject") as conn:
             _lock_incident(conn, key)
             incident_id = self._release(conn, key, person, "queued")
             conn.execute("update job set holder = '', reason = %s where job_id = %s", (reason, key))
@@ -197,7 +197,7 @@ class JobStore:
 
     def requeue_expired(self) -> int:
         """Take back jobs whose lease ran out; how many. They are queued again, or withdrawn where nothing stands."""
-        with self._database.transaction() as conn:
+        with self._database.transaction("requeue") as conn:
             # Incidents before their jobs, as everywhere; one that is busy now is looked at in the next round.
             found = conn.execute(
                 "select i.incident_id from incident i join job j using (incident_id)"
@@ -223,7 +223,7 @@ class JobStore:
 
         Never a cursor over serial numbers: a transaction that commits late would be skipped for ever.
         """
-        with self._database.transaction() as conn:
+        with self._database.transaction("assign") as conn:
             # One at a time: a relay that lost its lock a moment ago must not give the same rows other places.
             conn.execute("select 1 from relay_state for update")
             rows = conn.execute(
@@ -256,7 +256,7 @@ class JobStore:
 
     def sent(self, relay_seq: int) -> None:
         """Note that a row is in its stream."""
-        with self._database.transaction() as conn:
+        with self._database.transaction("sent") as conn:
             conn.execute("update outbox set sent_at = now() where relay_seq = %s", (relay_seq,))
 
     def confirmed_seq(self, streams: Collection[str]) -> dict[str, int]:
@@ -289,7 +289,7 @@ class JobStore:
     def new_epoch(self) -> str:
         """Begin anew after the queue lost its memory: every unfinished job gets a fresh outbox row."""
         epoch = uuid.uuid4().hex
-        with self._database.transaction() as conn:
+        with self._database.transaction("epoch") as conn:
             conn.execute("update relay_state set epoch = %s, epoch_first_seq = next_seq", (epoch,))
             # What was on its way is superseded by the fresh rows.
             conn.execute("delete from outbox where sent_at is null")

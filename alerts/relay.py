@@ -6,6 +6,7 @@ from threading import Event
 
 import structlog
 
+from alerts import crash
 from alerts.dispatch import JobQueue, Sent
 from alerts.jobs import JobStore, OutboxRow
 from schemas.errors import SinkError
@@ -76,10 +77,12 @@ class Relay:
         rows = self._jobs.unsent()
         confirmed = self._jobs.confirmed_seq({row.stream for row in rows}) if rows else {}
         for row in rows:
+            crash.at("relay_before_xadd")
             told = self._queue.send(epoch, row.relay_seq, confirmed.get(row.stream, 0), row.stream, row.job_id)
             if told in (Sent.EPOCH, Sent.BEHIND):
                 self._begin_epoch(told.value)
                 break
+            crash.at("relay_after_xadd")
             self._jobs.sent(row.relay_seq)
             confirmed[row.stream] = row.relay_seq
             self._meter.add("jobs_queued")
@@ -105,7 +108,9 @@ class Relay:
 
     def _begin_epoch(self, why: str) -> str:
         epoch = self._jobs.new_epoch()
+        crash.at("epoch_before_flush")
         self._queue.begin_epoch(epoch)
+        crash.at("epoch_after_flush")
         self._meter.add("queue_epochs", reason=why)
         log.info("queue_epoch", why=why, effect="every unfinished job is queued again")
         return epoch

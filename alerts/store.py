@@ -10,6 +10,7 @@ import psycopg
 from psycopg.conninfo import make_conninfo
 from psycopg.rows import dict_row
 
+from alerts import crash
 from schemas.errors import SinkError, UsageError
 from schemas.links import DATABASE_LINK
 
@@ -26,8 +27,10 @@ class AlertDatabase:
         self._leading: dict[int, Connection] = {}  # advisory locks, each with the connection that holds it
 
     @contextmanager
-    def transaction(self) -> Iterator[Connection]:
+    def transaction(self, step: str = "") -> Iterator[Connection]:
         """Open a transaction that commits durably at its end and rolls back on any error.
+
+        ``step``: its name among the points at which tests end the process (``alerts/crash.py``).
 
         Raises SinkError: retryable where the server went away or two transactions met, not where the data is wrong.
         """
@@ -36,6 +39,8 @@ class AlertDatabase:
                 conn = self._connected()
                 with conn.transaction():
                     yield conn
+                    if step:
+                        crash.at(f"{step}_before_commit")
             except (psycopg.OperationalError, psycopg.InterfaceError) as error:
                 self._drop()
                 raise SinkError(f"database: {_first_line(error)}", retryable=True, wait_s=0.5) from error
@@ -44,6 +49,8 @@ class AlertDatabase:
                 raise SinkError(f"database refused: {_first_line(error)}; {remedy}", retryable=False) from error
             except psycopg.Error as error:
                 raise SinkError(f"database refused: {_first_line(error)}", retryable=False) from error
+        if step:
+            crash.at(f"{step}_after_commit")
 
     def leads(self, lock: int) -> bool:
         """Whether we hold an advisory lock of the database, trying to get it; asked before each round.

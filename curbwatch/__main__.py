@@ -1,8 +1,10 @@
 """Entry point: one typer application, errors end as one clean line and an exit code."""
 
+import os
 import sys
 from importlib import import_module
 
+from alerts import crash
 from curbwatch.cli.app import app
 from schemas.errors import CurbwatchError
 
@@ -39,6 +41,7 @@ def main() -> None:
     for name in VERBS:
         import_module(f"curbwatch.cli.{name}")
     try:
+        crash.arm(os.environ.get(crash.VARIABLE, ""))
         app()
     except CurbwatchError as error:
         sys.stderr.write(f"curbwatch: {error}\n")

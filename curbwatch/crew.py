@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import structlog
 
+from alerts import crash
 from alerts.dispatch import JobQueue
 from alerts.jobs import JobStore
 from schemas.errors import SinkError, UsageError
@@ -69,18 +70,21 @@ class Crew:
             if drawn is None:
                 return None
             stream, entry_id, job_id = drawn
+            crash.at("take_after_draw")
             try:
                 # A job that is already ours was drawn again after a flush of the queue: it is no new one.
                 job = self._jobs.take(job_id, self._person, again=False)
             except UsageError:
                 log.warning("entry_without_job", stream=stream, entry=entry_id)
                 job = None
+            crash.at("take_before_ack")
             try:
                 self._queue.settle(stream, entry_id)
             except SinkError as error:
                 log.warning("entry_not_settled", stream=stream, entry=entry_id, error=str(error))
                 if job is None:
                     raise _QueueAwayError(str(error), retryable=True) from error
+            crash.at("take_after_ack")
             if job is not None:
                 return job
 

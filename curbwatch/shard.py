@@ -9,6 +9,7 @@ import numpy as np
 import structlog
 from numpy.typing import NDArray
 
+from alerts import crash
 from alerts.before import BeforeRing
 from alerts.decide import Decider, FrameTimes
 from alerts.evidence import EvidenceFolder
@@ -289,6 +290,7 @@ class Shard:
             log.error("evidence_not_kept", camera=sighting.camera_id, error=str(error))  # noqa: TRY400
             tools.meter.add("evidence_failures")
             return None
+        crash.at("open_after_evidence")
         told = None
         try:
             told = self._store(claim)
