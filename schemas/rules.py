@@ -111,6 +111,20 @@ class ShopFront:
 
 
 @dataclass(frozen=True, slots=True)
+class ClassArea:
+    """Ground where a family has a class of its own: litter in a green belt is 06017, around a bin it is 06042.
+
+    A place is a ground polygon, or (camera_id, zone name) pairs; both may be given. Of several the first counts.
+    """
+
+    area_id: str
+    name: str
+    class_code: str
+    polygon: tuple[LonLat, ...] = ()
+    camera_zones: frozenset[tuple[str, str]] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
 class Campaign:
     """A special effort (专项整治) that ends by date: within it these classes count more.
 
@@ -159,6 +173,7 @@ class CityRules:
     responsibilities: tuple[Responsibility, ...] = ()
     fixtures: tuple[PlacedFixture, ...] = ()
     shop_fronts: tuple[ShopFront, ...] = ()
+    areas: tuple[ClassArea, ...] = ()
     campaigns: tuple[Campaign, ...] = ()
     duties: tuple[Duty, ...] = ()
     staff: Mapping[str, StaffMember] = field(default_factory=dict)
