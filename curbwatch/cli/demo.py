@@ -12,8 +12,8 @@ from curbwatch.cli.output import write_json
 from curbwatch.demo.hold import held
 from curbwatch.demo.pictures import write_pictures
 from curbwatch.demo.play import Demo, Played, now, to_stderr
-from curbwatch.demo.report import Findings, balanced, judge, missing, summary, truth_told
-from curbwatch.demo.setting import DWELL_S, Setting, make_setting
+from curbwatch.demo.report import Findings, balanced, judge, missing, permitted, summary, truth_told
+from curbwatch.demo.setting import DWELL_S, PERMIT, Setting, make_setting
 from curbwatch.parts import up
 from curbwatch.simulate.demo import demo_city
 from curbwatch.telemetry import configure_logs
@@ -45,6 +45,7 @@ def demo(
     result = summary(played.telemetry, played.incidents, played.jobs, played.latency_ms, str(pictures), played.sent)
     findings = judge(city.truth, played.incidents, seconds=played.seconds, dwell_s=DWELL_S)
     result["city"] = _city(findings)
+    result["permit"] = permitted(city.truth, played.telemetry, played.seconds)
     result["seconds"] = round(played.seconds, 1)
     result["first_job_s"] = None if played.first_job_s is None else round(played.first_job_s, 1)
     for line in _told(result, findings, played, setting):
@@ -83,6 +84,8 @@ def _told(result: dict[str, Any], findings: Findings, played: Played, setting: S
         "latency": "no job was queued"
         if latency["p50"] is None
         else f"frame published to queue: p50 {latency['p50']} ms, p99 {latency['p99']} ms",
+        "permit": f"{result['permit']['stood']} stall in plain sight under {PERMIT.name}:"
+        f" seen in {result['permit']['seen']} frames, no alert",
         "the truth": truth_told(findings, stood_s=2 * DWELL_S),
     }
     lines = [f"Demo of {played.seconds:.0f} s (dwell {DWELL_S:.0f} s; the default configuration waits 90 s)"]

@@ -20,6 +20,7 @@ from alerts.store import AlertDatabase
 from curbwatch.build import make_incidents
 from curbwatch.console.board import BoardState, render
 from curbwatch.demo.crews import Crews
+from curbwatch.demo.dispatcher import Dispatcher
 from curbwatch.demo.lines import board_state
 from curbwatch.demo.setting import Setting
 from curbwatch.device import Broker, Client
@@ -30,16 +31,19 @@ from curbwatch.simulate.painter import Painter
 from curbwatch.telemetry import Telemetry
 from schemas.errors import SinkError
 from schemas.incident import IncidentRow
+from schemas.record import State
 
 BOARD_PERIOD_S = 0.5
 LINE_PERIOD_S = 5.0  # where there is no terminal to draw on
 ARRIVE_S = 10.0  # that what was sent may take to the broker, and again from there
 
-# The city stamps each frame with the moment at which it is published.
+# The city stamps each frame with the moment at which it is published. What waited for a person has no latency of ours.
 LATENCY = """
-select extract(epoch from min(o.sent_at) - i.opened_at) * 1000, extract(epoch from min(o.sent_at))
+select case when first.state = 'dispatched' then extract(epoch from min(o.sent_at) - i.opened_at) * 1000 end,
+       extract(epoch from min(o.sent_at))
 from incident i join job j using (incident_id) join outbox o using (job_id)
-where o.sent_at is not null group by i.incident_id
+join incident_event first on first.incident_id = i.incident_id and first.seq = 1
+where o.sent_at is not null group by i.incident_id, first.state
 """
 
 
@@ -50,7 +54,7 @@ class Played:
     Attributes:
         sent: ``frames`` and ``positions`` that the city sent.
         jobs: number by state.
-        latency_ms: of each job that was sent to the queue.
+        latency_ms: of each job that was sent to the queue without waiting for a person.
         first_job_s: seconds from ready to the first of them; None where there was none.
     """
 
@@ -92,14 +96,14 @@ class Demo:
         try:
             asyncio.run(serve(self._setting.site, self._telemetry, self._meanwhile, leave=self._leave))
             with db.session(self._setting.site.endpoints.database_url) as conn:
-                sent = [(float(latency_ms), float(at)) for latency_ms, at in conn.execute(LATENCY)]
-            first_s = min((at for _, at in sent), default=None)
+                sent = conn.execute(LATENCY).fetchall()
+            first_s = min((float(at) for _, at in sent), default=None)
             return Played(
                 self._telemetry,
                 self._sent,
                 self._incidents.recent(1000),
                 self._jobs.counts(),
-                [latency_ms for latency_ms, _ in sent],
+                [float(latency_ms) for latency_ms, _ in sent if latency_ms is not None],
                 self._ended_s - self._started_s,
                 None if first_s is None else first_s - self._started_at,
             )
@@ -116,15 +120,18 @@ class Demo:
         ):
             await painter.warm()
             self._started_s, self._started_at = time.monotonic(), time.time()
-            crews = asyncio.create_task(Crews(self._setting.site).run(), name="crews")
+            people = [
+                asyncio.create_task(Crews(self._setting.site).run(), name="crews"),
+                asyncio.create_task(Dispatcher(self._setting.site).run(), name="dispatcher"),
+            ]
             board = asyncio.create_task(self._show(pipeline), name="board")
             try:
                 await self._play(client, painter)
             finally:
                 self._ended_s = self._ended_s or time.monotonic()
-                for task in (board, crews):
+                for task in (board, *people):
                     task.cancel()
-                await asyncio.gather(board, crews, return_exceptions=True)
+                await asyncio.gather(board, *people, return_exceptions=True)
 
     async def _play(self, client: Client, painter: Painter) -> None:
         """Let the city send, to its end or until cancelled; either way wait for what was sent to arrive."""
@@ -141,14 +148,17 @@ class Demo:
                 await asyncio.wait_for(self._arrived(), ARRIVE_S)
 
     async def _arrived(self) -> None:
-        """Wait until everything that was sent is counted and no job is on its way."""
+        """Wait until everything that was sent is counted, nothing waits for a person, and a crew has every job."""
         total = self._telemetry.total
         while True:
             ended = total("frames_processed") + total("frames_shed") + total("frames_rejected")
             if ended >= self._sent["frames"] and total("positions_received") >= self._sent["positions"]:
-                await asyncio.sleep(0.5)  # the relay's turn
-                return
-            await asyncio.sleep(0.1)
+                with contextlib.suppress(SinkError):
+                    waiting = await asyncio.to_thread(self._incidents.recent, 1, state=State.VERIFY)
+                    jobs = await asyncio.to_thread(self._jobs.counts)
+                    if not waiting and not jobs.get("queued"):
+                        return
+            await asyncio.sleep(0.2)
 
     async def _show(self, pipeline: Pipeline) -> None:
         """Draw the board on a terminal; elsewhere say a line now and then."""

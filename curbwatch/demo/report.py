@@ -111,6 +111,12 @@ def summary(
     }
 
 
+def permitted(truth: Truth, telemetry: Telemetry, seconds: float) -> dict[str, int]:
+    """How many stalls ``stood`` under a permit, and in how many frames one was ``seen`` and left alone."""
+    stood = sum(event.permitted and event.appear_s < seconds for event in truth.events)
+    return {"stood": stood, "seen": int(telemetry.total("tracks_passed_over", reason="permit"))}
+
+
 def balanced(result: Mapping[str, Any]) -> bool:
     """Whether everything that came in is accounted for."""
     frames, positions = result["frames"], result["positions"]

@@ -3,7 +3,7 @@
 import re
 import shutil
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import date, datetime
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -19,13 +19,28 @@ from curbwatch.build import Site, prepare
 from curbwatch.endpoints import private
 from curbwatch.parts import Servers
 from curbwatch.parts.paths import home, make_folder
+from schemas.city import Permit
 from schemas.errors import SetupError
+from schemas.hours import Hours
+from schemas.rules import HOLIDAY
 
 DATABASE = "curbwatch_demo"
 QUEUE_DB = 2  # a Redis database of its own
 RUNS_KEPT = 5  # folders of earlier runs whose pictures are kept
 RUN = re.compile(r"\d{8}-\d{6}-\d{3}")  # nothing else in this folder is ours to remove
 DWELL_S = 20.0
+VERIFIED = frozenset({"09006"})  # classes that the demo's dispatcher confirms; all others go out at once
+# At any hour of any day, so that a stall in plain sight is left alone whenever the demo runs.
+PERMIT = Permit(
+    permit_id="demo-fair",
+    name="演示疏导点 demo fair",
+    families=frozenset({"stall"}),
+    polygon=(),
+    camera_zones=frozenset({("yj-cam-08", "square")}),
+    hours=(Hours(frozenset(range(HOLIDAY + 1)), 0, 1440),),
+    valid_from=date.min,
+    valid_to=date.max,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,11 +61,13 @@ def make_setting(servers: Servers, now: datetime) -> Setting:
         database_url=db.fresh_database(endpoints.database_url, DATABASE),
         redis_url=urlsplit(endpoints.redis_url)._replace(path=f"/{QUEUE_DB}").geturl(),
     )
-    return Setting(prepare(demo_config(folder), endpoints), folder)
+    site = prepare(demo_config(folder), endpoints)
+    city = replace(site.pack.city, permits=(*site.pack.city.permits, PERMIT))
+    return Setting(replace(site, pack=replace(site.pack, city=city)), folder)
 
 
 def demo_config(folder: Path) -> Config:
-    """Return the configuration of the demo: a dwell of 20 s, every frame analysed, every class dispatched at once."""
+    """Return the configuration of the demo: a dwell of 20 s, every frame analysed, most classes dispatched at once."""
     site = SiteKnobs(site="demo")
     classes = load_pack(Path(site.pack)).city.classes.values()
     return Config(
@@ -60,7 +77,9 @@ def demo_config(folder: Path) -> Config:
         vision=VisionKnobs(dwell_s=DWELL_S, analyse_period_s=1.0),
         alerts=AlertKnobs(
             evidence_dir=str(folder / "evidence"),
-            direct_classes=tuple(case.code for case in classes if case.family in {"stall", "waste"}),
+            direct_classes=tuple(
+                case.code for case in classes if case.family in {"stall", "waste"} and case.code not in VERIFIED
+            ),
         ),
         http=HttpKnobs(port=0),
         log=LogKnobs(level="error"),

@@ -29,8 +29,8 @@ class Scene:
 
 # The background is learned by second 10 (five frames, 2 s apart); with a dwell of 20 s the first job comes in the 30s.
 SCRIPT = (
-    Scene(5, "stall", "cart", 11.0),
-    Scene(4, "waste", "heap", 12.0, 50.0),  # taken away: the incident closes
+    Scene(5, "stall", "cart", 11.0, 51.0),  # its vendor goes when the crew comes: the camera sees it and closes
+    Scene(4, "waste", "heap", 12.0, 52.0),  # the crew takes it away: likewise
     Scene(6, "waste", "boxes", 16.0),
     Scene(2, "stall", "table", 20.0),
     Scene(3, "waste", "bag", 26.0),
