@@ -90,3 +90,17 @@ def hand_back(conn: Connection, incident_id: uuid.UUID, job_id: str) -> None:
         close_gone(conn, incident_id, row["left_at"])
     else:
         queue_again(conn, job_id)
+
+
+def requeue(conn: Connection, job_id: str) -> None:
+    """Put a job back in the queue of its unit under its own id, also one that has ended: rework, or a reopened case.
+
+    Nobody holds it then; one that a crew holds stays theirs. The caller holds the incident's lock and writes the step.
+    """
+    again = conn.execute(
+        "update job set state = 'queued', holder = '', lease_until = null, taken_at = null, shown_at = null,"
+        " ended_at = null, reason = '', stuck = '', tried = '{}' where job_id = %s and state <> 'taken' returning 1",
+        (job_id,),
+    ).fetchone()
+    if again is not None:
+        queue_again(conn, job_id)
