@@ -1,12 +1,10 @@
 """The spine's PostgreSQL: connecting, migrations, editions of TimescaleDB, notices."""
 
-import hashlib
 import re
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from enum import Enum
-from importlib import resources
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -15,6 +13,7 @@ from psycopg import sql
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from config.faults import masked
+from curbwatch.migrations import move, move_community, refuse_community_data
 from ingest.watchdog import bounded
 from schemas.errors import SetupError, SinkError
 from schemas.links import DATABASE_LINK
@@ -26,11 +25,6 @@ MIGRATION_LOCK = 0x63757262
 REMEDY = "check address, user and password in database.url_file or database.url, or run `curbwatch parts up`"
 DROP_S = 10.0  # that the server's own workers may take to leave a database that is dropped
 ANSWER_S = 20.0  # longer than anything takes that is asked on a lasting connection
-HYPERTABLES = {
-    # Seven days: recordings reach back months, and a day's chunk of a small fleet holds too few rows to be worth one.
-    "position": "7 days",
-    "sighting": "7 days",
-}
 
 
 class Edition(Enum):
@@ -132,27 +126,26 @@ def edition(conn: Connection) -> Edition:
     return Edition.COMMUNITY if row is not None and row[0] == "timescale" else Edition.APACHE
 
 
-def migrate(url: str, *, target: int | None = None) -> Edition:
+def migrate(url: str, *, target: int | None = None, extension: bool = True, community: bool = True) -> Edition:
     """Bring the schema to ``target`` (default: the newest), forward or back, and return the edition.
 
     One runner at a time (advisory lock); each step is one transaction; an applied file that was changed is refused.
-    Raises SetupError naming the file, or where our role may not make tables; SinkError where the server went away.
+    A running pipeline goes on: a step that does not get its locks soon lets the others pass and tries again.
+    ``extension``: make TimescaleDB's where the server has it. ``community``: apply the set of that edition where it is
+    the one, and nothing of it where false. Raises SetupError naming the file, where the data is another edition's, or
+    where our role may not make tables; SinkError where the server went away or the tables were never free.
     """
     with session(url, autocommit=True) as conn:
         conn.execute("select pg_advisory_lock(%s)", (MIGRATION_LOCK,))
         try:
-            _extension(conn)
+            if extension:
+                _extension(conn)
             found = edition(conn)
-            _refuse_hidden_chunks(conn, found)
-            steps = _steps()
-            newest = max(steps, default=0) if target is None else target
-            applied = _applied(conn, steps)
-            for number in sorted(steps.keys() - applied):
-                if number <= newest:
-                    _apply(conn, number, steps[number], found)
-            for number in sorted(applied, reverse=True):
-                if number > newest:
-                    _undo(conn, number, steps[number])
+            if found is not Edition.COMMUNITY:
+                refuse_community_data(conn)
+            move(conn, target, hypertables=found is not Edition.NONE)
+            if found is Edition.COMMUNITY and target is None:
+                move_community(conn, wanted=community)
         finally:
             conn.execute("select pg_advisory_unlock(%s)", (MIGRATION_LOCK,))
     return found
@@ -219,77 +212,5 @@ def _extension(conn: Connection) -> None:
         conn.execute("create extension if not exists timescaledb")
 
 
-def _refuse_hidden_chunks(conn: Connection, found: Edition) -> None:
-    """An Apache build returns wrong rows, without a word, from chunks that a Community build compressed."""
-    if found is not Edition.APACHE:
-        return
-    row = conn.execute("select count(*) from timescaledb_information.chunks where is_compressed").fetchone()
-    if row is not None and row[0] > 0:
-        message = (
-            f"{row[0]} chunks are compressed, but this is the Apache edition, which would return wrong rows. "
-            "Start it with the Community edition, or decompress the chunks there first."
-        )
-        raise SetupError(message)
-
-
-def _steps() -> dict[int, tuple[str, str, str]]:
-    """Number -> name, forward SQL, backward SQL."""
-    folder = resources.files("schemas.sql")
-    steps: dict[int, tuple[str, str, str]] = {}
-    for file in folder.iterdir():
-        match = re.fullmatch(r"(\d{4})_(\w+)\.up\.sql", file.name)
-        if match:
-            back = folder / f"{match[1]}_{match[2]}.down.sql"
-            steps[int(match[1])] = (file.name, file.read_text("utf-8"), back.read_text("utf-8"))
-    return steps
-
-
-def _applied(conn: Connection, steps: dict[int, tuple[str, str, str]]) -> set[int]:
-    conn.execute(
-        "create table if not exists migration (number integer primary key, name text not null, sha256 text not null,"
-        " applied_at timestamptz not null default now())"
-    )
-    applied = set()
-    for number, name, digest in conn.execute("select number, name, sha256 from migration"):
-        if number not in steps:
-            raise SetupError(f"the database was migrated by a newer Curbwatch ({name}): start that one")
-        if digest != _digest(steps[number][1]):
-            raise SetupError(
-                f"schemas/sql/{name} was changed after it was applied: restore it and add a new file instead"
-            )
-        applied.add(number)
-    return applied
-
-
-def _apply(conn: Connection, number: int, step: tuple[str, str, str], found: Edition) -> None:
-    name, forward, _ = step
-    before = _tables(conn)
-    with conn.transaction():
-        conn.execute(forward)
-        if found is not Edition.NONE:
-            for table in HYPERTABLES.keys() & (_tables(conn) - before):
-                conn.execute(
-                    "select create_hypertable(%s::regclass, by_range('ts', %s::interval))", (table, HYPERTABLES[table])
-                )
-        conn.execute(
-            "insert into migration (number, name, sha256) values (%s, %s, %s)", (number, name, _digest(forward))
-        )
-
-
-def _undo(conn: Connection, number: int, step: tuple[str, str, str]) -> None:
-    with conn.transaction():
-        conn.execute(step[2])
-        conn.execute("delete from migration where number = %s", (number,))
-
-
-def _tables(conn: Connection) -> set[str]:
-    rows = conn.execute("select tablename from pg_tables where schemaname = current_schema()").fetchall()
-    return {row[0] for row in rows}
-
-
 def _said(error: psycopg.Error) -> str:
     return next(iter(str(error).strip().splitlines()), type(error).__name__)
-
-
-def _digest(text: str) -> str:
-    return hashlib.sha256(text.encode()).hexdigest()

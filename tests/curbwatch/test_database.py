@@ -10,6 +10,7 @@ import psycopg
 import pytest
 
 import curbwatch.database as db
+from curbwatch.migrations import HYPERTABLES
 from ingest.store import IntakeStore
 from schemas.errors import SetupError, SinkError, UsageError
 from tests.faultproxy import FaultProxy
@@ -68,10 +69,10 @@ def test_letters_of_several_devices_for_one_message_are_counted_when_they_become
     assert found == [("a", 6, "2026-05-03")]
 
 
-def test_positions_and_sightings_are_hypertables(database_url: str) -> None:
+def test_what_comes_by_time_lies_in_hypertables(database_url: str) -> None:
     with db.connect(database_url) as conn:
         rows = conn.execute("select hypertable_name from timescaledb_information.hypertables").fetchall()
-    assert {row[0] for row in rows} == set(db.HYPERTABLES)
+    assert {row[0] for row in rows} == set(HYPERTABLES)
 
 
 def test_ten_runners_at_once_migrate_once(empty_database_url: str) -> None:
