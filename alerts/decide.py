@@ -1,24 +1,31 @@
-"""Which standing objects are alerts: zone, permit, class and dwell decide. Pure."""
+"""Which standing objects are alerts: zone, place, permit, class and dwell decide. Pure."""
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
+from zoneinfo import ZoneInfo
 
 import numpy as np
 from numpy.typing import NDArray
 
+from alerts.classing import SHOP, Circumstances, class_code, width_m
+from alerts.exceptions import Effort, Spot, area_class, effort_for, fixture_at, front_at
 from alerts.patience import Patience
-from alerts.permits import permit_for
-from alerts.place import cell_of, ground_point, unit_of, zone_share
+from alerts.permits import market_at, permit_for
+from alerts.place import cell_of, ground_point, zone_share
+from alerts.responsible import UNROUTED, unit_for
 from config.alerts import AlertKnobs
 from schemas.city import CaseClass, City
 from schemas.detections import CLASSES, Detections, Phase
+from schemas.hours import LonLat
 from schemas.incident import Box, Departure, Sighting
 from schemas.place import CameraView, ImageZone
 from schemas.units import utc
 
 FAMILIES = ("stall", "waste")
+EXCUSES = frozenset({"permit", "fixture"})  # why a thing that could be an alert may stand
 WHOLE_PICTURE = ImageZone("picture", ())
+REMEMBERED_S = 3600.0  # captured s after its last sighting that a thing is known to have been an alert
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,11 +47,34 @@ class FrameTimes:
 
 @dataclass(frozen=True, slots=True)
 class Decisions:
-    """What a batch means: sightings to store, departures, and why other rows are none, by reason."""
+    """What a batch means: sightings to store, departures, and why other rows are none, by reason.
+
+    ``unrouted``: how many of the sightings no unit is responsible for.
+    """
 
     sightings: tuple[Sighting, ...] = ()
     departures: tuple[Departure, ...] = ()
     passed_over: Mapping[str, int] = field(default_factory=dict)
+    unrouted: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class _Thing:
+    """One standing row that is of a family, sure enough and in a zone; units as in ``Sighting``."""
+
+    view: CameraView
+    track_id: int
+    family: str
+    confidence: float
+    spot: Spot
+    captured_ns: int
+    appeared_ns: int
+    dwell_s: float
+
+
+def no_spill(point: LonLat, appeared_ns: int) -> bool:  # noqa: ARG001  # the shape of a witness
+    """No truck's track tells of a spill: what holds where nobody watches tracks."""
+    return False
 
 
 @dataclass(slots=True)
@@ -53,11 +83,16 @@ class Decider:
 
     A sighting counts as stored only when ``stored`` was called for it: after a failed write the next frame of the
     same camera says it again, so no alert is lost while its object stands.
+
+    ``adopt`` puts another city in the place of this one between two calls: what is remembered stays, and what stands
+    is decided by the new one from then on. ``spilled(point, appeared_ns)`` says whether a truck's track shows that it
+    spilled something there then.
     """
 
     city: City
     knobs: AlertKnobs
-    _stored_ns: dict[tuple[str, int], int] = field(default_factory=dict)
+    spilled: Callable[[LonLat, int], bool] = no_spill
+    _stored_ns: dict[str, dict[int, int]] = field(default_factory=dict)  # camera, then track
     _patience: Patience = field(init=False)
 
     def __post_init__(self) -> None:
@@ -74,48 +109,56 @@ class Decider:
             camera_id, captured_ns = frames.camera_ids[frame], int(frames.captured_ns[frame])
             track_id = int(detections.track_id[row])
             if detections.phase[row] == Phase.GONE:
-                self._stored_ns.pop((camera_id, track_id), None)
+                self._stored_ns.get(camera_id, {}).pop(track_id, None)
                 self._patience.forget(camera_id, track_id)
                 departures.append(Departure(camera_id, track_id, captured_ns, int(detections.appeared_ns[row])))
                 continue
-            stored_ns = self._stored_ns.get((camera_id, track_id))
+            stored_ns = self._stored_ns.get(camera_id, {}).get(track_id)
             if stored_ns is not None and captured_ns - stored_ns < self.knobs.refresh_s * 1e9:
                 continue
             view = views.get(camera_id, CameraView(camera_id))
-            native = (int(frames.native_px[frame, 0]), int(frames.native_px[frame, 1]))
             preset = frames.presets[frame] if frames.presets else ""
             if view.unbound(preset):
                 passed_over["preset"] += 1
                 continue
             view = replace(view, zones=view.zones_in(preset))
-            found = self._row(detections, int(row), view, captured_ns, native)
+            native = (int(frames.native_px[frame, 0]), int(frames.native_px[frame, 1]))
+            thing = self._thing(detections, int(row), view, captured_ns, native)
+            found = thing if isinstance(thing, str) else self._judge(thing)
             if isinstance(found, Sighting):
                 sightings.append(found)
             else:
-                passed_over[found] += 1
-        return Decisions(tuple(sightings), tuple(departures), passed_over)
+                passed_over[self._once_open(found, camera_id, track_id)] += 1
+        unrouted = sum(sighting.unit_id == UNROUTED for sighting in sightings)
+        return Decisions(tuple(sightings), tuple(departures), passed_over, unrouted)
 
     def adopt(self, city: City) -> None:
         """Decide by another city pack from now on; what was stored stays known. In the shard's own thread."""
         self.city = city
 
     def stored(self, sighting: Sighting) -> None:
-        """Note that a sighting was stored; what is due to be said again is forgotten."""
-        self._stored_ns[sighting.camera_id, sighting.track_id] = sighting.captured_ns
-        old_ns = sighting.captured_ns - self.knobs.refresh_s * 1e9
-        for key in [one for one, ns in self._stored_ns.items() if one[0] == sighting.camera_id and ns <= old_ns]:
-            del self._stored_ns[key]
+        """Note that a sighting was stored; what was not seen as an alert for an hour is forgotten."""
+        tracks = self._stored_ns.setdefault(sighting.camera_id, {})
+        tracks[sighting.track_id] = sighting.captured_ns
+        old_ns = sighting.captured_ns - max(self.knobs.refresh_s, REMEMBERED_S) * 1e9
+        for track_id in [one for one, ns in tracks.items() if ns <= old_ns]:
+            del tracks[track_id]
 
     def forget(self, camera_id: str) -> None:
         """Drop what is known of a camera. Unknown cameras are ignored."""
         self._patience.forget(camera_id)
-        for key in [one for one in self._stored_ns if one[0] == camera_id]:
-            del self._stored_ns[key]
+        self._stored_ns.pop(camera_id, None)
 
-    def _row(
+    def _once_open(self, reason: str, camera_id: str, track_id: int) -> str:
+        """The reason, told apart once where the thing was an alert until then: its incident stays for a person."""
+        if reason in EXCUSES and self._stored_ns.get(camera_id, {}).pop(track_id, None) is not None:
+            return f"{reason}_began"
+        return reason
+
+    def _thing(
         self, detections: Detections, row: int, view: CameraView, captured_ns: int, native_px: tuple[int, int]
-    ) -> Sighting | str:
-        """Return the sighting of one STANDING row, or the reason why it is none.
+    ) -> _Thing | str:
+        """What stands there, as one STANDING row has it, or the reason why it does not count.
 
         A heap beside a cart is both: what counts is that it is one of the two, and the likelier names it.
         """
@@ -134,37 +177,69 @@ class Decider:
         if zone is None:
             return "outside_zones"
         point = ground_point(view.calibration, box, native_px) if view.calibration else None
-        case = self._case(family, view)
-        if case.dwell_s is not None and dwell_s < case.dwell_s:
+        spot = Spot(point, view.camera_id, zone.name, box)
+        appeared_ns = int(detections.appeared_ns[row])
+        return _Thing(view, track_id, family, confidence, spot, captured_ns, appeared_ns, dwell_s)
+
+    def _judge(self, thing: _Thing) -> Sighting | str:
+        """The sighting of a thing, or the reason why it may stand where it stands."""
+        city, spot, when = self.city, thing.spot, utc(thing.captured_ns)
+        day = when.astimezone(ZoneInfo(city.timezone)).date()
+        cell_id = cell_of(city, thing.view, spot.point)
+        front = front_at(city, spot) if thing.family == "stall" else None
+        case = city.classes[class_code(city, thing.family, self._circumstances(thing, front is not None), self.knobs)]
+        effort = effort_for(city, case, cell_id, day)
+        if case.dwell_s is not None and thing.dwell_s < case.dwell_s * effort.dwell_factor:
             return "dwell"
-        if permit_for(self.city, family, utc(captured_ns), point, view.camera_id, zone.name) is not None:
+        if permit_for(city, thing.family, when, spot.point, spot.camera_id, spot.zone) is not None:
             return "permit"
-        cell_id = cell_of(self.city, view, point)
-        return Sighting(
-            camera_id=view.camera_id,
-            track_id=track_id,
-            family=family,
-            class_code=case.code,
-            zone=zone.name,
-            cell_id=cell_id,
-            unit_id=unit_of(self.city, view, cell_id, family),
-            point=point,
-            box_px=box,
-            captured_ns=captured_ns,
-            appeared_ns=int(detections.appeared_ns[row]),
-            dwell_s=dwell_s,
-            confidence=confidence,
-            direct=case.mode == "direct",
-            urgent=case.urgent,
-            rule_version=self.city.version,
-            check=case.check,
-            grace_h=case.grace_h,
+        if fixture_at(city, thing.family, day, spot, self.knobs.fixture_iou) is not None:
+            return "fixture"
+        unit_id = unit_for(city, case, cell_id, when, own_unit=thing.view.unit_id)
+        party = front.party if front is not None and case.code == SHOP else ""
+        return _sighting(city, thing, case, effort, (cell_id, unit_id, party))
+
+    def _circumstances(self, thing: _Thing, at_front: bool) -> Circumstances:
+        """What is known of a thing that tells classes of its family apart."""
+        spot, when = thing.spot, utc(thing.captured_ns)
+        stall = thing.family == "stall"
+        return Circumstances(
+            at_shop=stall and (at_front or thing.view.shop_front),
+            at_market=stall and market_at(self.city, "stall", when, spot.point, spot.camera_id, spot.zone) is not None,
+            area_code=area_class(self.city, thing.family, spot),
+            spilled=not stall and spot.point is not None and self.spilled(spot.point, thing.appeared_ns),
+            width_m=width_m(thing.view.calibration, spot.box),
+            stood_s=(thing.captured_ns - thing.appeared_ns) / 1e9,
         )
 
-    def _case(self, family: str, view: CameraView) -> CaseClass:
-        """Goods out of a fixed shop are 09005; the pack's default for the family otherwise."""
-        code = "09005" if family == "stall" and view.shop_front and "09005" in self.city.classes else ""
-        return self.city.classes[code or self.city.default_class[family]]
+
+def _sighting(city: City, thing: _Thing, case: CaseClass, effort: Effort, whose: tuple[str, str, str]) -> Sighting:
+    """Put together what is stored; ``whose``: cell, unit and party.
+
+    What nobody is responsible for is never direct: it waits for a person, who says whose it is.
+    """
+    cell_id, unit_id, party = whose
+    return Sighting(
+        camera_id=thing.view.camera_id,
+        track_id=thing.track_id,
+        family=thing.family,
+        class_code=case.code,
+        zone=thing.spot.zone,
+        cell_id=cell_id,
+        unit_id=unit_id,
+        point=thing.spot.point,
+        box_px=thing.spot.box,
+        captured_ns=thing.captured_ns,
+        appeared_ns=thing.appeared_ns,
+        dwell_s=thing.dwell_s,
+        confidence=thing.confidence,
+        direct=(case.mode == "direct" or effort.direct) and unit_id != UNROUTED,
+        urgent=case.urgent or effort.urgent,
+        rule_version=city.version,
+        check=case.check,
+        grace_h=case.grace_h,
+        party=party,
+    )
 
 
 def _zone(view: CameraView, family: str, box: Box, overlap: float) -> ImageZone | None:

@@ -5,7 +5,8 @@ from zoneinfo import ZoneInfo
 
 from alerts.place import contains
 from schemas.city import City, Permit
-from schemas.hours import LonLat
+from schemas.hours import Hours, LonLat
+from schemas.rules import WorkCalendar
 
 
 def permit_for(
@@ -13,14 +14,33 @@ def permit_for(
 ) -> Permit | None:
     """The first permit that allows ``family`` at this place and moment; None where none does.
 
-    ``when`` is aware; hours and dates count in the city's own time zone. A permit's hours end exclusive: what opens
-    at 11:00 still is an alert at 10:59, and what closes at 21:00 is one again at 21:00.
+    ``when`` is aware; hours and dates count in the city's own time zone, and a day counts as what its calendar says:
+    a make-up day as the weekday it stands for, a public holiday as a holiday, which a permit has to name. A permit's
+    hours end exclusive: what opens at 11:00 still is an alert at 10:59, and what closes at 21:00 is one again at 21:00.
     """
     local = when.astimezone(ZoneInfo(city.timezone))
     for permit in city.permits:
-        if family in permit.families and _here(permit, point, camera_id, zone) and _now(permit, local):
+        if family in permit.families and _open(permit, city, local) and _here(permit, point, camera_id, zone):
             return permit
     return None
+
+
+def market_at(
+    city: City, family: str, when: datetime, point: LonLat | None, camera_id: str, zone: str
+) -> Permit | None:
+    """The first permit for ``family`` whose place this is and whose dates hold, whatever the hour; None: no such."""
+    local = when.astimezone(ZoneInfo(city.timezone))
+    for permit in city.permits:
+        dated = permit.valid_from <= local.date() <= permit.valid_to
+        if family in permit.families and dated and _here(permit, point, camera_id, zone):
+            return permit
+    return None
+
+
+def within_hours(hours: tuple[Hours, ...], calendar: WorkCalendar, local: datetime) -> bool:
+    """Whether a local moment lies in weekly hours, on the day as the calendar counts it. No hours: never."""
+    kind, minute = calendar.day_kind(local.date()), local.hour * 60 + local.minute
+    return any(kind in span.weekdays and span.start_min <= minute < span.end_min for span in hours)
 
 
 def _here(permit: Permit, point: LonLat | None, camera_id: str, zone: str) -> bool:
@@ -29,10 +49,6 @@ def _here(permit: Permit, point: LonLat | None, camera_id: str, zone: str) -> bo
     return point is not None and contains(permit.polygon, point)
 
 
-def _now(permit: Permit, local: datetime) -> bool:
-    if not permit.valid_from <= local.date() <= permit.valid_to:
-        return False
-    minute = local.hour * 60 + local.minute
-    return any(
-        local.weekday() in hours.weekdays and hours.start_min <= minute < hours.end_min for hours in permit.hours
-    )
+def _open(permit: Permit, city: City, local: datetime) -> bool:
+    dated = permit.valid_from <= local.date() <= permit.valid_to
+    return dated and within_hours(permit.hours, city.rules.calendar, local)

@@ -261,6 +261,7 @@ class Shard:
         decisions = tools.decider.decide(detections, times, tools.views)
         for reason, count in decisions.passed_over.items():
             tools.meter.add("tracks_passed_over", count, reason=reason)
+        tools.meter.add("sightings_unrouted", decisions.unrouted)
         by_camera = {frame.camera_id: frame for frame in frames}
         opened = set()
         for sighting in decisions.sightings:

@@ -176,12 +176,12 @@ def test_things_that_ended_without_a_word_are_forgotten_and_so_are_cameras() -> 
     found = decider(refresh_s=60)
     (first,) = found.decide(standing(), times(), VIEWS).sightings
     for k in range(100):
-        found.stored(replace(first, track_id=k, captured_ns=MONDAY_1059 + k * S))
+        found.stored(replace(first, track_id=k, captured_ns=MONDAY_1059 + k * 60 * S))
     found.stored(replace(first, camera_id="other"))
-    assert len(found._stored_ns) <= 61
+    assert len(found._stored_ns["cam-1"]) == 60
     found.forget(first.camera_id)
     found.forget("nobody")
-    assert list(found._stored_ns) == [("other", first.track_id)]
+    assert found._stored_ns == {"other": {first.track_id: first.captured_ns}}
 
 
 def test_a_thing_that_was_not_stored_is_said_again_by_the_next_frame() -> None:

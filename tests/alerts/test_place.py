@@ -7,8 +7,7 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from alerts.place import cell_of, contains, distance_m, ground_point, inside, unit_of, zone_share
-from schemas.city import GridCell
+from alerts.place import cell_of, contains, distance_m, ground_point, inside, zone_share
 from schemas.place import Calibration
 from schemas.units import M_PER_DEG
 from tests.alerts.makers import CALIBRATION, CELL, SQUARE, city, view
@@ -108,13 +107,3 @@ def test_a_cell_is_found_by_the_ground_else_by_the_camera() -> None:
     assert cell_of(found, view(cell_id="512002001001009"), (104.6405, 30.1205)) == CELL
     assert cell_of(found, view(cell_id="512002001001009"), (104.7, 30.1205)) == "512002001001009"
     assert cell_of(found, view(), None) == CELL
-
-
-def test_the_unit_is_the_cameras_else_the_cells_else_the_packs_first() -> None:
-    found = city()
-    assert unit_of(found, view(unit_id="u-9"), CELL, "waste") == "u-9"
-    assert unit_of(found, view(), CELL, "waste") == "u-2"
-    assert unit_of(found, view(), CELL, "stall") == "u-1"
-    assert unit_of(found, view(), "", "waste") == "u-1"
-    bare = city(cells={CELL: GridCell(CELL, "A", SQUARE)}, units={})
-    assert unit_of(bare, view(), CELL, "waste") == ""
