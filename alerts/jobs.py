@@ -4,6 +4,7 @@ import uuid
 from collections.abc import Collection
 from dataclasses import dataclass
 
+from alerts.pick import Picker
 from alerts.rows import job_row
 from alerts.steps import RELAY, hand_back, record
 from alerts.store import AlertDatabase, Connection, id_of
@@ -13,13 +14,13 @@ from schemas.record import Actor, State, What
 
 RELAY_LOCK = 0x72656C61  # one relay at a time on this database
 JOB = (
-    "select j.job_id, j.unit_id as job_unit_id, j.urgency, j.state as job_state, j.holder, j.lease_until, i.*"
+    "select j.job_id, j.unit_id as job_unit_id, j.urgency as job_urgency, j.state as job_state, j.holder,"
+    " j.lease_until, j.vehicle_id, j.distance_m, j.why, j.stuck, i.*"
     " from job j join incident_view i using (incident_id)"
 )
-OF_UNIT = (
-    JOB + " where j.unit_id = %s and j.state in ('queued', 'taken')"
-    " order by j.urgency desc, j.created_at, j.job_id limit %s"
-)
+# Calls for help, then what is urgent, then what waits longest.
+FIRST = " order by i.family = 'sos' desc, j.urgency desc, j.created_at, j.job_id"
+OF_UNIT = JOB + " where j.unit_id = %s and j.state in ('queued', 'taken')" + FIRST + " limit %s"
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,12 +52,13 @@ class JobStore:
         """How long a job is owned without renewal, s."""
         return self._lease_s
 
-    def take(self, job_id: str, person: str, *, again: bool = True) -> Job | None:
+    def take(self, job_id: str, person: str, *, again: bool = True, unit_id: str = "") -> Job | None:
         """Make ``person`` the owner if nobody is (compare and set); None where somebody else was first.
 
-        A lease that ran out owns nothing, whether or not the relay has noticed. A job that the person holds already
-        is returned as it is, and None with ``again=False``. Also None where the job has ended or never was, and where
-        its holder's lease ran out after the object had left: the relay withdraws it.
+        ``unit_id``: only while it is this unit's; an entry of it may still lie in the stream of another. A lease that
+        ran out owns nothing, whether or not the relay has noticed. A job that the person holds already is returned as
+        it is, and None with ``again=False``. Also None where the job has ended or never was, and where its holder's
+        lease ran out after the object had left: the relay withdraws it.
         """
         key = id_of(job_id, "a job")
         with self._database.transaction("take") as conn:
@@ -65,11 +67,12 @@ class JobStore:
             mine = held is not None and (held["state"], held["holder"]) == ("taken", person)
             taken = conn.execute(
                 "update job set state = 'taken', holder = %(person)s, taken_at = now(), shown_at = null,"
-                " lease_until = now() + make_interval(secs => %(lease_s)s)"
-                " where job_id = %(key)s and (state = 'queued' or (state = 'taken' and lease_until < now() and exists"
+                " lease_until = now() + make_interval(secs => %(lease_s)s), stuck = '', stuck_deliveries = 0"
+                " where job_id = %(key)s and %(unit)s in ('', unit_id)"
+                " and (state = 'queued' or (state = 'taken' and lease_until < now() and exists"
                 " (select from incident i where i.incident_id = job.incident_id and i.left_at is null)))"
                 " returning incident_id",
-                {"key": key, "person": person, "lease_s": self._lease_s},
+                {"key": key, "person": person, "lease_s": self._lease_s, "unit": unit_id},
             ).fetchone()
             if taken is None:
                 return self._job(conn, key) if mine and again else None
@@ -101,7 +104,7 @@ class JobStore:
         with self._database.transaction() as conn:
             rows = conn.execute(
                 JOB + " where j.unit_id = %s and j.holder = %s and j.state = 'taken' and j.shown_at is null"
-                " and j.taken_at <= now() - make_interval(secs => %s) order by j.urgency desc, j.created_at",
+                " and j.taken_at <= now() - make_interval(secs => %s)" + FIRST,
                 (unit_id, person, older_s),
             ).fetchall()
         return [job_row(row) for row in rows]
@@ -156,14 +159,17 @@ class JobStore:
             rows = conn.execute(OF_UNIT, (unit_id, limit)).fetchall()
         return [job_row(row) for row in rows]
 
-    def stranded(self, unit_id: str, *, older_s: float) -> list[Job]:
-        """A unit's queued jobs that were made ``older_s`` ago or earlier, urgent first, then oldest first."""
+    def stranded(self, unit_id: str, *, older_s: float, sos: bool = False) -> list[Job]:
+        """A unit's queued jobs that were made ``older_s`` ago or earlier, urgent first, then oldest first.
+
+        ``sos``: only calls for help. One that no terminal gets past waits for a dispatcher instead.
+        """
         with self._database.transaction() as conn:
             rows = conn.execute(
                 JOB
                 + " where j.unit_id = %s and j.state = 'queued' and j.created_at <= now() - make_interval(secs => %s)"
-                " order by j.urgency desc, j.created_at, j.job_id limit 100",
-                (unit_id, older_s),
+                " and j.stuck = '' and (i.family = 'sos' or not %s)" + FIRST + " limit 100",
+                (unit_id, older_s, sos),
             ).fetchall()
         return [job_row(row) for row in rows]
 
@@ -218,21 +224,24 @@ class JobStore:
                 hand_back(conn, row["incident_id"], job_id)
         return len(rows)
 
-    def assign(self, limit: int = 100) -> int:
-        """Give waiting outbox rows their place and stream, in the order in which they were made; how many.
+    def assign(self, limit: int = 100, *, picker: Picker | None = None) -> int:
+        """Give waiting outbox rows their place and stream; how many. Calls for help first, then as they were made.
 
-        Never a cursor over serial numbers: a transaction that commits late would be skipped for ever.
+        With a ``picker`` each waiting job gets its unit now, by who is on duty and where. Never a cursor over serial
+        numbers: a transaction that commits late would be skipped for ever.
         """
         with self._database.transaction("assign") as conn:
             # One at a time: a relay that lost its lock a moment ago must not give the same rows other places.
             conn.execute("select 1 from relay_state for update")
             rows = conn.execute(
-                "select o.outbox_id, j.unit_id, j.urgency from outbox o join job j using (job_id)"
-                " where o.relay_seq is null order by o.outbox_id limit %s",
+                "select o.outbox_id, j.job_id, j.incident_id, j.unit_id, j.urgency from outbox o"
+                " join job j using (job_id) join incident i using (incident_id)"
+                " where o.relay_seq is null order by i.family = 'sos' desc, o.outbox_id limit %s",
                 (limit,),
             ).fetchall()
             if not rows:
                 return 0
+            chosen = {} if picker is None else picker.pick(conn, [row["incident_id"] for row in rows])
             state = conn.execute(
                 "update relay_state set next_seq = next_seq + %s returning next_seq", (len(rows),)
             ).fetchone()
@@ -240,7 +249,11 @@ class JobStore:
             for offset, row in enumerate(rows):
                 conn.execute(
                     "update outbox set relay_seq = %s, stream = %s where outbox_id = %s",
-                    (first + offset, stream_of(row["unit_id"], row["urgency"]), row["outbox_id"]),
+                    (
+                        first + offset,
+                        stream_of(chosen.get(str(row["job_id"]), row["unit_id"]), row["urgency"]),
+                        row["outbox_id"],
+                    ),
                 )
         return len(rows)
 
@@ -276,7 +289,7 @@ class JobStore:
             rows = conn.execute(
                 "select o.stream, min(o.relay_seq) as low, max(o.relay_seq) as high"
                 " from job j join outbox o using (job_id), relay_state r where j.state in ('queued', 'taken')"
-                " and o.sent_at is not null and o.relay_seq >= r.epoch_first_seq group by o.stream"
+                " and j.stuck = '' and o.sent_at is not null and o.relay_seq >= r.epoch_first_seq group by o.stream"
             ).fetchall()
         return {row["stream"]: Span(int(row["low"]), int(row["high"])) for row in rows}
 
@@ -295,7 +308,7 @@ class JobStore:
             conn.execute("delete from outbox where sent_at is null")
             conn.execute(
                 "insert into outbox (job_id)"
-                " select job_id from job where state in ('queued', 'taken') order by created_at"
+                " select job_id from job where state in ('queued', 'taken') and stuck = '' order by created_at"
             )
         return epoch
 

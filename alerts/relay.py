@@ -9,6 +9,7 @@ import structlog
 from alerts import crash
 from alerts.dispatch import JobQueue, Sent
 from alerts.jobs import JobStore, OutboxRow
+from alerts.pick import Picker
 from schemas.errors import SinkError
 from schemas.meter import Meter
 
@@ -19,6 +20,8 @@ TEND_S = 5.0  # between two looks whether the streams still hold what they must,
 
 class Relay:
     """Moves jobs from the outbox to the queue. ``on_sent(row)`` is called after each entry that is in its stream.
+
+    ``picker`` says which unit each job is for; without one it is the responsible one.
 
     Two that believe to be the relay for a moment do no harm: places are given under a row lock, and the queue knows
     an entry that it has.
@@ -31,12 +34,14 @@ class Relay:
         meter: Meter,
         on_sent: Callable[[OutboxRow], None] | None = None,
         *,
+        picker: Picker | None = None,
         monotonic_s: Callable[[], float] = time.monotonic,
     ) -> None:
         self._jobs = jobs
         self._queue = queue
         self._meter = meter
         self._on_sent = on_sent
+        self._picker = picker
         self._monotonic_s = monotonic_s
         self._tended_s: float | None = None
 
@@ -70,7 +75,7 @@ class Relay:
         elif not self._tended():
             epoch = self._begin_epoch(Sent.BEHIND.value)
         self._meter.add("leases_expired", self._jobs.requeue_expired())
-        self._jobs.assign()
+        self._jobs.assign(picker=self._picker)
         return self._send_all(epoch)
 
     def _send_all(self, epoch: str) -> int:

@@ -31,9 +31,13 @@ def job_row(row: dict[str, Any]) -> Job:
     return Job(
         job_id=str(row["job_id"]),
         unit_id=row["job_unit_id"],
-        urgency=row["urgency"],
+        urgency=row["job_urgency"],
         state=row["job_state"],
         holder=row["holder"],
         lease_until=row["lease_until"],
         incident=incident_row(row),
+        vehicle_id=row["vehicle_id"],
+        distance_m=row["distance_m"],
+        why=row["why"],
+        stuck=row["stuck"],
     )

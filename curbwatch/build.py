@@ -14,6 +14,7 @@ from alerts.evidence import EvidenceFolder
 from alerts.health_store import HealthStore
 from alerts.incidents import IncidentStore
 from alerts.jobs import JobStore
+from alerts.pick import Picker
 from alerts.relay import Relay
 from alerts.store import AlertDatabase
 from config.model import Config
@@ -215,7 +216,8 @@ class RelayThread:
         self._database = AlertDatabase(site.endpoints.database_url)
         self._ending = threading.Event()
         jobs = JobStore(self._database, lease_s=site.config.dispatch.lease_s)
-        relay = Relay(jobs, queue, meter)
+        picker = Picker(site.cities.city, site.config.dispatch.position_fresh_s)
+        relay = Relay(jobs, queue, meter, picker=picker)
         self._thread = threading.Thread(
             target=relay.run, args=(self._ending, site.config.dispatch.relay_poll_s), name="relay", daemon=True
         )

@@ -127,3 +127,7 @@ class Job:
     holder: str
     lease_until: datetime | None
     incident: IncidentRow
+    vehicle_id: str = ""  # the unit's nearest vehicle when it was chosen; empty: no position was known
+    distance_m: float | None = None  # from there to the place, straight
+    why: str = ""  # why this unit: a word of schemas.dispatch.Why; empty: not chosen yet
+    stuck: str = ""  # why terminals do not get it any more; empty: they do
