@@ -1,5 +1,6 @@
 """The desk on servers that may be killed: incidents come, a relay and crews' terminals work, and all is counted."""
 
+import logging
 import os
 import subprocess
 import sys
@@ -13,6 +14,7 @@ from pathlib import Path
 
 import pytest
 import redis
+import structlog
 
 import curbwatch.database as db
 from alerts import crash
@@ -104,6 +106,11 @@ class DeskCase:
         with redis.Redis.from_url(self.redis_url) as client:
             yield client
 
+    def flush(self) -> None:
+        """FLUSHALL."""
+        with self.client() as client:
+            client.flushall()
+
     def until_shown(self, job_ids: list[str], since_s: float | None = None) -> None:
         """Wait until terminals have shown these; how long that took since ``since_s`` (monotonic) is noted."""
         wanted = set(job_ids)
@@ -116,6 +123,31 @@ class DeskCase:
             row = conn.execute(query).fetchone()
         assert row is not None
         return int(row[0])
+
+    def epochs(self) -> int:
+        """How often the queue was filled anew: outbox rows of a job beyond its first come from nothing else here."""
+        return self.counts("select coalesce(max(n), 0) from (select count(*) as n from outbox group by job_id) as o")
+
+    def until_sent(self) -> None:
+        """Wait until the outbox is empty."""
+        waiting = "select count(*) from outbox where sent_at is null"
+        wait_until("the outbox to be empty", lambda: self.counts(waiting) == 0)
+
+    def log_bytes(self) -> int:
+        """Length of the queue's append-only file."""
+        return self._log.stat().st_size
+
+    def cut_log(self, bytes_left: int) -> int:
+        """Lose the end of the append-only file of a queue that does not run; how many bytes."""
+        lost = self.log_bytes() - bytes_left
+        os.truncate(self._log, bytes_left)
+        return lost
+
+    @property
+    def _log(self) -> Path:
+        """The file that grows: the highest number."""
+        files = (self.house.folder / "valkey" / "appendonlydir").glob("*.incr.aof")
+        return max(files, key=lambda file: int(file.name.split(".")[-3]))
 
     def holds(self, **more: object) -> None:
         """Assert that every alert was shown once and print the case's counts."""
@@ -156,6 +188,7 @@ def until_told(say: Callable[[], str]) -> str:
 @pytest.fixture
 def desk(house: House, tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[DeskCase]:
     """A migrated database and an empty queue on the house's servers; nothing runs."""
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
     house.repair()
     name = f"desk_{uuid.uuid4().hex[:12]}"
     url = db.fresh_database(house.servers.database_url, name)
@@ -165,6 +198,7 @@ def desk(house: House, tmp_path: Path, request: pytest.FixtureRequest) -> Iterat
         client.flushall()
     own = parts(url, redis_url)
     yield DeskCase(house, url, redis_url, tmp_path, request.node.name.removeprefix("test_"), own)
+    structlog.reset_defaults()
     own.close()
     house.repair()
     with suppress(SinkError), db.connect(house.servers.database_url, autocommit=True) as conn:

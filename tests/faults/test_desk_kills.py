@@ -59,8 +59,7 @@ def test_kill_9_of_the_relay(desk: DeskCase) -> None:
             point = RELAY_POINTS[number // 2 % len(RELAY_POINTS)] if number % 2 else ""
             passage = 1 if point.startswith("epoch") else 1 + number % 3
             if point.startswith("epoch"):
-                with desk.client() as client:
-                    client.flushdb()
+                desk.flush()
             relay = desk.process("relay_process", "relay.log", dies=f"{point}:{passage}" if point else "")
             made = desk.open(EACH)
             if not point:
