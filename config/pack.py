@@ -8,11 +8,11 @@ from typing import Literal
 from config.faults import Faults, nearest
 from config.pack_check import check_rows, warnings_of
 from config.pack_read import FILES, PackRows, read_pack
-from config.pack_rows import WEEKDAYS, CameraRow, CityRow, ClassRow, HoursRow, PermitRow, VehicleRow, minutes_of
+from config.pack_rows import CameraRow, CityRow, ClassRow, PermitRow, VehicleRow
+from config.pack_rules import hours_from, rules_of
 from schemas.city import CaseClass, City, GridCell, Permit, Unit
 from schemas.device import Crs
 from schemas.errors import ConfigError, Fault
-from schemas.hours import Hours
 from schemas.place import Calibration, CameraView, ImageZone
 
 SHIPPED = Path(__file__).parent / "packs"
@@ -149,6 +149,7 @@ def _city(rows: PackRows, city: CityRow) -> City:
             for _, row in rows.cells.rows
         },
         permits=tuple(_permit(row) for _, row in rows.permits.rows),
+        rules=rules_of(rows.rules),
     )
 
 
@@ -163,15 +164,10 @@ def _permit(row: PermitRow) -> Permit:
         families=frozenset(row.families),
         polygon=row.polygon,
         camera_zones=frozenset(row.camera_zones),
-        hours=tuple(_hours(hours) for hours in row.hours),
+        hours=tuple(hours_from(hours) for hours in row.hours),
         valid_from=row.valid_from,
         valid_to=row.valid_to,
     )
-
-
-def _hours(row: HoursRow) -> Hours:
-    days = frozenset(WEEKDAYS.index(day) for day in row.days)
-    return Hours(days, minutes_of(row.start), minutes_of(row.end))
 
 
 def _camera(row: CameraRow) -> PackCamera:

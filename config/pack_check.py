@@ -1,18 +1,25 @@
 """What the rows of a city pack say about one another: references, polygons, ids, hours. Pure."""
 
-from itertools import combinations
+from datetime import date, timedelta
+from itertools import combinations, product
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
 
 from shapely import Polygon, STRtree
 
 from config.faults import Faults, nearest
-from config.pack_hours import clock_gaps, gap_fault, order_fault
-from config.pack_read import PackRows, Table, repeated
-from config.pack_rows import CameraRow, CellRow, CityRow, PermitRow, minutes_of
+from config.pack_read import PackRows
+from config.pack_rows import WEEKDAYS, CameraRow, CellRow, CityRow, PermitRow
+from config.pack_rules import calendar_of
+from config.pack_rules_check import check_rules, check_span, check_zones, hours_faults
+from config.pack_tables import Table, repeated
 from config.polygon import ground_faults, image_faults
+from schemas.rules import WorkCalendar
+from schemas.units import M_PER_DEG, cos_deg
 
 FAMILIES = frozenset({"stall", "waste", "truck"})
 OVERLAP_SHARE = 0.02  # of the smaller cell: below it two surveys merely disagree about a kerb
+OVERLAP_M2 = 1.0  # of two permits: below it two drawings merely disagree about a kerb
+SHARED_DAYS = 400  # so many days that two permits share are looked at: every kind of day is among them
 
 
 def check_rows(rows: PackRows, faults: Faults) -> None:
@@ -24,12 +31,14 @@ def check_rows(rows: PackRows, faults: Faults) -> None:
     _check_cells(rows, faults)
     _check_devices(rows, faults)
     _check_permits(rows, zone, faults)
+    _check_overlaps(rows, faults)
+    check_rules(rows, zone, faults)
 
 
 def warnings_of(rows: PackRows, faults: Faults) -> None:
     """Note what is allowed but looks like a mistake. Only for rows without faults."""
     _warn_cells(rows.cells, faults)
-    _warn_permits(rows.permits, faults)
+    _warn_duties(rows, faults)
 
 
 def _check_city(city: CityRow, rows: PackRows, faults: Faults) -> ZoneInfo | None:
@@ -123,34 +132,15 @@ def _check_permits(rows: PackRows, zone: ZoneInfo | None, faults: Faults) -> Non
     file = rows.permits.file
     for where, identity in repeated(rows.permits.ids):
         faults.add(file, f"{where}.id", identity, "is there twice")
-    zones = {row.camera_id: {zone.name for zone in row.zones} for _, row in rows.cameras.rows}
     for where, permit in rows.permits.rows:
-        _check_place(where, permit, zones, rows, faults)
-        if permit.valid_from > permit.valid_to:
-            span = f"{permit.valid_from} to {permit.valid_to}"
-            faults.add(file, f"{where}.valid_from", span, "ends before it starts")
-        gaps = clock_gaps(zone, permit.valid_from, permit.valid_to) if zone else ()
-        for number, hours in enumerate(permit.hours, start=1):
-            message = order_fault(hours) or gap_fault(hours, gaps)
-            if message:
-                faults.add(file, f"{where}.hours[{number}]", f"{hours.start} to {hours.end}", message)
-
-
-def _check_place(where: str, permit: PermitRow, zones: dict[str, set[str]], rows: PackRows, faults: Faults) -> None:
-    file = rows.permits.file
-    if not permit.polygon and not permit.camera_zones:
-        faults.add(file, where, "", "has no place: give a polygon, camera_zones, or both")
-    if permit.polygon:
-        for message in ground_faults(permit.polygon):
+        if not permit.polygon and not permit.camera_zones:
+            faults.add(file, where, "", "has no place: give a polygon, camera_zones, or both")
+        for message in ground_faults(permit.polygon) if permit.polygon else ():
             faults.add(file, f"{where}.polygon", "", message)
-    for camera, name in permit.camera_zones:
-        key = f"{where}.camera_zones"
-        if camera not in rows.cameras.known:
-            message = "is not a camera of cameras.toml" + nearest(camera, rows.cameras.known)
-            faults.add(file, key, camera, message)
-        elif camera in zones and name not in zones[camera]:
-            message = f"is not a zone of {camera}" + nearest(name, zones[camera])
-            faults.add(file, key, name, message)
+        check_zones(where, permit.camera_zones, rows, file, faults)
+        check_span(where, permit, file, faults)
+        for number, value, message in hours_faults(permit.hours, permit, zone):
+            faults.add(file, f"{where}.hours[{number}]", value, message)
 
 
 def _warn_cells(table: Table[CellRow], faults: Faults) -> None:
@@ -162,19 +152,38 @@ def _warn_cells(table: Table[CellRow], faults: Faults) -> None:
             faults.add(table.file, where, "", f"overlaps cell {identity}: a place belongs to one cell")
 
 
-def _warn_permits(table: Table[PermitRow], faults: Faults) -> None:
+def _warn_duties(rows: PackRows, faults: Faults) -> None:
+    """A roster that leaves a crew out never sends it: it is looked for among those on duty."""
+    rostered = {row.unit for _, row in rows.rules.duties.rows}
+    for where, unit in rows.units.rows if rostered else ():
+        if unit.unit_id not in rostered:
+            faults.add(where, "unit_id", unit.unit_id, f"is never on duty in {rows.rules.duties.file}")
+
+
+def _check_overlaps(rows: PackRows, faults: Faults) -> None:
+    """Two permits of one family for one place and time: it would be chance which of them is told to people."""
+    table = rows.permits
     permits = [permit for _, permit in table.rows]
-    shapes = [Polygon(permit.polygon) for permit in permits]  # no corners: an empty shape, which touches nothing
-    pairs = {(one, two) for one, two in _touching(shapes) if shapes[one].intersection(shapes[two]).area > 0}
+    # A polygon that is wrong is told elsewhere; one without corners is an empty shape, which touches nothing.
+    shapes = [Polygon(permit.polygon if not ground_faults(permit.polygon) else ()) for permit in permits]
+    pairs = {(one, two) for one, two in _touching(shapes) if _area_m2(shapes[one], shapes[two]) > OVERLAP_M2}
     by_zone: dict[tuple[str, str], list[int]] = {}
     for number, permit in enumerate(permits):
         for place in permit.camera_zones:
             by_zone.setdefault(place, []).append(number)
     pairs |= {pair for numbers in by_zone.values() for pair in combinations(numbers, 2) if pair[0] != pair[1]}
+    calendar = calendar_of(rows.rules)
     for one, two in sorted(pairs):
-        if set(permits[one].families) & set(permits[two].families) and _same_time(permits[one], permits[two]):
-            message = f"overlaps permit {permits[two].permit_id} in place and time"
-            faults.add(table.file, table.rows[one][0], "", message)
+        shared = sorted(set(permits[one].families) & set(permits[two].families))
+        when = _same_time(permits[one], permits[two], calendar) if shared else ""
+        if when:
+            message = f"overlaps permit {permits[one].permit_id} for {', '.join(shared)} in place and time: {when}"
+            faults.add(table.file, table.rows[two][0], "", message)
+
+
+def _area_m2(one: Polygon, other: Polygon) -> float:
+    shared = one.intersection(other)
+    return 0.0 if shared.is_empty else float(shared.area * M_PER_DEG**2 * cos_deg(shared.centroid.y))
 
 
 def _touching(shapes: list[Polygon]) -> list[tuple[int, int]]:
@@ -185,12 +194,16 @@ def _touching(shapes: list[Polygon]) -> list[tuple[int, int]]:
     return sorted((one, two) for one, two in pairs if one < two)
 
 
-def _same_time(one: PermitRow, other: PermitRow) -> bool:
-    dates = one.valid_from <= other.valid_to and other.valid_from <= one.valid_to
-    return dates and any(
-        set(a.days) & set(b.days)
-        and minutes_of(a.start) < minutes_of(b.end)
-        and minutes_of(b.start) < minutes_of(a.end)
-        for a in one.hours
-        for b in other.hours
-    )
+def _same_time(one: PermitRow, other: PermitRow, calendar: WorkCalendar) -> str:
+    """The first day and hours at which both permits hold; empty: there are none."""
+    first, last = max(one.valid_from, other.valid_from), min(one.valid_to, other.valid_to)
+    kinds: dict[int, date] = {}
+    for offset in range(min((last - first).days + 1, SHARED_DAYS)):
+        day = first + timedelta(days=offset)
+        kinds.setdefault(calendar.day_kind(day), day)
+    for kind, day in kinds.items():
+        for a, b in product(one.hours, other.hours):
+            start, end = max(a.start, b.start), min(a.end, b.end)
+            if WEEKDAYS[kind] in a.days and WEEKDAYS[kind] in b.days and start < end:  # HH:MM, so text sorts as time
+                return f"{day} {start} to {end}"
+    return ""

@@ -5,6 +5,7 @@ from functools import lru_cache
 from zoneinfo import ZoneInfo
 
 from config.pack_rows import WEEKDAYS, HoursRow, minutes_of
+from schemas.rules import HOLIDAY
 
 HORIZON_DAYS = 800  # how far ahead of valid_from clock changes are looked for: two of each kind
 
@@ -41,7 +42,7 @@ def gap_fault(hours: HoursRow, gaps: tuple[tuple[date, int, int], ...]) -> str:
     """Say which end of the hours falls into a gap; empty: none does."""
     days = {WEEKDAYS.index(day) for day in hours.days}
     for day, start, end in gaps:
-        if day.weekday() in days:
+        if day.weekday() in days or HOLIDAY in days:  # a public holiday may fall on any weekday
             for text in (hours.start, hours.end):
                 if start < minutes_of(text) < end or (text == hours.start and start == minutes_of(text)):
                     return f"{text} does not exist on {day}, when the clocks go forward: choose a time outside the gap"

@@ -5,6 +5,8 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
+from schemas.city import Check
+
 WEEK_S = 604_800.0
 
 Text = Annotated[str, Field(min_length=1, max_length=200)]
@@ -19,7 +21,9 @@ Alias = Annotated[str, Field(pattern=r"^[a-z0-9_]{1,32}:[^\x00-\x1f\x7f|]{1,200}
 Period = Annotated[float, Field(gt=0, le=WEEK_S, allow_inf_nan=False)]
 MaxBytes = Annotated[int, Field(ge=100, le=100_000_000)]
 
-WEEKDAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
+Weekday = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
+DayKind = Literal[Weekday, "holiday"]
+WEEKDAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun", "holiday")  # by their number in Hours.weekdays
 
 
 class Row(BaseModel):
@@ -51,6 +55,9 @@ class ClassRow(Row):
     urgent: bool = False
     legacy_2013: str = Field(default="", pattern=r"^([0-9]{2}-[0-9]{2})?$")
     legacy_cjt214: str = Field(default="", pattern=r"^([0-9]{2}-[0-9]{2})?$")
+    check: Check = "none"
+    grace_h: float = Field(default=0.0, ge=0, le=168, allow_inf_nan=False)
+    grave: bool = False
 
     @field_validator("code")
     @classmethod
@@ -89,9 +96,9 @@ class CellRow(Row):
 
 
 class HoursRow(Row):
-    """One ``[[permit.hours]]`` table."""
+    """One ``[[permit.hours]]`` table, and that of a calendar and of a duty. ``holiday``: public holidays."""
 
-    days: tuple[Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"], ...] = Field(min_length=1)
+    days: tuple[DayKind, ...] = Field(min_length=1)
     start: str = Field(alias="from")
     end: str = Field(alias="to")
 
@@ -174,6 +181,13 @@ class VehicleRow(Row):
     def _apart(cls, cell: object) -> object:
         """A cell of a CSV file holds several, divided by ``|``: ids of other forms hold spaces and semicolons."""
         return tuple(part.strip() for part in cell.split("|") if part.strip()) if isinstance(cell, str) else cell
+
+
+def clock_text(cell: object) -> object:
+    """A clock time as written; raises ValueError for a text that is none."""
+    if isinstance(cell, str) and cell:
+        minutes_of(cell)
+    return cell
 
 
 def minutes_of(text: str) -> int:

@@ -260,16 +260,13 @@ def test_an_hour_left_out_on_another_weekday_is_no_fault(folder: PackFolder) -> 
     folder.load()
 
 
-def test_overlapping_permits_and_cells_are_warnings(folder: PackFolder) -> None:
-    permits = (folder.path / "permits.toml").read_text(encoding="utf-8")
-    (folder.path / "permits.toml").write_text(permits + permits.replace("p-1", "p-2"), encoding="utf-8")
+def test_overlapping_cells_are_a_warning(folder: PackFolder) -> None:
     cell = (folder.path / "cells.geojson").read_text(encoding="utf-8")
     feature = cell.partition('"features": [')[2].rpartition("\n]}")[0]
     second = feature.replace("512002001001001", "512002001001002").replace("104.641", "104.6405")
     (folder.path / "cells.geojson").write_text(cell.replace(feature, feature + "," + second), encoding="utf-8")
     assert [str(warning) for warning in folder.load().warnings] == [
         "cells.geojson: cell[512002001001001]: overlaps cell 512002001001002: a place belongs to one cell",
-        "permits.toml: permit[p-1]: overlaps permit p-2 in place and time",
     ]
 
 
@@ -296,12 +293,3 @@ def test_a_damaged_pack_loads_or_is_refused(folder: PackFolder, name: str, data:
         assert error.faults  # noqa: PT017 - most examples are refused, none may end otherwise
     finally:
         (folder.path / name).write_bytes(original)
-
-
-def test_permits_that_share_a_zone_overlap_and_those_at_other_times_do_not(folder: PackFolder) -> None:
-    folder.edit("permits.toml", GROUND, "[]")
-    permits = (folder.path / "permits.toml").read_text(encoding="utf-8")
-    other_days = permits.replace("p-1", "p-3").replace('"mon", "sun"', '"tue"')
-    text = permits + permits.replace("p-1", "p-2") + other_days + permits.replace("p-1", "p-4").replace("2026", "2027")
-    (folder.path / "permits.toml").write_text(text, encoding="utf-8")
-    assert [warning.message for warning in folder.load().warnings] == ["overlaps permit p-2 in place and time"]

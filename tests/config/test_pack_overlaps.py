@@ -1,0 +1,109 @@
+"""Two permits for one place and time are refused; beside, before, after and for other things they are not."""
+
+from datetime import date, timedelta
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from tests.config.small_pack import SMALL, PackFolder
+
+GROUND = "[[104.64, 30.12], [104.6405, 30.12], [104.6405, 30.1205]]"
+ZONES = '[["cam-1", "left"]]'
+FIRST = SMALL["permits.toml"]
+SECOND = FIRST.replace("p-1", "p-2")
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> PackFolder:
+    return PackFolder(tmp_path)
+
+
+def second(folder: PackFolder, *edits: tuple[str, str]) -> None:
+    text = SECOND
+    for old, new in edits:
+        assert old in text
+        text = text.replace(old, new)
+    (folder.path / "permits.toml").write_text(FIRST + text, encoding="utf-8")
+
+
+def test_overlapping_permits_are_refused_with_a_day_at_which_they_do(folder: PackFolder) -> None:
+    second(folder, (ZONES, "[]"))
+    assert folder.faults() == [
+        "permits.toml: permit[p-2]: overlaps permit p-1 for stall in place and time: 2026-01-04 01:00 to 08:30"
+    ]
+    second(folder, (GROUND, "[]"))  # the same zone of a camera
+    assert folder.faults() == [
+        "permits.toml: permit[p-2]: overlaps permit p-1 for stall in place and time: 2026-01-04 01:00 to 08:30"
+    ]
+
+
+@pytest.mark.parametrize(
+    "edits",
+    [
+        (('families = ["stall"]', 'families = ["waste"]'),),
+        (('"mon", "sun"', '"tue"'),),
+        (('"mon", "sun"', '"holiday"'),),
+        (('from = "01:00"', 'from = "08:30"'), ('to = "08:30"', 'to = "09:00"')),
+        (("valid_from = 2026-01-01", "valid_from = 2027-01-01"), ("valid_to = 2026-12-31", "valid_to = 2027-12-31")),
+        # Dates that share a Tuesday alone, where the first permit holds on Mondays and Sundays.
+        (("valid_from = 2026-01-01", "valid_from = 2026-01-06"), ("valid_to = 2026-12-31", "valid_to = 2026-01-10")),
+        # Neighbours that share an edge.
+        ((GROUND, "[[104.64, 30.12], [104.6405, 30.1205], [104.64, 30.1205]]"), (ZONES, "[]")),
+        ((GROUND, "[]"), (ZONES, '[["cam-2", "whole"]]')),
+    ],
+)
+def test_permits_that_never_hold_together_are_no_fault(folder: PackFolder, edits: tuple[tuple[str, str], ...]) -> None:
+    with (folder.path / "cameras.toml").open("a") as handle:
+        handle.write('[[camera.zone]]\nname = "whole"\npolygon = [[0, 0], [9, 0], [9, 9]]\n')
+    second(folder, *edits)
+    folder.load()
+
+
+def test_a_holiday_is_no_monday_and_a_make_up_day_is_one(folder: PackFolder) -> None:
+    """2026-02-16 is a Monday and a holiday, Saturday 2026-02-28 is worked like a Monday."""
+    second(folder, ('"mon", "sun"', '"mon"'), ("2026-01-01", "2026-02-16"), ("2026-12-31", "2026-02-16"))
+    assert "overlaps permit p-1" in folder.faults()[0]
+    rest = '[[hours]]\ndays = ["mon"]\nfrom = "09:00"\nto = "17:00"\n'
+    holiday = '[[holiday]]\ndate = 2026-02-16\nname = "春节"\n'
+    (folder.path / "calendar.toml").write_text(rest + holiday, encoding="utf-8")
+    folder.load()
+    second(folder, ('"mon", "sun"', '"mon"'), ("2026-01-01", "2026-02-28"), ("2026-12-31", "2026-02-28"))
+    folder.load()
+    makeup = '[[makeup]]\ndate = 2026-02-28\nstands_for = "mon"\n'
+    (folder.path / "calendar.toml").write_text(rest + holiday + makeup, encoding="utf-8")
+    assert "2026-02-28 01:00 to 08:30" in folder.faults()[0]
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=40)
+@given(
+    day=st.dates(date(2026, 1, 1), date(2026, 12, 31)),
+    days=st.integers(0, 20),
+    start=st.integers(0, 22),
+    weekday=st.sampled_from(["mon", "tue", "sun"]),
+)
+def test_a_fault_is_told_when_and_only_when_a_minute_is_permitted_twice(
+    folder: PackFolder, day: date, days: int, start: int, weekday: str
+) -> None:
+    end = day + timedelta(days=days)
+    second(
+        folder,
+        ('"mon", "sun"', f'"{weekday}"'),
+        ('from = "01:00"', f'from = "{start:02d}:00"'),
+        ('to = "08:30"', f'to = "{start + 1:02d}:00"'),
+        ("2026-01-01", str(day)),
+        ("2026-12-31", str(end)),
+    )
+    together = [
+        moment
+        for offset in range(days + 1)
+        if (moment := day + timedelta(days=offset)).year == 2026
+        and moment.weekday() in {0, 6}
+        and moment.strftime("%a").lower() == weekday
+        and 1 <= start < 8.5
+    ]
+    if together:
+        assert f"{together[0]} {start:02d}:00" in folder.faults()[0]
+    else:
+        folder.load()
