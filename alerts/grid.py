@@ -26,7 +26,7 @@ Ints = NDArray[np.int64]
 
 @dataclass(frozen=True, slots=True)
 class _Edges:
-    """Edges that can be crossed, each from its lower to its upper end, in order of their cells.
+    """Edges, each from its lower to its upper end, in order of their cells.
 
     ``first`` has one entry more than there are cells: cell c has the edges first[c] … first[c + 1] - 1.
     """
@@ -59,9 +59,11 @@ class CellGrid:
         self.cell_ids = tuple(sorted(polygons))
         rings = [np.asarray(polygons[cell_id], np.float64).reshape(-1, 2) for cell_id in self.cell_ids]
         rings = [ring if len(ring) >= 3 else ring[:0] for ring in rings]  # fewer corners contain nothing
-        self._edges = _edges_of(rings)
+        self._edges = _edges_of(rings, level=False)  # a level edge is crossed by no point's ray, but ends a cell
         self._frame = _frame_of(rings)
-        self._answers, self._first, self._cells = _buckets(rings, self._edges, self._frame)
+        touched = _touched(_edges_of(rings, level=True), self._frame)
+        reached = _reached(rings, self._edges, self._frame, touched)
+        self._answers, self._first, self._cells = _buckets(len(rings), touched, reached, self._frame)
 
     def __len__(self) -> int:
         """Number of cells."""
@@ -130,8 +132,8 @@ def grid_of(city: City) -> CellGrid:
     return grid
 
 
-def _edges_of(rings: Sequence[Floats]) -> _Edges:
-    """Every edge that is not level: a level one is crossed by no point's ray."""
+def _edges_of(rings: Sequence[Floats], *, level: bool) -> _Edges:
+    """Every edge; ``level``: those of one latitude too."""
     sizes = np.array([len(ring) for ring in rings], np.int64)
     if not sizes.sum():
         none = np.zeros(0)
@@ -140,7 +142,7 @@ def _edges_of(rings: Sequence[Floats]) -> _Edges:
     ends = np.concatenate([np.roll(ring, -1, axis=0) for ring in rings])
     turned = ~(starts[:, 1] < ends[:, 1])
     low, high = np.where(turned[:, None], ends, starts), np.where(turned[:, None], starts, ends)
-    kept = low[:, 1] != high[:, 1]
+    kept = (low[:, 1] != high[:, 1]) | level
     cell = np.repeat(np.arange(len(rings)), sizes)[kept]
     low, high = low[kept], high[kept]
     first = np.searchsorted(cell, np.arange(len(rings) + 1))
@@ -159,7 +161,8 @@ def _holds(edges: _Edges, cell: NDArray[np.int64], x: Floats, y: Floats) -> NDAr
     while len(rest):
         y0 = edges.y0[edge]
         crosses = (y0 > y) != (edges.y1[edge] > y)
-        within[rest] ^= crosses & (x < edges.dx[edge] * (y - y0) / edges.dy[edge] + edges.x0[edge])
+        with np.errstate(over="ignore"):  # an edge that is all but level, and a point that does not cross it
+            within[rest] ^= crosses & (x < edges.dx[edge] * (y - y0) / edges.dy[edge] + edges.x0[edge])
         edge, left = edge + 1, left - 1
         on = left > 0
         if not on.all():
@@ -185,27 +188,19 @@ def _frame_of(rings: Sequence[Floats]) -> _Frame:
     )
 
 
-def _buckets(
-    rings: Sequence[Floats], edges: _Edges, frame: _Frame
-) -> tuple[NDArray[np.int32], Ints, NDArray[np.int64]]:
+def _buckets(cells: int, touched: Ints, reached: Ints, frame: _Frame) -> tuple[NDArray[np.int32], Ints, Ints]:
     """What each bucket answers: a cell, nothing (-1), or -2 - k: the cells first[k] … first[k + 1] - 1 of a list."""
     answers = np.full(frame.columns * frame.rows, NOWHERE, np.int32)
-    touched = _touched(edges, frame)
-    reached = _reached(rings, edges, frame, touched)
-    # By bucket, then by cell; what lies behind a cell that holds the whole bucket is never asked.
-    bucket = np.concatenate([touched // len(rings), reached // len(rings)]) if rings else np.zeros(0, np.int64)
-    cell = np.concatenate([touched % len(rings), reached % len(rings)]) if rings else np.zeros(0, np.int64)
-    whole = np.concatenate([np.zeros(len(touched), bool), np.ones(len(reached), bool)])
-    order = np.lexsort((cell, bucket))
-    bucket, cell, whole = bucket[order], cell[order], whole[order]
+    keys = np.concatenate([touched, reached])
+    order = np.argsort(keys)  # by bucket, then by cell
+    bucket, cell = np.divmod(keys[order], max(cells, 1))
+    whole = (np.arange(len(keys)) >= len(touched))[order]
     names, starts, counts = np.unique(bucket, return_index=True, return_counts=True)
-    pure = whole[starts] if len(starts) else np.zeros(0, bool)
+    pure = whole[starts]  # the first cell has it all: those behind it are never asked
     answers[names[pure]] = cell[starts[pure]]
-    shared = ~pure
-    answers[names[shared]] = -2 - np.arange(int(shared.sum()), dtype=np.int32)
-    keep = np.repeat(shared, counts)
-    first = np.concatenate([[0], np.cumsum(counts[shared])]).astype(np.int64)
-    return answers, first, cell[keep].astype(np.int64)
+    answers[names[~pure]] = -2 - np.arange(int((~pure).sum()), dtype=np.int32)
+    first = np.concatenate([[0], np.cumsum(counts[~pure])]).astype(np.int64)
+    return answers, first, cell[np.repeat(~pure, counts)]
 
 
 def _touched(edges: _Edges, frame: _Frame) -> Ints:
@@ -218,9 +213,11 @@ def _touched(edges: _Edges, frame: _Frame) -> Ints:
     # The part of the edge that lies in the row's band, the reach included on both sides.
     below = frame.south + row * frame.height - 2 * frame.reach
     above = below + frame.height + 4 * frame.reach
-    slope = edges.dx / edges.dy
-    x_below = edges.x0[which] + slope[which] * (np.clip(below, edges.y0[which], edges.y1[which]) - edges.y0[which])
-    x_above = edges.x0[which] + slope[which] * (np.clip(above, edges.y0[which], edges.y1[which]) - edges.y0[which])
+    x0, y0, dx, dy, y1 = (column[which] for column in (edges.x0, edges.y0, edges.dx, edges.dy, edges.y1))
+    level = dy == 0
+    dy = np.where(level, 1.0, dy)
+    x_below = x0 + dx * (np.clip(below, y0, y1) - y0) / dy
+    x_above = x0 + dx * np.where(level, 1.0, (np.clip(above, y0, y1) - y0) / dy)
     left = _index(np.minimum(x_below, x_above) - 2 * frame.reach, frame.west, frame.width, frame.columns)
     right = _index(np.maximum(x_below, x_above) + 2 * frame.reach, frame.west, frame.width, frame.columns)
     part, column = _spread(left, right)
