@@ -10,6 +10,7 @@ from rich.progress import BarColumn, Progress, TextColumn
 from config.load import load_config
 from config.service import LogKnobs
 from curbwatch.bench import detector
+from curbwatch.bench.grid import bench_grid
 from curbwatch.bench.lag import whole_run
 from curbwatch.bench.latency import bench_latency
 from curbwatch.bench.positions import bench_positions
@@ -100,6 +101,25 @@ def positions(
             f"  published to told that it is kept: p50 {lag['p50']:.0f} ms, p99 {lag['p99']:.0f} ms"
             f" at {lag['at_msgs_per_s']:,} messages/s"
         )
+    write_json(json_path, found)
+
+
+@bench.command("grid")
+def grid(
+    *,
+    points: Annotated[int, typer.Option(min=1000, help="Points in each lookup.")] = 1_000_000,
+    rounds: Annotated[int, typer.Option(min=1, help="Lookups each way; medians are compared.")] = 5,
+    json_path: Annotated[Path | None, typer.Option("--json", help="Also write the result to this file.")] = None,
+) -> None:
+    """Find the unit-grid cells of many points, beside an STRtree of shapely in the same run, on one core."""
+    found = bench_grid(points, rounds)
+    for city in found["cities"]:
+        typer.echo(
+            f"{city['cells']:,} cells: {city['points_per_s'] / 1e6:.1f} M points/s, STRtree + contains"
+            f" {city['strtree_points_per_s'] / 1e6:.1f} M: ratio {city['ratio']:.1f}x;"
+            f" built in {city['build_s']:.2f} s, the tree in {city['strtree_build_s']:.2f} s"
+        )
+        typer.echo(f"  {city['nowhere']:,} points in no cell, {city['differing']} of {points:,} answered otherwise")
     write_json(json_path, found)
 
 
