@@ -38,7 +38,9 @@ class EvidenceFolder:
         except OSError as error:
             message = f"evidence {target} cannot be written: {error.strerror}; free space or set alerts.evidence_dir"
             raise SinkError(message, retryable=True, wait_s=1.0) from error
-        return EvidenceRecord(digest, frame.camera_id, frame.captured_ns, frame.received_ns, len(frame.jpeg))
+        return EvidenceRecord(
+            digest, frame.camera_id, frame.captured_ns, frame.received_ns, len(frame.jpeg), frame.stamped
+        )
 
     def path(self, sha256: str) -> Path:
         """Where the bytes with this digest lie. Raises ValueError for what is not a SHA-256."""

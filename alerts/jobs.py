@@ -4,6 +4,7 @@ import uuid
 from collections.abc import Collection
 from dataclasses import dataclass
 
+from alerts.leaving import pass_check
 from alerts.pick import Picker
 from alerts.rows import job_row
 from alerts.steps import RELAY, hand_back, record
@@ -340,6 +341,7 @@ def _finish(conn: Connection, incident_id: uuid.UUID, actor: Actor, detail: dict
     row = conn.execute("select check_by from incident where incident_id = %s", (incident_id,)).fetchone()
     if row is not None and row["check_by"] != "none":
         record(conn, incident_id, actor, What.FINISHED, detail, to=State.CHECKING)
+        pass_check(conn, incident_id)
         return
     conn.execute("update incident set closed_at = now(), outcome = 'handled' where incident_id = %s", (incident_id,))
     record(conn, incident_id, actor, What.FINISHED, detail)

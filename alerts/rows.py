@@ -22,7 +22,12 @@ def event_row(row: dict[str, Any]) -> IncidentEvent:
 def evidence_row(row: dict[str, Any]) -> EvidenceRecord:
     """Build a record from a row of ``evidence``; times to the microsecond."""
     return EvidenceRecord(
-        row["sha256"], row["camera_id"], ns_of(row["captured_at"]), ns_of(row["received_at"]), row["size_bytes"]
+        row["sha256"],
+        row["camera_id"],
+        ns_of(row["captured_at"]),
+        ns_of(row["received_at"]),
+        row["size_bytes"],
+        row["stamped"],
     )
 
 

@@ -5,6 +5,7 @@ import uuid
 from datetime import datetime
 from typing import Any
 
+from alerts import pictures
 from alerts.store import Connection
 from schemas.record import OPEN, Actor, State, What
 
@@ -16,13 +17,21 @@ RELAY = Actor("relay", "system")
 
 
 def make_job(conn: Connection, incident_id: str, unit_id: str, *, urgent: bool) -> str:
-    """Make an incident's job and its outbox row; the relay is told on commit."""
+    """Make an incident's job and its outbox row, or put the one it had back in its queue; the relay is told on commit.
+
+    The caller holds the incident's lock. A job that a crew holds stays theirs.
+    """
     job_id = str(uuid.uuid5(NAMESPACE, f"job/{incident_id}"))
-    conn.execute(
-        "insert into job (job_id, incident_id, unit_id, urgency) values (%s, %s, %s, %s) on conflict do nothing",
-        (job_id, incident_id, unit_id, "urgent" if urgent else "normal"),
-    )
-    queue_again(conn, job_id)
+    values = (unit_id, "urgent" if urgent else "normal", job_id)
+    known = conn.execute("select 1 from job where job_id = %s for update", (job_id,)).fetchone()
+    if known is None:
+        conn.execute(
+            "insert into job (unit_id, urgency, job_id, incident_id) values (%s, %s, %s, %s)", (*values, incident_id)
+        )
+        queue_again(conn, job_id)
+    else:
+        conn.execute("update job set unit_id = %s, urgency = %s where job_id = %s and state <> 'taken'", values)
+        requeue(conn, job_id)
     return job_id
 
 
@@ -65,11 +74,15 @@ def record(
 def close_gone(conn: Connection, incident_id: uuid.UUID, at: datetime, **detail: str) -> None:
     """Close an incident whose thing is gone since ``at`` (captured time), and withdraw its job where nobody holds it.
 
-    The caller holds the incident's lock, and the job's if there is one.
+    The caller holds the incident's lock, and the job's if there is one. The step names the after-picture, if any.
     """
-    conn.execute("update incident set closed_at = %s, outcome = 'gone' where incident_id = %s", (at, incident_id))
+    row = conn.execute(
+        "update incident set closed_at = %s, outcome = 'gone' where incident_id = %s returning after_id",
+        (at, incident_id),
+    ).fetchone()
     withdraw(conn, incident_id)
-    record(conn, incident_id, DETECTOR, What.GONE, {"at": at.isoformat()} | detail, to=State.GONE)
+    after = pictures.named(conn, None if row is None else row["after_id"])
+    record(conn, incident_id, DETECTOR, What.GONE, {"at": at.isoformat()} | detail | after, to=State.GONE)
 
 
 def withdraw(conn: Connection, incident_id: object) -> None:

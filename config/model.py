@@ -8,6 +8,7 @@ from config.alerts import AlertKnobs, DispatchKnobs
 from config.base import Knobs
 from config.codecs import CodecKnobs
 from config.engine import EngineKnobs
+from config.incidents import IncidentKnobs
 from config.intake import LETTERS_MAX_BYTES, BrokerKnobs, IntakeKnobs
 from config.own_model import ModelKnobs
 from config.quality import QualityKnobs
@@ -31,6 +32,7 @@ class Config(Knobs):
     vision: VisionKnobs = VisionKnobs()
     model: ModelKnobs = ModelKnobs()
     alerts: AlertKnobs = AlertKnobs()
+    incidents: IncidentKnobs = IncidentKnobs()
     dispatch: DispatchKnobs = DispatchKnobs()
     http: HttpKnobs = HttpKnobs()
     log: LogKnobs = LogKnobs()

@@ -155,7 +155,7 @@ def make_health(database: AlertDatabase, meter: Meter) -> CameraHealthKeeper:
 def make_incidents(site: Site, database: AlertDatabase) -> IncidentStore:
     """Return the incident store."""
     knobs = site.config.alerts
-    return IncidentStore(database, merge_m=knobs.merge_m, merge_iou=knobs.merge_iou)
+    return IncidentStore(database, merge_m=knobs.merge_m, merge_iou=knobs.merge_iou, knobs=site.config.incidents)
 
 
 def make_store(site: Site) -> IntakeStore:

@@ -1,9 +1,9 @@
 """What the decision says: sightings that count, objects that left, and the job that follows."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
+from typing import Any, Literal
 
 Box = tuple[float, float, float, float]  # x, y, w, h in native px
 
@@ -15,6 +15,7 @@ class Sighting:
     ``point`` is lon, lat in degrees WGS-84 where the camera is calibrated. ``direct``: dispatched without a person's
     confirmation. ``rule_version`` names the city pack that decided. ``check``: who checks a crew's work: ``none``,
     ``camera`` or ``person``. ``grace_h``: hours its party has to put it right first. ``party`` answers for the place.
+    ``preset``: the view that was shown, as the camera names it; empty: it named none.
     """
 
     camera_id: str
@@ -36,36 +37,123 @@ class Sighting:
     check: str = "none"
     grace_h: float = 0.0
     party: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Departure:
-    """A track that came to its place at ``appeared_ns`` and left it at ``captured_ns``: ns since 1970 UTC."""
-
-    camera_id: str
-    track_id: int
-    captured_ns: int
-    appeared_ns: int
+    preset: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class EvidenceRecord:
-    """Original bytes on disk, by their SHA-256 (64 hex digits)."""
+    """Original bytes on disk, by their SHA-256 (64 hex digits).
+
+    ``stamped``: False where the camera sent no time of its own and the receive time counts.
+    """
 
     sha256: str
     camera_id: str
     captured_ns: int
     received_ns: int
     size_bytes: int
+    stamped: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Departure:
+    """A track that came to its place at ``appeared_ns`` and left it at ``captured_ns``: ns since 1970 UTC.
+
+    ``after``: the picture in which it is gone, on disk by now; None where there is none.
+    """
+
+    camera_id: str
+    track_id: int
+    captured_ns: int
+    appeared_ns: int
+    after: EvidenceRecord | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Opened:
-    """What the store made of a sighting: its incident, and whether it was opened just now."""
+    """What the store made of a sighting: its incident, and whether it was opened just now.
+
+    ``reopened``: it had ended, and its thing stands there again. ``reworked``: a crew had said that it is dealt with.
+    ``quiet``: it was noted and opened nothing. ``wants_picture``: its thing stands long enough for a second picture.
+    """
 
     incident_id: str
     opened: bool
     sighting: Sighting
+    reopened: bool = False
+    reworked: bool = False
+    quiet: bool = False
+    wants_picture: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """One picture of an incident, and what it shows.
+
+    ``role``: ``before`` (the place without the thing), ``opening``, ``standing`` (minutes later), ``back`` (it had
+    ended and reopened), ``rework`` (a crew had said that it is dealt with), ``after`` (the thing is gone), or another
+    word that a person's action gave it.
+    """
+
+    role: str
+    record: EvidenceRecord
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What somebody else tells of a thing: a complaint, a patrol's or a vehicle's finding.
+
+    ``ref`` is its number where it came from, unique within its kind. A place is a ground point (lon, lat in degrees
+    WGS-84), a box in a camera's picture, or only a cell; ``box_px`` counts with ``camera_id``. ``detail``: plain JSON.
+    """
+
+    kind: Literal["complaint", "patrol", "vehicle"]
+    ref: str
+    family: str
+    class_code: str
+    at: datetime
+    cell_id: str
+    unit_id: str
+    rule_version: str
+    point: tuple[float, float] | None = None
+    camera_id: str = ""
+    box_px: Box | None = None
+    urgent: bool = False
+    check: str = "none"
+    detail: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Reported:
+    """What became of a report: its incident, ``opened`` by it, and whether the same number was ``known`` before."""
+
+    incident_id: str
+    opened: bool
+    known: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Attachment:
+    """A report as it is kept with its incident; ``at`` is when it was made, where it came from."""
+
+    kind: str
+    ref: str
+    at: datetime
+    lon: float | None
+    lat: float | None
+    detail: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Repeats:
+    """How many cases there were in the ``days`` up to this one, this one included: at its place, and of its party.
+
+    Voided, self-corrected and merged ones count nowhere. ``party`` is 0 where nobody is known to answer for the place.
+    """
+
+    spot: int
+    party: int
+    days: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +192,8 @@ class IncidentRow:
     reopenings: int = 0
     grace_until: datetime | None = None
     after_sha256: str | None = None  # the picture in which it is gone
+    preset: str = ""  # the view that its box is drawn in, as the camera names it; empty: it named none
+    direct: bool = False  # dispatched without a person's confirmation
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from alerts.decide import Decider, FrameTimes
 from alerts.health_watch import HealthWatch, begun
-from alerts.incidents import box_overlap
+from alerts.sites import box_overlap
 from config.intake import IntakeKnobs
 from config.model import Config
 from curbwatch.camera_health import readings_of

@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import curbwatch.database as db
-from alerts.incidents import STANDS_S, IncidentStore, unseen
+from alerts.effects import STANDS_S, unseen
+from alerts.incidents import IncidentStore
 from alerts.jobs import JobStore
 from alerts.store import AlertDatabase
 from schemas.errors import UsageError

@@ -9,9 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from alerts.incidents import IncidentStore, box_overlap, lock_keys
+from alerts.incidents import IncidentStore
 from alerts.jobs import JobStore
 from alerts.place import distance_m
+from alerts.sites import box_overlap, lock_keys
 from alerts.store import AlertDatabase
 from curbwatch.parts import Servers
 from schemas.errors import SinkError, UsageError
@@ -49,15 +50,15 @@ def test_makers_of_one_place_hold_a_common_key(
 ) -> None:
     one = (lon, lat)
     other = (lon + right * merge_m / M_PER_DEG, lat + north * merge_m / M_PER_DEG)
-    keys, others = (lock_keys(sighting(point=point), merge_m) for point in (one, other))
+    keys, others = (lock_keys("cam-1", CELL, point, merge_m) for point in (one, other))
     assert keys == sorted(set(keys))
     if distance_m(one, other) <= merge_m:
         assert set(keys) & set(others)
 
 
 def test_uncalibrated_makers_wait_for_their_own_camera_only() -> None:
-    assert lock_keys(sighting(), 3.0) == lock_keys(sighting(track_id=9, cell_id=""), 3.0)
-    assert lock_keys(sighting(), 3.0) != lock_keys(sighting(camera_id="cam-2"), 3.0)
+    assert lock_keys("cam-1", CELL, None, 3.0) == lock_keys("cam-1", "", None, 3.0)
+    assert lock_keys("cam-1", CELL, None, 3.0) != lock_keys("cam-2", CELL, None, 3.0)
 
 
 pytestmark = pytest.mark.servers
@@ -127,7 +128,7 @@ def test_a_thing_that_comes_to_look_like_another_family_is_still_one_thing(incid
 def test_a_new_thing_under_an_old_number_is_another_incident(incidents: IncidentStore) -> None:
     (first,) = said(incidents, sighting())
     incidents.depart(departure())
-    (second,) = said(incidents, sighting(1000, appeared_ns=MONDAY_1059 + 900 * S))
+    (second,) = said(incidents, sighting(5000, appeared_ns=MONDAY_1059 + 4900 * S))
     assert second.opened
     assert second.incident_id != first.incident_id
 
