@@ -1,0 +1,64 @@
+"""Permits against a table that was worked out by hand: days as worked, holidays, midnight, dates, clock changes."""
+
+import csv
+from datetime import date, datetime
+from pathlib import Path
+
+import pytest
+
+from alerts.permits import market_at, permit_for, within_hours
+from schemas.city import City, Permit
+from schemas.rules import HOLIDAY, CityRules, WorkCalendar
+from tests.alerts.makers import ALL_WEEK, city, permit
+
+TABLE = Path(__file__).parent / "fixtures" / "permits.csv"
+MON_FRI, FRIDAY, SATURDAY, SUNDAY = frozenset(range(5)), frozenset({4}), frozenset({5}), frozenset({6})
+CALENDAR = WorkCalendar(
+    holidays={date(2026, 5, 1): "劳动节", date(2026, 5, 4): "劳动节"}, makeup_days={date(2026, 5, 9): 0}
+)
+SHANGHAI: dict[str, Permit] = {
+    "daily": permit((ALL_WEEK, 11 * 60, 21 * 60)),
+    "workdays": permit((MON_FRI, 7 * 60, 9 * 60)),
+    "saturday": permit((SATURDAY, 9 * 60, 18 * 60)),
+    "holiday": permit((frozenset({HOLIDAY}), 10 * 60, 22 * 60)),
+    "night": permit((FRIDAY, 18 * 60, 1440), (SATURDAY, 0, 60)),
+    "may": permit((ALL_WEEK | {HOLIDAY}, 0, 1440), valid_from=date(2026, 5, 1), valid_to=date(2026, 5, 31)),
+}
+BERLIN: dict[str, Permit] = {
+    "dawn": permit((SUNDAY, 90, 210)),
+    "skipped": permit((SUNDAY, 120, 180)),
+}
+
+
+def rows() -> list[dict[str, str]]:
+    with TABLE.open(encoding="utf-8") as file:
+        return list(csv.DictReader(line for line in file if not line.startswith("#")))
+
+
+def town(name: str) -> City:
+    if name in BERLIN:
+        return city(BERLIN[name], timezone="Europe/Berlin")
+    return city(SHANGHAI[name], rules=CityRules(calendar=CALENDAR))
+
+
+def test_the_table_has_every_permit_and_enough_rows() -> None:
+    assert len(rows()) >= 50
+    assert {row["permit"] for row in rows()} == SHANGHAI.keys() | BERLIN.keys()
+
+
+@pytest.mark.parametrize("row", rows(), ids=lambda row: f"{row['permit']}-{row['at']}")
+def test_a_permit_holds_when_the_hand_says_so(row: dict[str, str]) -> None:
+    found = permit_for(town(row["permit"]), "stall", datetime.fromisoformat(row["at"]), None, "cam-1", "left")
+    assert ("yes" if found else "no") == row["allowed"], row["why"]
+
+
+def test_no_hours_are_never() -> None:
+    assert not within_hours((), CALENDAR, datetime(2026, 5, 5, 12, tzinfo=None))  # noqa: DTZ001  # local by contract
+
+
+@pytest.mark.parametrize(("day", "expected"), [("2026-05-05", True), ("2025-12-31", False), ("2027-01-01", False)])
+def test_a_markets_ground_is_its_own_at_any_hour_of_its_dates(day: str, expected: bool) -> None:
+    midnight = datetime.fromisoformat(f"{day}T00:30+08:00")
+    assert (market_at(town("daily"), "stall", midnight, None, "cam-1", "left") is not None) is expected
+    assert market_at(town("daily"), "waste", midnight, None, "cam-1", "left") is None
+    assert market_at(town("daily"), "stall", midnight, None, "cam-1", "right") is None
