@@ -31,6 +31,7 @@ from curbwatch.feedback import FeedbackBook
 from curbwatch.health_keeper import HealthKeeper
 from curbwatch.journal import DecisionJournal
 from curbwatch.parts.paths import home
+from curbwatch.pack_reload import PackWatch
 from curbwatch.registry import sync_pack
 from curbwatch.shard import Shard, Tools
 from curbwatch.snapshots import SnapshotFolder
@@ -203,6 +204,16 @@ def make_keeper(site: Site, book: HealthBook, meter: Meter) -> HealthKeeper:
 
 
 def make_chores(site: Site, meter: Meter) -> ChoreThread:
+def make_pack_watch(site: Site, meter: Meter) -> PackWatch:
+    """Return the thread that loads the city pack again where it changed."""
+
+    def sync(pack: Pack) -> None:
+        with db.session(site.endpoints.database_url) as conn:
+            sync_pack(conn, pack, past_limit_s=site.config.intake.past_limit_s)
+
+    return PackWatch(site.cities, sync, meter)
+
+
     """Return the thread that does what is due now and then, on a database connection of its own."""
     database = make_database(site)
     chores: tuple[Chore, ...] = ()

@@ -33,6 +33,10 @@ class CityBook:
         with self._lock:
             self._readers.append(reader)
 
+    def check(self, pack: Pack) -> None:
+        """Raise ConfigError where ``turn`` would."""
+        apply_modes(pack.city, self._direct)
+
     def turn(self, pack: Pack) -> None:
         """Let another checked pack hold. Raises ConfigError, and changes nothing, for a direct class it does not have.
 

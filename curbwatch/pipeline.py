@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterable
 
 import structlog
 
+from config.quality import city_box
 from curbwatch import build
 from curbwatch.api.health import Checks, HealthServer
 from curbwatch.devices import LiveRegistry
@@ -29,6 +30,7 @@ from ingest.pictures import PictureForms
 from ingest.positions import Outlets, PositionWriter
 from ingest.presence import Presence
 from ingest.slots import FrameSlots
+from schemas.city import City
 from schemas.detections import SceneState
 from schemas.errors import CurbwatchError, FeedError
 from schemas.feedback import Feedback
@@ -51,6 +53,8 @@ class Pipeline:
         self._queue = build.make_queue(site)
         self._relay = build.RelayThread(site, self._queue, telemetry)
         self._chores = build.make_chores(site, telemetry)
+        self._pack = build.make_pack_watch(site, telemetry)
+        site.cities.tell(self._city_turned)
         self._registry = LiveRegistry(site.endpoints.database_url, self._views_changed)
         self._book = build.make_book(site, self._registry)
         self._keeper = build.make_keeper(site, self._book, telemetry)
@@ -103,6 +107,7 @@ class Pipeline:
         self._watch.quality.seed(await asyncio.to_thread(self._keeper.last_fixes))
         await self._engine.start()
         await self._engine.each(Shard.start)
+        self._pack.start()
         self._feedback.start()
         self._events.start()
         self._pump_task = asyncio.create_task(self._pump(), name="pump")
@@ -153,6 +158,10 @@ class Pipeline:
         finally:
             retrying.cancel()
 
+    def reload_pack(self) -> None:
+        """Load the city pack again now; one with a fault changes nothing. Waits for nothing."""
+        self._pack.ask()
+
     def scenes(self) -> dict[str, str]:
         """What each camera's last frame told, in words: the names of ``SceneState`` in small letters."""
         return {name: state.name.lower() for shard in self._shards for name, state in dict(shard.scenes).items()}
@@ -169,6 +178,7 @@ class Pipeline:
         self._frame_session.pause()
         self._pumping = False
         in_order: tuple[tuple[str, Callable[[], object]], ...] = (
+            ("pack", self._pack.stop),
             ("positions", self._positions.stop),
             ("position session", self._position_session.stop),
             ("pump", self._pumped),
@@ -243,6 +253,13 @@ class Pipeline:
         if self._loop is not None:
             asyncio.run_coroutine_threadsafe(self._engine.each(lambda shard: shard.review(changed)), self._loop)
 
+    def _city_turned(self, city: City) -> None:
+        """Another city pack holds: shards decide by it from their next frame on, and positions are measured by it."""
+        self._watch.quality.adopt(city_box(city, self._site.config.quality.box_margin_m))
+        if self._loop is not None:
+            given = self._engine.each(lambda shard: shard.adopt(city))
+            asyncio.run_coroutine_threadsafe(given, self._loop)
+
     def _ordered(self, orders: list[Feedback]) -> None:
         """What people ordered goes to every shard; the one that has the camera carries it out, in its own thread."""
         if self._loop is not None:
@@ -271,6 +288,7 @@ class Pipeline:
             "picture decoder": all(shard.alive for shard in self._shards),
             "relay": self._relay.alive,
             "chores": self._chores.alive,
+            "pack watch": self._pack.alive,
             "registry": self._registry.alive,
             "health keeper": self._keeper.alive,
             "feedback keeper": self._feedback.alive,

@@ -25,14 +25,18 @@ async def serve(
     Raises CurbwatchError where the pipeline cannot start, a part of it ends, or the broker is given up for good;
     ``meanwhile``'s own errors come through. Whatever happens, what was taken is finished first, for ``DRAIN_S`` at
     most; a second signal ends at once. What is not acknowledged by then the broker keeps. ``leave(exit code)`` ends
-    the process where it cannot wait. At the end signals do what they did before.
+    the process where it cannot wait. Without ``meanwhile`` SIGHUP loads the city pack again; with it somebody sits at
+    a terminal, whose end ends the process as ever. At the end signals do what they did before.
     """
     ending = asyncio.Event()
     loop = asyncio.get_running_loop()
-    before = {number: signal.getsignal(number) or signal.SIG_DFL for number in (signal.SIGTERM, signal.SIGINT)}
-    for number in before:
+    ours = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)[: 3 if meanwhile is None else 2]
+    before = {number: signal.getsignal(number) or signal.SIG_DFL for number in ours}
+    for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, _end, ending, number, leave)
     pipeline = Pipeline(site, telemetry)
+    if meanwhile is None:
+        loop.add_signal_handler(signal.SIGHUP, lambda: pipeline.reload_pack())  # noqa: PLW0108 - asked of it only then
     other: asyncio.Task[None] | None = None
     try:
         await pipeline.start()

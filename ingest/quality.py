@@ -95,6 +95,10 @@ class Quality:
         """Number of devices remembered."""
         return len(self._devices)
 
+    def adopt(self, box: CityBox | None) -> None:
+        """Measure against another city from the next batch on. From any thread."""
+        self._box = box
+
     def seed(self, fixes: Iterable[LastFix]) -> None:
         """Take over where devices were last, of those that are not known yet."""
         new = {fix.device_id: fix for fix in fixes if fix.device_id not in self._devices}
