@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from enum import Enum
 from typing import Any, cast
 
@@ -16,6 +17,8 @@ REMEDY = (
     " / as %2F, ? as %3F, @ as %40"
 )
 EPOCH_KEY = "dispatch:epoch"
+DEAD = ":dead"  # ends the name of the stream of a unit's entries that no terminal got past
+DEAD_MAX = 10_000  # entries kept there; what they are about is kept in PostgreSQL
 
 # One script, so that nothing can come between the epoch check and the entry.
 # KEYS: epoch, stream. ARGV: epoch, relay_seq, highest confirmed relay_seq of this stream, job id.
@@ -42,6 +45,15 @@ class Sent(Enum):
     ALREADY = "already"  # an earlier try of the same relay_seq got through
     EPOCH = "epoch"  # the queue was flushed or is another one
     BEHIND = "behind"  # the stream lost entries that were confirmed
+
+
+@dataclass(frozen=True, slots=True)
+class Dead:
+    """An entry that no terminal got past: ``deliveries`` is how often it was drawn."""
+
+    job_id: str
+    reason: str
+    deliveries: int
 
 
 class JobQueue:
@@ -77,7 +89,8 @@ class JobQueue:
     def begin_epoch(self, epoch: str) -> None:
         """Empty our streams and write the epoch: what PostgreSQL says follows."""
         with _answering():
-            stale = list(self._client.scan_iter(match=f"{self._prefix}dispatch:*"))
+            known = self._client.scan_iter(match=f"{self._prefix}dispatch:*")
+            stale = [name for name in known if not name.endswith(DEAD)]
             pipeline = self._client.pipeline(transaction=True)
             if stale:
                 pipeline.delete(*stale)
@@ -103,6 +116,43 @@ class JobQueue:
         """Take an entry off the group's list: somebody owns the job now, or nobody needs to."""
         with _answering():
             self._client.xack(self._prefix + stream, GROUP, entry_id)
+
+    def deliveries(self, stream: str, entry_id: str) -> int:
+        """How often an entry was drawn and not settled, this time included; 0 where it is settled."""
+        with _answering():
+            found = self._client.xpending_range(self._prefix + stream, GROUP, entry_id, entry_id, 1)
+            return int(found[0]["times_delivered"]) if found else 0
+
+    def give_back(self, stream: str, entry_id: str, person: str, deliveries: int) -> None:
+        """Let an entry be drawn again at once, as often drawn as before this ``person`` drew it."""
+        with _answering():
+            self._client.xclaim(
+                self._prefix + stream,
+                GROUP,
+                person,
+                min_idle_time=0,
+                message_ids=[entry_id],
+                idle=self._claim_idle_ms,
+                retrycount=max(deliveries, 0),
+                justid=True,
+            )
+
+    def bury(self, stream: str, entry_id: str, dead: Dead) -> None:
+        """Move an entry to its unit's stream of dead ones, at once: it is drawn no more."""
+        with _answering():
+            pipeline = self._client.pipeline(transaction=True)
+            fields = {"job": dead.job_id, "reason": dead.reason, "deliveries": dead.deliveries, "entry": entry_id}
+            pipeline.xadd(self._prefix + _dead_of(stream), cast("Any", fields), maxlen=DEAD_MAX, approximate=True)
+            pipeline.xack(self._prefix + stream, GROUP, entry_id)
+            pipeline.execute()
+
+    def buried(self, unit_id: str) -> list[Dead]:
+        """A unit's dead entries, oldest first."""
+        with _answering():
+            found = cast(
+                "list[tuple[str, dict[str, str]]]", self._client.xrange(f"{self._prefix}dispatch:{unit_id}{DEAD}")
+            )
+        return [Dead(one.get("job", ""), one.get("reason", ""), int(one.get("deliveries", 0))) for _, one in found]
 
     def waiting(self, stream: str) -> int:
         """Entries on a stream, drawn ones included."""
@@ -167,6 +217,11 @@ class JobQueue:
             if "BUSYGROUP" not in str(error):  # another terminal made it a moment ago
                 raise
         return call()
+
+
+def _dead_of(stream: str) -> str:
+    """Name of the dead stream beside a unit's stream."""
+    return stream.rpartition(":")[0] + DEAD
 
 
 def _entry(entries: Any) -> tuple[str, str] | None:  # noqa: ANN401

@@ -182,12 +182,21 @@ class JobStore:
             rows += conn.execute(JOB + " where j.job_id = any(%s::uuid[]) order by j.created_at", (missing,)).fetchall()
         return [job_row(row) for row in rows]
 
+    def stick(self, job_id: str, reason: str, deliveries: int) -> bool:
+        """Set a waiting job aside for a dispatcher: no terminal gets past it. False where it does not wait."""
+        with self._database.transaction() as conn:
+            done = conn.execute(
+                "update job set stuck = %s, stuck_deliveries = %s where job_id = %s and state = 'queued'",
+                (reason, deliveries, id_of(job_id, "a job")),
+            )
+            return done.rowcount == 1
+
     def lease_lost(self, job_id: str) -> bool:
         """Whether the last owner lost the job by time rather than giving it back."""
         with self._database.transaction() as conn:
             row = conn.execute(
                 "select e.what from incident_event e join job j using (incident_id) where j.job_id = %s"
-                " and e.what in ('rejected', 'lease_expired') order by e.event_id desc limit 1",
+                " and e.what in ('rejected', 'reassigned', 'lease_expired') order by e.event_id desc limit 1",
                 (id_of(job_id, "a job"),),
             ).fetchone()
         return row is not None and row["what"] == "lease_expired"
@@ -197,6 +206,12 @@ class JobStore:
         with self._database.transaction() as conn:
             rows = conn.execute("select state, count(*) as n from job group by state").fetchall()
         return {row["state"]: int(row["n"]) for row in rows}
+
+    def set_aside(self) -> int:
+        """Number of jobs that wait for a dispatcher because no terminal got past them."""
+        with self._database.transaction() as conn:
+            row = conn.execute("select count(*) as n from job where stuck <> '' and state = 'queued'").fetchone()
+        return 0 if row is None else int(row["n"])
 
     def become_relay(self) -> bool:
         """Whether we are the one relay, trying to become it; asked before each round."""

@@ -5,6 +5,7 @@ from shlex import quote
 from typing import Literal
 from zoneinfo import ZoneInfo
 
+from schemas.alarms import SOS_CLASS
 from schemas.city import City
 from schemas.incident import IncidentRow, Job
 
@@ -25,12 +26,19 @@ STATES = {
     "queued": ("待领取", "waiting"),
     "taken": ("已领取", "taken"),
     "withdrawn": ("已撤回", "withdrawn"),
+    "stuck": ("待派遣员处理", "set aside"),
 }
 EVENTS = {
     "queued": ("新任务", "new job"),
     "taken": ("已领取", "taken"),
     "not_taken": ("未能领取", "not taken"),
     "returned": ("退回待领取", "back in the queue"),
+    "moved": ("已改派其他单位", "moved to another unit"),
+    "reassigned": ("已改派", "reassigned"),
+    "escalated": ("已升级派遣", "escalated"),
+    "dead": ("多次未能送达,待派遣员处理", "set aside: no terminal got past it"),
+    "stray": ("队列条目不指向任何任务", "a queue entry that leads to no job"),
+    "requeued": ("已重新排队", "queued again"),
     "rejected": ("已退回", "given back"),
     "done": ("处置完毕", "done"),
     "withdrawn": ("已撤回,目标已消失", "withdrawn: the object is gone"),
@@ -41,6 +49,16 @@ EVENTS = {
     "back": ("连接恢复", "connected again"),
     "stopped": ("已停止", "stopped"),
 }
+# Why a unit has a job, by schemas.dispatch.Why; {} is the responsible unit.
+WHYS = {
+    "responsible": ("责任区内", "it is responsible here"),
+    "nearest": ("{}不当班,本单位最近", "{} is off duty, this one is nearest"),
+    "nearest_any": ("呼救,本单位最近", "a call for help, this one is nearest"),
+    "on_duty": ("本单位当班,各车位置不明", "it is on duty; where the cars are is not known"),
+    "nobody": ("无单位当班,待责任单位", "nobody is on duty: it waits for who is responsible"),
+    "reassigned": ("派遣员改派", "a dispatcher gave it to this unit"),
+    "escalated": ("无人领取,已升级", "nobody took it: escalated"),
+}
 
 
 def state_name(state: str, lang: Lang) -> str:
@@ -49,8 +67,10 @@ def state_name(state: str, lang: Lang) -> str:
 
 
 def class_name(city: City, code: str, lang: Lang) -> str:
-    """A class as the city says it; unknown codes as they are."""
+    """A class as the city says it, or a call for help, which no catalogue has; unknown codes as they are."""
     case = city.classes.get(code)
+    if case is None and code == SOS_CLASS:
+        return "SOS: help needed" if lang == "en" else "车辆呼救"
     if case is None:
         return code
     return case.name_en if lang == "en" else case.name_zh
@@ -100,6 +120,7 @@ def job_lines(city: City, names: dict[str, str], job: Job, lang: Lang, now: date
     spot = "" if incident.lon is None or incident.lat is None else f"{incident.lon:.6f}, {incident.lat:.6f} (WGS-84)"
     cell = " ".join(dict.fromkeys((_cell_name(city, incident.cell_id), incident.cell_id))).strip()
     unit = unit_name(city, job.unit_id, lang)
+    why = why_line(city, names, job, lang)
     if lang == "en":
         place = [f"cell {cell}" if cell else "", f"unit {unit}", spot]
         ending = ["job " + job.job_id, f"done: curbwatch dispatch done {job.job_id} --as {quote(job.holder)}"]
@@ -109,8 +130,30 @@ def job_lines(city: City, names: dict[str, str], job: Job, lang: Lang, now: date
     return [
         urgent + headline(city, names, incident, lang, now),
         "  " + "   ".join(part for part in place if part),
+        *(["  " + why] if why else []),
         *("  " + line for line in (ending if job.state == "taken" else ending[:1])),
     ]
+
+
+def why_line(city: City, names: dict[str, str], job: Job, lang: Lang) -> str:
+    """Why a unit has a job, with the vehicle and the straight distance where they are known; empty: not chosen yet.
+
+    ``names`` maps a vehicle to what a person calls it.
+    """
+    said = WHYS.get(job.why, ("", ""))[lang == "en"].format(unit_name(city, job.incident.unit_id, lang))
+    if not said or job.distance_m is None:
+        return said
+    car, far = names.get(job.vehicle_id) or job.vehicle_id, distance(job.distance_m, lang)
+    return f"{said}; {car} is {far} away, straight" if lang == "en" else f"{said};{car}直线距离{far}"
+
+
+def distance(metres: float, lang: Lang) -> str:
+    """A distance as people say it: metres by tens below one kilometre, then kilometres with one decimal."""
+    if metres < 995:
+        value = f"{round(metres, -1):.0f}"
+        return f"{value} m" if lang == "en" else f"{value}米"
+    value = f"{metres / 1000:.1f}"
+    return f"{value} km" if lang == "en" else f"{value}公里"
 
 
 def event_line(event: str, lang: Lang) -> str:

@@ -108,6 +108,7 @@ class Relay:
             if self._queue.last_seq(stream) < span.last_seq:
                 return False
             self._queue.trim(stream, span.first_seq)
+        self._meter.set("jobs_stuck", self._jobs.set_aside())
         self._tended_s = now_s
         return True
 

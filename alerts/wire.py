@@ -45,5 +45,9 @@ def job_state(job: Job) -> dict[str, Any]:
         "state": job.state,
         "holder": job.holder,
         "lease_until": instant(job.lease_until),
+        "why": job.why,
+        "vehicle_id": job.vehicle_id,
+        "distance_m": None if job.distance_m is None else round(job.distance_m),
+        "stuck": job.stuck,
         "incident": incident_state(job.incident),
     }

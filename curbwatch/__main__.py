@@ -27,6 +27,7 @@ VERBS = (
     "codec",
     "publish",
     "dispatch",
+    "dispatch_moves",
     "incident",
     "device",
     "camera",

@@ -14,6 +14,7 @@ from alerts.evidence import EvidenceFolder
 from alerts.health_store import HealthStore
 from alerts.incidents import IncidentStore
 from alerts.jobs import JobStore
+from alerts.moves import JobMoves
 from alerts.pick import Picker
 from alerts.relay import Relay
 from alerts.store import AlertDatabase
@@ -216,8 +217,14 @@ def make_pack_watch(site: Site, meter: Meter) -> PackWatch:
 
     """Return the thread that does what is due now and then, on a database connection of its own."""
     database = make_database(site)
-    chores: tuple[Chore, ...] = ()
+    moves = JobMoves(database, make_picker(site))
+    chores: tuple[Chore, ...] = (Chore("escalations", 5.0, lambda _now: moves.follow_sweep()),)
     return ChoreThread(chores, database, meter)
+
+
+def make_picker(site: Site) -> Picker:
+    """Return who says which unit gets a job."""
+    return Picker(site.cities.city, site.config.dispatch.position_fresh_s)
 
 
 class RelayThread:
@@ -227,8 +234,7 @@ class RelayThread:
         self._database = AlertDatabase(site.endpoints.database_url)
         self._ending = threading.Event()
         jobs = JobStore(self._database, lease_s=site.config.dispatch.lease_s)
-        picker = Picker(site.cities.city, site.config.dispatch.position_fresh_s)
-        relay = Relay(jobs, queue, meter, picker=picker)
+        relay = Relay(jobs, queue, meter, picker=make_picker(site))
         self._thread = threading.Thread(
             target=relay.run, args=(self._ending, site.config.dispatch.relay_poll_s), name="relay", daemon=True
         )

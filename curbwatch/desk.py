@@ -11,18 +11,20 @@ import curbwatch.database as db
 from alerts.dispatch import JobQueue
 from alerts.incidents import IncidentStore
 from alerts.jobs import JobStore
-from alerts.messages import Lang, class_name, headline, unit_name
+from alerts.messages import Lang, class_name, headline, unit_name, why_line
+from alerts.moves import JobMoves
 from alerts.store import AlertDatabase
 from alerts.wire import instant, job_state
 from config.faults import nearest
 from config.load import load_config
 from config.pack import load_pack
-from curbwatch.build import Site, make_incidents, make_queue
+from curbwatch.build import Site, make_incidents, make_picker, make_queue
 from curbwatch.endpoints import resolve
 from curbwatch.registry import load_registry
 from curbwatch.telemetry import configure_logs
 from schemas.errors import UsageError
 from schemas.incident import Job
+from schemas.record import Actor
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +36,7 @@ class Desk:
     units: frozenset[str]
     incidents: IncidentStore
     jobs: JobStore
+    moves: JobMoves
     queue: JobQueue
     lang: Lang
 
@@ -48,6 +51,12 @@ class Desk:
             raise UsageError(f"no unit {asked!r}{nearest(asked, sorted(self.units))}; there are: {listed}")
         raise UsageError(f"whose jobs? --unit U, one of: {listed}")
 
+    def actor(self, person: str) -> Actor:
+        """Who acts on jobs: in their role by the pack's staff, found by id or name; else as a dispatcher."""
+        staff = self.site.pack.city.rules.staff
+        found = staff.get(person) or next((one for one in staff.values() if one.name == person), None)
+        return Actor(person, "dispatcher" if found is None else found.role)
+
     def job_event(self, event: str, job: Job, now: datetime) -> dict[str, Any]:
         """A job's event as one JSON object, with the names a person reads."""
         city, incident = self.site.pack.city, job.incident
@@ -59,6 +68,7 @@ class Desk:
             "class_name": class_name(city, incident.class_code, self.lang),
             "camera_name": self.names.get(incident.camera_id) or incident.camera_id,
             "unit_name": unit_name(city, job.unit_id, self.lang),
+            "why_line": why_line(city, self.names, job, self.lang),
         }
 
 
@@ -79,8 +89,9 @@ def open_desk(path: Path | None, lang: Lang | None = None) -> Iterator[Desk]:
         units = frozenset(pack.city.units) | {view.unit_id for view in registry.views.values() if view.unit_id}
         incidents = make_incidents(site, database)
         queue = make_queue(site)
+        moves = JobMoves(database, make_picker(site))
         try:
-            yield Desk(site, registry.names, units, incidents, jobs, queue, lang or config.site.lang)
+            yield Desk(site, registry.names, units, incidents, jobs, moves, queue, lang or config.site.lang)
         finally:
             queue.close()
     finally:

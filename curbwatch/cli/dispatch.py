@@ -22,7 +22,7 @@ from curbwatch.desk import Desk, open_desk, person_of
 from schemas.errors import SinkError
 from schemas.incident import Job
 
-dispatch_app = typer.Typer(no_args_is_help=True, help="A crew's terminal: see, take, finish or give back jobs.")
+dispatch_app = typer.Typer(no_args_is_help=True, help="Jobs: a crew sees, takes, ends or gives them back.")
 app.add_typer(dispatch_app, name="dispatch")
 
 LOOK_S = 1.0  # between two looks of `watch` at the database
@@ -171,9 +171,16 @@ def stopping() -> Iterator[Event]:
             signal.signal(number, handler)
 
 
+def crew_of(desk: Desk, unit_id: str, person: str) -> Crew:
+    """A crew's terminal as the configuration has it."""
+    knobs = desk.site.config.dispatch
+    return Crew(
+        desk.jobs, desk.queue, unit_id, person, resend_s=knobs.claim_idle_s, deliveries_max=knobs.deliveries_max
+    )
+
+
 def _next(desk: Desk, unit_id: str, person: str, wait_s: float) -> Taken | None:
-    resend_s = desk.site.config.dispatch.claim_idle_s
-    crew = Crew(desk.jobs, desk.queue, unit_id, person, resend_s=resend_s)
+    crew = crew_of(desk, unit_id, person)
     ends_s = monotonic() + wait_s
     with stopping() as stop:
         while True:
