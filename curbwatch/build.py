@@ -31,8 +31,8 @@ from curbwatch.engine.local import LocalEngine
 from curbwatch.feedback import FeedbackBook
 from curbwatch.health_keeper import HealthKeeper
 from curbwatch.journal import DecisionJournal
-from curbwatch.parts.paths import home
 from curbwatch.pack_reload import PackWatch
+from curbwatch.parts.paths import home
 from curbwatch.registry import sync_pack
 from curbwatch.shard import Shard, Tools
 from curbwatch.snapshots import SnapshotFolder
@@ -204,7 +204,6 @@ def make_keeper(site: Site, book: HealthBook, meter: Meter) -> HealthKeeper:
     return HealthKeeper(site.endpoints.database_url, book, meter, every_s=site.config.intake.health_s)
 
 
-def make_chores(site: Site, meter: Meter) -> ChoreThread:
 def make_pack_watch(site: Site, meter: Meter) -> PackWatch:
     """Return the thread that loads the city pack again where it changed."""
 
@@ -215,6 +214,7 @@ def make_pack_watch(site: Site, meter: Meter) -> PackWatch:
     return PackWatch(site.cities, sync, meter)
 
 
+def make_chores(site: Site, meter: Meter) -> ChoreThread:
     """Return the thread that does what is due now and then, on a database connection of its own."""
     database = make_database(site)
     moves = JobMoves(database, make_picker(site))
