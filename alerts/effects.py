@@ -28,7 +28,7 @@ class Past:
         state: where it is in its life.
         check: who checks a crew's work.
         finished_at: when a crew last said that it is dealt with; None: none did.
-        ended_at: when its thing had left (captured), or, where that was not seen, when it was closed; None: open.
+        ended_at: captured time at which its thing had left, or, where no camera told so, at which it was last seen.
         seen_leaving: whether a camera told that the thing left.
     """
 

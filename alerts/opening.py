@@ -60,12 +60,13 @@ def past_of(conn: Connection, row: Row) -> Past:
     state, finished = State(row["state"]), None
     if state is State.CHECKING:
         finished = going_on.last_finished(conn, row["incident_id"])
-    closed_at = row["closed_at"]
+    # Times of one clock, the cameras': where no camera told that it left, it stood at least when it was last seen.
+    stood_at = row["last_seen_at"] if state is State.DONE else row["closed_at"]
     return Past(
         state=state,
         check=row["check_by"],
         finished_at=None if finished is None else finished["at"],
-        ended_at=(row["left_at"] or closed_at) if state is State.DONE else closed_at,
+        ended_at=(row["left_at"] or stood_at) if state is State.DONE else stood_at,
         seen_leaving=state in {State.GONE, State.CORRECTED} or row["left_at"] is not None,
     )
 

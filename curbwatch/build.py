@@ -218,7 +218,11 @@ def make_chores(site: Site, meter: Meter) -> ChoreThread:
     """Return the thread that does what is due now and then, on a database connection of its own."""
     database = make_database(site)
     moves = JobMoves(database, make_picker(site))
-    chores: tuple[Chore, ...] = (Chore("escalations", 5.0, lambda _now: moves.follow_sweep()),)
+    incidents = make_incidents(site, database)
+    chores: tuple[Chore, ...] = (
+        Chore("escalations", 5.0, lambda _now: moves.follow_sweep()),
+        Chore("grace", 5.0, lambda _now: incidents.end_grace()),
+    )
     return ChoreThread(chores, database, meter)
 
 

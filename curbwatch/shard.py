@@ -1,7 +1,6 @@
 """A shard: decodes, detects, decides and stores for the cameras it owns, from one thread at a time."""
 
 import time
-from collections import OrderedDict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -9,7 +8,6 @@ import numpy as np
 import structlog
 from numpy.typing import NDArray
 
-from alerts import crash
 from alerts.before import BeforeRing
 from alerts.decide import Decider, FrameTimes
 from alerts.evidence import EvidenceFolder
@@ -18,29 +16,25 @@ from curbwatch.camera_health import HealthRecorder, readings_of
 from curbwatch.camera_health_keeper import CameraHealthKeeper
 from curbwatch.closer import FailedLooks, look_closer
 from curbwatch.feedback import FeedbackBook
-from curbwatch.journal import Claim, Decision, DecisionJournal
+from curbwatch.journal import DecisionJournal
 from curbwatch.obey import Obedience
 from curbwatch.snapshots import SnapshotFolder
+from curbwatch.teller import Teller
 from detectors.base import Detector, restart
 from ingest.decode_process import DecoderProcess
 from ingest.delivery import Delivery, Outcome
 from schemas.city import City
 from schemas.crops import Piece
 from schemas.detections import Detections, Phase, SceneState
-from schemas.errors import FrameError, SetupError, SinkError
+from schemas.errors import FrameError, SetupError
 from schemas.feedback import Feedback
 from schemas.frame import Frame, FrameBatch
-from schemas.incident import Departure, Opened, Sighting
 from schemas.meter import Meter
 from schemas.place import CameraView
 
 log = structlog.get_logger()
 
-WAITING_MAX = 256  # decisions that wait for the database, beside those of the last stop; beyond it the oldest goes
-
 UNCHANGED = frozenset({SceneState.FROZEN, SceneState.LATE})  # frames that leave a camera's state as it was
-
-Key = tuple[str, int, int, bool]  # camera, track, when it appeared (ns), whether it is its opening
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,8 +66,7 @@ class Shard:
         self._failed_looks = FailedLooks(tools.meter)
         self.scenes: dict[str, SceneState] = {}  # what each camera's last frame told; for whoever looks on
         self._obedience = Obedience(tools.detector, tools.snapshots, tools.book)
-        self._waiting: OrderedDict[Key, Decision] = OrderedDict((_key(left), left) for left in tools.journal.take(self))
-        self._waiting_max = WAITING_MAX + len(self._waiting)
+        self._teller = Teller(tools.store, tools.decider, tools.ring, tools.evidence, tools.journal, tools.meter)
 
     def start(self) -> None:
         """Start what runs beside this process. Raises SetupError."""
@@ -141,15 +134,7 @@ class Shard:
         One that it refuses for good is dropped, counted and logged, so that those behind it get their turn.
         """
         self._tools.snapshots.keep_due(self._tools.detector)
-        while self._waiting:
-            key, waiting = next(iter(self._waiting.items()))
-            try:
-                self._store(waiting)
-            except SinkError as error:
-                log.warning("decisions_wait", error=str(error), waiting=len(self._waiting))
-                return
-            self._waiting.pop(key, None)
-        self._tools.journal.keep(self, ())
+        self._teller.retry()
 
     def close(self) -> None:
         """Keep every camera's state, and the decisions that still wait: the next start stores them.
@@ -157,14 +142,7 @@ class Shard:
         What cannot be kept either is counted and logged.
         """
         self.retry()
-        waiting = tuple(self._waiting.values())
-        if not self._tools.journal.keep(self, waiting):
-            for what in waiting:
-                self._drop(what, "shutdown", "neither the database nor the disk took it")
-        elif waiting:
-            self._tools.meter.add("decisions_kept", len(waiting))
-            file = str(self._tools.journal.file)
-            log.warning("decisions_kept", waiting=len(waiting), file=file, effect="the next start stores them")
+        self._teller.close()
         self._tools.snapshots.keep_all(self._tools.detector)
         self._tools.decoder.close()
 
@@ -265,102 +243,12 @@ class Shard:
         by_camera = {frame.camera_id: frame for frame in frames}
         opened = set()
         for sighting in decisions.sightings:
-            told = self._say(sighting, by_camera[sighting.camera_id])
-            if told is not None and told.opened:
+            told = self._teller.say(sighting, by_camera[sighting.camera_id])
+            if told is not None and (told.opened or told.reopened):
                 opened.add(sighting.camera_id)
         for departure in decisions.departures:
-            self._leave(departure)
+            self._teller.leave(departure, by_camera[departure.camera_id])
         return opened
-
-    def _say(self, sighting: Sighting, frame: Frame) -> Opened | None:
-        """Evidence on disk first, then the incident; what cannot be stored now waits in memory and is tried again."""
-        tools = self._tools
-        try:
-            known = tools.store.refresh(sighting)
-            if known is not None:
-                tools.decider.stored(sighting)
-                return known
-        except SinkError as error:
-            log.warning("incident_waits", camera=sighting.camera_id, error=str(error))
-        before = tools.ring.before(sighting.camera_id, sighting.appeared_ns)
-        try:
-            opening = tools.evidence.keep(frame)
-            claim = Claim(sighting, tools.evidence.keep(before) if before is not None else None, opening)
-        except SinkError as error:
-            # Not noted as stored: the camera's next frame says it again.
-            log.error("evidence_not_kept", camera=sighting.camera_id, error=str(error))  # noqa: TRY400
-            tools.meter.add("evidence_failures")
-            return None
-        crash.at("open_after_evidence")
-        told = None
-        try:
-            told = self._store(claim)
-        except SinkError:
-            tools.meter.add("incident_write_failures")
-            self._wait(claim)
-        tools.decider.stored(sighting)  # also where it was refused: it is said again in its turn, not by each frame
-        return told
-
-    def _leave(self, departure: Departure) -> None:
-        if (*_key(departure)[:-1], True) in self._waiting:
-            self._wait(departure)  # its opening waits too: in order
-            return
-        try:
-            self._store(departure)
-        except SinkError as error:
-            log.warning("departure_waits", camera=departure.camera_id, error=str(error))
-            self._wait(departure)
-
-    def _store(self, what: Decision) -> Opened | None:
-        """Store a decision, or drop one that can never be stored. Raises SinkError where the database is away."""
-        try:
-            if isinstance(what, Claim):
-                return self._open(what)
-            self._depart(what)
-        except SinkError as error:
-            if error.retryable:
-                raise
-            self._drop(what, "refused", str(error))
-        except Exception as error:
-            # A defect of ours costs this decision, never those that wait behind it.
-            log.exception("decision_failed")
-            self._drop(what, "failed", str(error))
-        return None
-
-    def _depart(self, departure: Departure) -> None:
-        incident_id = self._tools.store.depart(departure)
-        if incident_id is not None:
-            self._tools.meter.add("incidents_departed")
-            log.info("incident_left", incident=incident_id, camera=departure.camera_id)
-
-    def _open(self, claim: Claim) -> Opened:
-        sighting = claim.sighting
-        told = self._tools.store.open_or_refresh(sighting, claim.before, claim.opening)
-        if told.opened:
-            self._tools.meter.add("incidents_opened", kind=sighting.family)
-            if claim.before is None:
-                self._tools.meter.add("before_missing")
-            log.info(
-                "incident_opened",
-                incident=told.incident_id,
-                camera=sighting.camera_id,
-                kind=sighting.family,
-                code=sighting.class_code,
-                dwell_s=round(sighting.dwell_s),
-                confidence=round(sighting.confidence, 2),
-            )
-        return told
-
-    def _wait(self, what: Decision) -> None:
-        self._waiting.setdefault(_key(what), what)
-        while len(self._waiting) > self._waiting_max:
-            _, oldest = self._waiting.popitem(last=False)
-            self._drop(oldest, "full", "too many wait: bring the database back")
-
-    def _drop(self, what: Decision, reason: str, error: str) -> None:
-        camera_id, track_id, _, opening = _key(what)
-        self._tools.meter.add("decisions_dropped", reason=reason)
-        log.error("decision_dropped", camera=camera_id, track=track_id, opening=opening, reason=reason, error=error)
 
 
 def _compare(camera_id: str, state: SceneState) -> None:
@@ -372,8 +260,3 @@ def _compare(camera_id: str, state: SceneState) -> None:
             scene=state.name.lower(),
             effect="nothing is reported there until the picture fits again or is learned anew",
         )
-
-
-def _key(what: Decision) -> Key:
-    one = what.sighting if isinstance(what, Claim) else what
-    return one.camera_id, one.track_id, one.appeared_ns, isinstance(what, Claim)

@@ -1,6 +1,6 @@
 """A shard under test: what stands in for its database, and the frames that are handed to it."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from alerts.evidence import EvidenceFolder
 from curbwatch.shard import Shard
@@ -26,6 +26,9 @@ class FakeStore:
     faults: dict[str, Exception] = field(default_factory=dict)
     calls: list[str] = field(default_factory=list)
     befores: list[EvidenceRecord | None] = field(default_factory=list)
+    afters: list[EvidenceRecord | None] = field(default_factory=list)
+    strangers: set[str] = field(default_factory=set)  # cameras of whose departures no incident waits
+    told: Opened | None = None  # what a refresh says beside its incident
 
     def open_or_refresh(self, sighting: Sighting, before: EvidenceRecord | None, opening: EvidenceRecord) -> Opened:
         self.answer(sighting.camera_id)
@@ -40,10 +43,21 @@ class FakeStore:
         if f"open {sighting.camera_id}" not in self.calls:
             return None
         self.calls.append(f"refresh {sighting.camera_id}")
-        return Opened("i-1", opened=False, sighting=sighting)
+        return replace(self.told or Opened("i-1", opened=False, sighting=sighting), sighting=sighting)
+
+    def stands(self, told: Opened, picture: EvidenceRecord) -> None:
+        self.answer(told.sighting.camera_id)
+        assert self.evidence.intact(picture.sha256)
+        self.calls.append(f"stands {told.sighting.camera_id}")
+
+    def awaits(self, departure: Departure) -> bool:
+        self.answer(departure.camera_id)
+        return departure.camera_id not in self.strangers
 
     def depart(self, departure: Departure) -> str | None:
         self.answer(departure.camera_id)
+        assert departure.after is None or self.evidence.intact(departure.after.sha256)
+        self.afters.append(departure.after)
         self.calls.append(f"depart {departure.camera_id}")
         return "i-1"
 

@@ -15,9 +15,10 @@ from alerts.store import AlertDatabase
 from config.alerts import AlertKnobs
 from config.pack import apply_modes, load_pack
 from curbwatch.journal import DecisionJournal
-from curbwatch.shard import WAITING_MAX, Shard, Tools
+from curbwatch.shard import Shard, Tools
 from curbwatch.snapshots import SnapshotFolder
 from curbwatch.telemetry import Telemetry
+from curbwatch.teller import WAITING_MAX
 from ingest.decode_process import DecoderProcess
 from ingest.delivery import Delivery, Outcome
 from schemas.detections import Phase, SceneState
