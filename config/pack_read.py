@@ -9,6 +9,7 @@ from config.faults import Faults
 from config.geojson import features_of
 from config.pack_rows import CameraRow, CellRow, CityRow, ClassRow, HoursRow, PermitRow, UnitRow, VehicleRow
 from config.pack_rules_rows import (
+    AreaRow,
     CampaignRow,
     DutyRow,
     FixtureRow,
@@ -25,7 +26,8 @@ from config.reading import CSV_MAX_BYTES, JSON_MAX_BYTES, TOML_MAX_BYTES, parse_
 FILES = ("city.toml", "classes.csv", "units.csv", "cells.geojson", "permits.toml", "cameras.toml", "vehicles.csv")
 CALENDAR, LIMITS, RESPONSIBILITY, STAFF = "calendar.toml", "limits.csv", "responsibility.csv", "staff.csv"
 FIXTURES, SHOP_FRONTS, CAMPAIGNS, DUTY = "fixtures.toml", "shopfronts.toml", "campaigns.toml", "duty.toml"
-OPTIONAL = (CALENDAR, LIMITS, RESPONSIBILITY, FIXTURES, SHOP_FRONTS, CAMPAIGNS, DUTY, STAFF)
+AREAS = "areas.toml"
+OPTIONAL = (CALENDAR, LIMITS, RESPONSIBILITY, FIXTURES, SHOP_FRONTS, AREAS, CAMPAIGNS, DUTY, STAFF)
 
 
 @dataclass(slots=True)
@@ -39,6 +41,7 @@ class RuleRows:
     responsibilities: Table[ResponsibilityRow]
     fixtures: Table[FixtureRow]
     shop_fronts: Table[ShopFrontRow]
+    areas: Table[AreaRow]
     campaigns: Table[CampaignRow]
     duties: Table[DutyRow]
     staff: Table[StaffRow]
@@ -147,6 +150,7 @@ def _rules(texts: Mapping[str, str | None], faults: Faults) -> RuleRows:
         ),
         fixtures=from_toml(texts.get(FIXTURES), FixtureRow, FIXTURES, "fixture", faults),
         shop_fronts=from_toml(texts.get(SHOP_FRONTS), ShopFrontRow, SHOP_FRONTS, "shop_front", faults),
+        areas=from_toml(texts.get(AREAS), AreaRow, AREAS, "area", faults),
         campaigns=from_toml(texts.get(CAMPAIGNS), CampaignRow, CAMPAIGNS, "campaign", faults),
         duties=from_toml(texts.get(DUTY), DutyRow, DUTY, "duty", faults),
         staff=from_csv(texts.get(STAFF), StaffRow, STAFF, "person_id", faults, may_be_empty=True),

@@ -7,6 +7,7 @@ from schemas.hours import Hours
 from schemas.rules import (
     Campaign,
     CityRules,
+    ClassArea,
     Duty,
     PlacedFixture,
     Responsibility,
@@ -27,6 +28,10 @@ def rules_of(rows: RuleRows) -> CityRules:
         shop_fronts=tuple(
             ShopFront(row.front_id, row.name, row.party, row.polygon, frozenset(row.camera_zones))
             for _, row in rows.shop_fronts.rows
+        ),
+        areas=tuple(
+            ClassArea(row.area_id, row.name, row.class_code, row.polygon, frozenset(row.camera_zones))
+            for _, row in rows.areas.rows
         ),
         campaigns=tuple(
             Campaign(

@@ -37,6 +37,7 @@ def check_rules(rows: PackRows, zone: ZoneInfo | None, faults: Faults) -> None:
     _check_responsibilities(rows, zone, faults)
     _check_fixtures(rows, faults)
     _check_shop_fronts(rows, faults)
+    _check_areas(rows, faults)
     _check_campaigns(rows, faults)
     _check_duties(rows, zone, faults)
     _check_staff(rows, faults)
@@ -182,6 +183,19 @@ def _check_shop_fronts(rows: PackRows, faults: Faults) -> None:
             if taken.setdefault(place, row.front_id) != row.front_id:
                 message = f"is the front of {taken[place]} already: one party answers for a place"
                 faults.add(table.file, f"{where}.camera_zones", "/".join(place), message)
+
+
+def _check_areas(rows: PackRows, faults: Faults) -> None:
+    table = rows.rules.areas
+    _twice_in(table, faults)
+    for where, row in table.rows:
+        if not row.polygon and not row.camera_zones:
+            faults.add(table.file, where, "", "has no place: give a polygon, camera_zones, or both")
+        _check_ground(where, row.polygon, table.file, faults)
+        check_zones(where, row.camera_zones, rows, table.file, faults)
+        if row.class_code not in rows.classes.known:
+            message = "is not in classes.csv" + nearest(row.class_code, rows.classes.known)
+            faults.add(table.file, f"{where}.class", row.class_code, message)
 
 
 def _check_campaigns(rows: PackRows, faults: Faults) -> None:

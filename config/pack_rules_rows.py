@@ -102,6 +102,16 @@ class ShopFrontRow(Row):
     camera_zones: tuple[tuple[str, str], ...] = ()
 
 
+class AreaRow(Row):
+    """One ``[[area]]`` table of areas.toml."""
+
+    area_id: DeviceId = Field(alias="id")
+    name: Text
+    class_code: str = Field(alias="class")
+    polygon: tuple[Point, ...] = ()
+    camera_zones: tuple[tuple[str, str], ...] = ()
+
+
 class CampaignRow(Row):
     """One ``[[campaign]]`` table of campaigns.toml."""
 

@@ -9,6 +9,7 @@ import pytest
 from config.pack_read import FILES, OPTIONAL
 from config.pack_rows import CameraRow, CellRow, CityRow, ClassRow, PermitRow, UnitRow, VehicleRow
 from config.pack_rules_rows import (
+    AreaRow,
     CampaignRow,
     DutyRow,
     FixtureBoxRow,
@@ -25,7 +26,7 @@ from tests.config.small_pack import PackFolder
 PAGE = (Path(__file__).parents[2] / "docs" / "city-pack.md").read_text(encoding="utf-8")
 ROWS = (CityRow, ClassRow, UnitRow, CellRow, PermitRow, CameraRow, VehicleRow)
 RULES = (HolidayRow, MakeupRow, LimitRow, ResponsibilityRow, FixtureRow, FixtureBoxRow)
-MORE = (ShopFrontRow, CampaignRow, DutyRow, StaffRow)
+MORE = (ShopFrontRow, AreaRow, CampaignRow, DutyRow, StaffRow)
 
 
 def block(title: str) -> str:
@@ -63,4 +64,5 @@ def test_the_blocks_of_the_page_make_a_pack(tmp_path: Path) -> None:
     assert pack.city.permits[0].permit_id == "night-market"
     rules = pack.city.rules
     assert (len(rules.fixtures), len(rules.shop_fronts), len(rules.campaigns), len(rules.duties)) == (1, 1, 1, 1)
+    assert [area.class_code for area in rules.areas] == ["06010"]
     assert rules.calendar.day_kind(date(2026, 10, 10)) == 2
