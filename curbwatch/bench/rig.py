@@ -184,6 +184,19 @@ def usage_of(pid: int) -> Usage:
     return Usage(sum(map(_rss_bytes, family)), sum(map(_descriptors, family)))
 
 
+def cpu_s_of(pid: int) -> float:
+    """Processor time of a process, of those that it has started and of those of them that have ended, s."""
+    return sum(sum(map(int, _stat(one)[11:15])) for one in _family(pid)) / os.sysconf("SC_CLK_TCK")
+
+
+def parent_of(pid: int) -> int:
+    """Pid of the process that started another. Raises CurbwatchError where that has ended."""
+    words = _stat(pid)
+    if not words:
+        raise CurbwatchError(f"process {pid} has ended")
+    return int(words[1])
+
+
 def read_metrics(text: str) -> dict[str, float]:
     """Sum Prometheus' text format by name; nothing: none."""
     found: dict[str, float] = {}
@@ -257,13 +270,23 @@ def _family(pid: int) -> list[int]:
     for entry in Path("/proc").iterdir():
         if entry.name.isdigit():
             with contextlib.suppress(OSError, ValueError, IndexError):
-                # The name in brackets may hold anything; the parent is the second word after it.
-                parent = int((entry / "stat").read_text().rpartition(")")[2].split()[1])
+                parent = int(_stat(int(entry.name))[1])
                 parents.setdefault(parent, []).append(int(entry.name))
     found = [pid]
     for one in found:
         found += parents.get(one, [])
     return found
+
+
+def _stat(pid: int) -> list[str]:
+    """Words of its line in /proc behind its name, which may hold anything; none where it has ended.
+
+    The second is its parent, from the twelfth on its processor time and that of its children, in ticks.
+    """
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    except OSError:
+        return []
 
 
 def _rss_bytes(pid: int) -> int:

@@ -10,6 +10,7 @@ from rich.progress import BarColumn, Progress, TextColumn
 from config.load import load_config
 from config.service import LogKnobs
 from curbwatch.bench import detector
+from curbwatch.bench.desk import Pace, bench_desk
 from curbwatch.bench.grid import bench_grid
 from curbwatch.bench.lag import whole_run
 from curbwatch.bench.latency import bench_latency
@@ -169,6 +170,30 @@ def soak(
     if found["misses"]:
         raise CurbwatchError("the soak missed: " + "; ".join(found["misses"]))
     typer.echo("kept everything it promises")
+
+
+@bench.command("desk")
+def desk(
+    *,
+    seconds: Annotated[float, typer.Option(min=1.0, help="How long to act.")] = 60.0,
+    actions_per_s: Annotated[float, typer.Option("--rate", min=10.0, help="Actions that are due each second.")] = 500.0,
+    json_path: Annotated[Path | None, typer.Option("--json", help="Also write the result to this file.")] = None,
+) -> None:
+    """Act on 5 000 open incidents with 50 crews at a fixed pace; exit code 1 where an action is lost or doubled."""
+    configure_logs(LogKnobs(level="warning"))
+    with own_servers(_indented) as endpoints:
+        found = bench_desk(endpoints, pace=Pace(actions_per_s, seconds), say=_indented)
+    typer.echo(
+        f"{found['actions']:,} actions, {found['actions_per_s']:.0f}/s, on {found['open_incidents']:,} open incidents"
+        f" with {found['crews']} crews: p50 {found['p50_ms']:.0f} ms, p99 {found['p99_ms']:.0f} ms"
+    )
+    for kind, told in found["by_kind"].items():
+        typer.echo(f"  {kind:<12} {told['count']:7,}   p50 {told['p50_ms']:6.0f} ms   p99 {told['p99_ms']:6.0f} ms")
+    typer.echo("processor time: " + ", ".join(f"{who} {cpu_s:.1f} s" for who, cpu_s in found["cpu_s"].items()))
+    typer.echo("record: " + ", ".join(f"{count:,} {name}" for name, count in found["check"].items()))
+    write_json(json_path, found)
+    if found["misses"]:
+        raise CurbwatchError("the desk missed: " + "; ".join(found["misses"]))
 
 
 def _indented(line: str) -> None:
