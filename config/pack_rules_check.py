@@ -86,9 +86,9 @@ def _check_calendar(rows: PackRows, zone: ZoneInfo | None, faults: Faults) -> No
     for where, row in rules.makeups.rows:
         own = WEEKDAYS[row.day.weekday()]
         if row.day in holidays:
-            faults.add(file, f"{where}.date", row.day, "is a holiday too: it is worked, or it is not")
+            faults.add(file, f"{where}.date", row.day.isoformat(), "is a holiday too: it is worked, or it is not")
         elif own in worked:
-            faults.add(file, f"{where}.date", row.day, f"is no rest day: [[hours]] has work on {own}")
+            faults.add(file, f"{where}.date", row.day.isoformat(), f"is no rest day: [[hours]] has work on {own}")
         if row.stands_for not in worked:
             message = "is a day without work in [[hours]]: nobody would work on the make-up day"
             faults.add(file, f"{where}.stands_for", row.stands_for, message)
