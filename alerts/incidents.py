@@ -1,7 +1,10 @@
 """Incidents in the database: one open row per family and place, with pictures, record, job and outbox."""
 
+from collections.abc import Callable
+
 from alerts import attaching, grace, leaving, opening, pictures, reading, sites
 from alerts.going_on import Pair, looked
+from alerts.offsite import facts_of, off_site_ready
 from alerts.rows import incident_row
 from alerts.sites import Quiet, Rules
 from alerts.steps import DETECTOR, OPEN_STATES, make_job, record
@@ -55,7 +58,7 @@ class IncidentStore:
         with self._database.transaction() as conn:
             row = opening.lock(conn, reading.view(conn, told.incident_id)["incident_id"])
             incident_id = row["incident_id"]
-            if row["state"] not in OPEN_STATES or pictures.standing_taken(conn, incident_id):
+            if row["state"] not in OPEN_STATES or pictures.standing_since(conn, incident_id) is None:
                 return
             kept = pictures.attach(conn, incident_id, picture, "standing")
             detail = looked(told.sighting) | {"role": "standing"} | pictures.named(conn, kept)
@@ -143,6 +146,14 @@ class IncidentStore:
         """Complaints and findings that belong to it. Raises UsageError where there is none of this id."""
         with self._database.transaction() as conn:
             return reading.attachments(conn, incident_id)
+
+    def off_site_missing(self, incident_id: str, intact: Callable[[str], bool]) -> tuple[str, ...]:
+        """What enforcement from afar still wants, as keys of ``alerts.offsite.WORDS``; nothing: it is ready.
+
+        ``intact`` says of a SHA-256 whether its bytes are as they were. Raises UsageError for an unknown incident.
+        """
+        facts = facts_of(self.show(incident_id), self.pictures(incident_id), self.attachments(incident_id), intact)
+        return off_site_ready(facts, self.rules.knobs.standing_min)
 
     def repeats(self, incident_id: str) -> Repeats:
         """How often its place and its party were cases lately. Raises UsageError where there is none of this id."""

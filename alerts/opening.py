@@ -304,8 +304,9 @@ def insert(conn: Connection, values: Row) -> bool:
 
 def _picture_due(conn: Connection, row: Row, sighting: Sighting, rules: Rules) -> bool:
     """Whether a second picture of a standing thing is due, from the camera of the first."""
-    if row["opening_id"] is None or sighting.camera_id != row["camera_id"]:
+    least = timedelta(minutes=rules.knobs.standing_min)
+    seen_at = utc(sighting.captured_ns)
+    if row["opening_id"] is None or sighting.camera_id != row["camera_id"] or seen_at - row["opened_at"] < least:
         return False
-    if utc(sighting.captured_ns) - row["opened_at"] < timedelta(minutes=rules.knobs.standing_min):
-        return False
-    return not pictures.standing_taken(conn, row["incident_id"])
+    since = pictures.standing_since(conn, row["incident_id"])
+    return since is not None and seen_at - since >= least

@@ -1,6 +1,7 @@
 """The pictures of an incident in the database: rows of evidence, each with the part it plays."""
 
 import uuid
+from datetime import datetime
 from typing import Any
 
 from alerts.rows import evidence_row
@@ -68,9 +69,17 @@ def of_incident(conn: Connection, incident_id: uuid.UUID) -> list[Picture]:
     return [Picture(row["role"], evidence_row(row)) for row in rows]
 
 
-def standing_taken(conn: Connection, incident_id: uuid.UUID) -> bool:
-    """Whether the second picture was taken."""
+def standing_since(conn: Connection, incident_id: uuid.UUID) -> datetime | None:
+    """When the first picture of an incident's thing was captured, since it came or came back.
+
+    None where a second one was taken since, or where there is none.
+    """
     row = conn.execute(
-        "select 1 from incident_evidence where incident_id = %s and role = 'standing' limit 1", (incident_id,)
+        "select max(at) filter (where role in ('opening', 'back')) as first, max(at) filter (where role = 'standing')"
+        " as second from incident_evidence where incident_id = %s",
+        (incident_id,),
     ).fetchone()
-    return row is not None
+    if row is None or row["first"] is None or (row["second"] is not None and row["second"] > row["first"]):
+        return None
+    first: datetime = row["first"]
+    return first
