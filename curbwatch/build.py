@@ -17,6 +17,7 @@ from alerts.jobs import JobStore
 from alerts.moves import JobMoves
 from alerts.pick import Picker
 from alerts.relay import Relay
+from alerts.sos import SosDesk
 from alerts.store import AlertDatabase
 from config.model import Config
 from config.pack import Pack, load_pack
@@ -193,10 +194,14 @@ def make_book(site: Site, registry: LiveRegistry) -> HealthBook:
     return HealthBook(registry, silence_s=site.config.intake.silence_s)
 
 
-def make_watch(site: Site, book: HealthBook) -> Watch:
-    """Return who looks at stored positions: flags, measured against the pack's grid, and the book."""
+def make_watch(site: Site, book: HealthBook, database: AlertDatabase) -> Watch:
+    """Return who looks at stored positions: flags, measured against the pack's grid, the book, and calls for help.
+
+    ``database`` should be its own: a call waits for nothing else.
+    """
     knobs = site.config.quality
-    return Watch(Quality(knobs, city_box(site.pack.city, knobs.box_margin_m)), book)
+    hear = SosDesk(database, site.cities.city).hear
+    return Watch(Quality(knobs, city_box(site.pack.city, knobs.box_margin_m)), book, hear)
 
 
 def make_keeper(site: Site, book: HealthBook, meter: Meter) -> HealthKeeper:

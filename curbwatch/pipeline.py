@@ -74,7 +74,8 @@ class Pipeline:
             site.config.intake, site.scheme, PictureForms(site.config.codecs), self._slots, self._registry, telemetry
         )
         self._letters = LetterWriter(self._frames, build.make_store(site), telemetry)
-        self._watch = build.make_watch(site, self._book)
+        self._sos_database = build.make_database(site)
+        self._watch = build.make_watch(site, self._book, self._sos_database)
         self._positions = PositionWriter(
             site.config.intake,
             build.position_forms(site),
@@ -189,6 +190,7 @@ class Pipeline:
             ("feedback", self._feedback.stop),
             ("camera health", self._events.stop),
             ("camera health database", self._health_database.close),
+            ("calls for help", self._sos_database.close),
             ("health", self._keeper.stop),
             ("relay", self._relay.stop),
             ("chores", self._chores.stop),

@@ -1,13 +1,28 @@
-"""Which emergencies are news: a button that stays pressed sends one with each position. Pure."""
+"""Which emergencies are news, as a pressed button sends one with each position; and calls for help. Pure."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from ingest.quality import Alarm
-from schemas.alarms import EMERGENCIES
+from schemas.alarms import EMERGENCIES, SOS, Call
+from schemas.position import PositionRows
 
 AGAIN_S = 600.0
 KNOWN_MAX = 10_000  # emergencies remembered; beyond it the oldest is said again sooner
+
+
+def calls_in(rows: PositionRows) -> list[Call]:
+    """Calls for help among positions, in their order; none where nobody calls."""
+    return [
+        Call(rows.device_id[at], min(rows.ts_ns[at], rows.received_ns[at]), _point(rows.lon[at], rows.lat[at]))
+        for at, alarms in enumerate(rows.alarms)
+        if SOS in alarms
+    ]
+
+
+def _point(lon: float, lat: float) -> tuple[float, float] | None:
+    """Where a position says it is; None for 0/0, which receivers say that do not know."""
+    return None if lon == 0 == lat else (lon, lat)
 
 
 @dataclass(slots=True)

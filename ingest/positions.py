@@ -18,7 +18,7 @@ from ingest.buffer import MessageBuffer, Waiting
 from ingest.codecs.rows import Decoded
 from ingest.delivery import Delivery, Outcome
 from ingest.devices import KnownDevices
-from ingest.emergencies import Emergencies
+from ingest.emergencies import Emergencies, calls_in
 from ingest.forms import PositionForms
 from ingest.health import HealthBook
 from ingest.ledger import Ticket
@@ -26,6 +26,7 @@ from ingest.marks import Key, Marks, Standing
 from ingest.quality import Judged, Quality
 from ingest.spool import Spool
 from ingest.store import IntakeStore, Stored
+from schemas.alarms import Call
 from schemas.errors import SinkError
 from schemas.meter import Meter
 from schemas.position import RawMessage
@@ -62,10 +63,14 @@ class Sinks:
 
 @dataclass(frozen=True, slots=True)
 class Watch:
-    """Who looks at what is stored: flags for doubtful positions, and how each device does."""
+    """Who looks at what is stored: flags for doubtful positions, how each device does, and who calls for help.
+
+    ``hear(calls)`` raises SinkError, retryable, where a call could not be taken: nothing is acknowledged then.
+    """
 
     quality: Quality
     book: HealthBook
+    hear: Callable[[Sequence[Call]], object] | None = None
 
 
 class PositionWriter:
@@ -92,6 +97,7 @@ class PositionWriter:
         self._spool = sinks.spool
         self._quality = watch.quality
         self._book = watch.book
+        self._hear = watch.hear
         self._said = Emergencies()
         self._devices = devices
         self._meter = meter
@@ -271,6 +277,8 @@ class PositionWriter:
         started_s = time.monotonic()
         stored = self._store.write(decoded.rows, decoded.dead_letters, planned)
         self._meter.observe("position_write", time.monotonic() - started_s)
+        if self._hear is not None and (calls := calls_in(decoded.rows)):
+            self._hear(calls)  # before anything is acknowledged: a call must not be lost in between
         self._admission.accept(admitted)
         self._quality.accept(judged)
         self._states = decoded.states
