@@ -6,12 +6,27 @@ from datetime import datetime
 from typing import Any
 
 from alerts import pictures
+from alerts.record.canonical import ZERO, link, parsed, row_value
 from alerts.store import Connection
 from schemas.record import OPEN, Actor, State, What
+from schemas.units import ns_of
 
 NAMESPACE = uuid.UUID("3a4c8c70-5a0e-5d0e-9a53-6e2f0b7f6c11")  # fixed for ever: incident and job ids hang on it
 OPEN_STATES = tuple(sorted(OPEN))
 OUTBOX_CHANNEL = "curbwatch_outbox"
+# Where a chain stands, under its lock; not now(): two that wait for one another must be told in the order they came.
+BEFORE = """
+select incident_id, chain_seq, chain_head, state, clock_timestamp() as at
+from incident where incident_id = %s for no key update
+"""
+APPEND = """
+with step as (
+    insert into incident_event (incident_id, seq, at, actor, role, proved, what, state, detail, prev_hash, hash)
+    values (%(incident_id)s, %(seq)s, %(at)s, %(actor)s, %(role)s, %(proved)s, %(what)s, %(state)s,
+        %(detail)s::jsonb, %(before)s, %(hash)s)
+)
+update incident set chain_seq = %(seq)s, chain_head = %(hash)s, state = %(state)s where incident_id = %(incident_id)s
+"""
 DETECTOR = Actor("detector", "system")
 RELAY = Actor("relay", "system")
 
@@ -46,29 +61,28 @@ def record(
 ) -> int:
     """Append a step to an incident's record, and move the incident to state ``to`` where given; the step's number.
 
-    The caller holds the incident's row lock, so that steps of one incident come one after the other.
+    The caller holds the incident's row lock, so that steps of one incident come one after the other. The moment is the
+    database's. Raises ValueError for a detail that is not JSON.
     """
-    row = conn.execute(
-        "update incident set chain_seq = chain_seq + 1, state = coalesce(%s, state) where incident_id = %s"
-        " returning chain_seq, state",
-        (to, incident_id),
-    ).fetchone()
+    row = conn.execute(BEFORE, (incident_id,)).fetchone()
     if row is None:
         raise RuntimeError(f"no incident {incident_id} to write a step of")
-    conn.execute(
-        "insert into incident_event (incident_id, seq, actor, role, what, state, detail)"
-        " values (%s, %s, %s, %s, %s, %s, %s::jsonb)",
-        (
-            incident_id,
-            row["chain_seq"],
-            actor.name,
-            actor.role,
-            what,
-            row["state"],
-            json.dumps(detail, ensure_ascii=False),
-        ),
-    )
-    return int(row["chain_seq"])
+    before: bytes = row["chain_head"] or ZERO
+    text = json.dumps(detail, ensure_ascii=False, allow_nan=False)
+    step = {
+        "incident_id": str(row["incident_id"]),
+        "seq": int(row["chain_seq"]) + 1,
+        "at_us": ns_of(row["at"]) // 1000,
+        "actor": actor.name,
+        "role": actor.role,
+        "proved": actor.proved,
+        "what": str(what),
+        "state": str(to or row["state"]),
+        "detail": parsed(text),
+    }
+    head = link(before, row_value(step))
+    conn.execute(APPEND, step | {"at": row["at"], "detail": text, "before": before, "hash": head})
+    return int(step["seq"])
 
 
 def close_gone(conn: Connection, incident_id: uuid.UUID, at: datetime, **detail: str) -> None:

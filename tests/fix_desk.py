@@ -17,10 +17,23 @@ DISCONNECT = """
 select pg_terminate_backend(pid) from pg_stat_activity
 where datname = current_database() and pid <> pg_backend_pid() and backend_type = 'client backend';
 """
-EMPTY = """
-truncate site, evidence, incident, incident_event, sighting, job, outbox, device, device_health, zone, seal cascade;
+RECORD = ("incident_event", "seal", "seal_entry", "action_key")
+# What only the owner can do, and does in tests alone: the record's tables can be changed until they are kept again.
+OPEN_RECORD = "".join(
+    f"alter table {table} disable trigger kept; grant update, delete, truncate on {table} to current_user;\n"
+    for table in RECORD
+)
+KEEP_RECORD = "".join(
+    f"alter table {table} enable trigger kept; revoke update, delete, truncate on {table} from current_user;\n"
+    for table in RECORD
+)
+TRUNCATE = """
+truncate site, evidence, incident, incident_event, sighting, job, outbox, device, device_health, zone, seal, seal_entry,
+    person_token, token_refusal, sweep_day, clock_digest cascade;
 update relay_state set next_seq = 1, epoch = '', epoch_first_seq = 1;
+update clock_state set rule_version = '', looked_at = null;
 """
+EMPTY = f"{OPEN_RECORD}\n{TRUNCATE}\n{KEEP_RECORD}"
 
 
 def disconnect(url: str) -> None:
