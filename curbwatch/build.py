@@ -16,6 +16,7 @@ from alerts.incidents import IncidentStore
 from alerts.jobs import JobStore
 from alerts.moves import JobMoves
 from alerts.pick import Picker
+from alerts.record.seals import Sealer
 from alerts.relay import Relay
 from alerts.sos import SosDesk
 from alerts.store import AlertDatabase
@@ -225,6 +226,7 @@ def make_chores(site: Site, meter: Meter) -> ChoreThread:
     moves = JobMoves(database, make_picker(site))
     incidents = make_incidents(site, database)
     chores: tuple[Chore, ...] = (
+        Chore("seals", 1.0, Sealer(database).seal),
         Chore("escalations", 5.0, lambda _now: moves.follow_sweep()),
         Chore("grace", 5.0, lambda _now: incidents.end_grace()),
     )
