@@ -13,7 +13,22 @@ from schemas.errors import UsageError
 VARIABLE = "CURBWATCH_CRASH"
 KILLED = 137  # exit code of a process that was ended by signal 9, as a shell tells it
 # Transactions that carry a name: each may end before its commit or after it (``AlertDatabase.transaction``).
-STEPS = ("open", "depart", "assign", "sent", "epoch", "requeue", "take", "shown", "done", "reject", "confirm")
+STEPS = (
+    "open",
+    "depart",
+    "grace",
+    "confirm",
+    "assign",
+    "sent",
+    "epoch",
+    "requeue",
+    "take",
+    "shown",
+    "done",
+    "reject",
+    "reassign",
+    "seal",
+)
 POINTS = frozenset(
     {f"{step}_{moment}" for step in STEPS for moment in ("before_commit", "after_commit")}
     | {

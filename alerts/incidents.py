@@ -85,7 +85,7 @@ class IncidentStore:
 
     def end_grace(self) -> int:
         """Move on what was not put right within its grace; how many."""
-        with self._database.transaction() as conn:
+        with self._database.transaction("grace") as conn:
             return grace.end_grace(conn)
 
     def report(self, told: Report, actor: Actor) -> Reported:

@@ -44,7 +44,7 @@ class JobMoves:
         the actor may not decide.
         """
         _may_decide(actor, reason, "reassigned")
-        with self._database.transaction() as conn:
+        with self._database.transaction("reassign") as conn:
             row = _locked(conn, id_of(job_id, "a job"))
             if row["unit_id"] == unit_id and row["state"] == "queued":
                 raise UsageError(f"job {job_id} waits at {unit_id} already")

@@ -30,7 +30,7 @@ class Sealer:
         """
         sealed = 0
         while True:
-            with self._database.transaction() as conn:
+            with self._database.transaction("seal") as conn:
                 count = _seal_some(conn)
             sealed += count
             if count < SEALED_MAX:
