@@ -59,11 +59,14 @@ create table evidence_gone (
     term_days integer not null
 );
 
--- From when on the rows of a class of data are whole: what is older was deleted, and is not counted anew.
-create table kept_from (
-    class text primary key,
-    at timestamptz not null
+-- Spans in which rows were deleted at the end of their term: what was counted there is not counted anew.
+create table deleted_span (
+    class text not null,
+    from_at timestamptz not null,
+    to_at timestamptz not null,
+    primary key (class, from_at)
 );
+create index deleted_span_end on deleted_span (class, to_at);
 
 -- Folders that hold backups, so that a picture that is deleted here goes there too.
 create table backup_made (

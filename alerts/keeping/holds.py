@@ -1,0 +1,140 @@
+"""Legal holds: what somebody needs as evidence elsewhere is not deleted while the hold lasts."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from alerts.steps import record
+from alerts.store import Connection, id_of
+from schemas.errors import UsageError
+from schemas.record import Actor, What
+
+# Conditions of other statements. An incident is held with what was merged into it.
+INCIDENT_HELD = (
+    "exists (select from legal_hold h where h.released_at is null and h.incident_id in (i.incident_id, i.merged_into))"
+)
+DEVICE_HELD = (
+    "exists (select from legal_hold h where h.released_at is null and h.device_id = {device}"
+    " and {at} between h.from_at and h.to_at)"
+)
+LIST = """
+select hold_id, incident_id, device_id, from_at, to_at, person, reason, since, released_at, released_by, release_reason
+from legal_hold where released_at is null or %(released)s order by hold_id desc limit %(limit)s
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Hold:
+    """One hold: of an incident, or of a device from ``from_at`` to ``to_at`` inclusive (captured time)."""
+
+    hold_id: int
+    incident_id: str | None
+    device_id: str | None
+    from_at: datetime | None
+    to_at: datetime | None
+    person: str
+    reason: str
+    since: datetime
+    released_at: datetime | None
+    released_by: str
+    release_reason: str
+
+
+def hold_incident(conn: Connection, incident_id: str, actor: Actor, reason: str) -> int:
+    """Hold an incident, its pictures and its sightings, and say so in its record; the hold's number.
+
+    Several people may hold one, each for a reason. Raises UsageError for no reason or no such incident.
+    """
+    key = _locked(conn, incident_id)
+    row = conn.execute(
+        "insert into legal_hold (incident_id, person, reason) values (%s, %s, %s) returning hold_id",
+        (key, actor.name, reasoned(reason)),
+    ).fetchone()
+    hold_id = int(row["hold_id"]) if row is not None else 0
+    record(conn, key, actor, What.HELD, {"hold": hold_id, "by": actor.name, "reason": reason.strip()})
+    return hold_id
+
+
+def hold_device(conn: Connection, device_id: str, from_at: datetime, to_at: datetime, person: str, reason: str) -> int:
+    """Hold what a device told in a span of its captured time: positions, sightings, pictures, health.
+
+    Returns the hold's number. Raises UsageError for no reason, an unknown device, or a span that ends before it begins.
+    """
+    if not from_at < to_at:
+        raise UsageError(f"a hold from {from_at.isoformat()} to {to_at.isoformat()} holds nothing: turn them round")
+    if conn.execute("select 1 from device where device_id = %s", (device_id,)).fetchone() is None:
+        raise UsageError(f"no device {device_id!r}: see `curbwatch device list`")
+    row = conn.execute(
+        "insert into legal_hold (device_id, from_at, to_at, person, reason) values (%s, %s, %s, %s, %s)"
+        " returning hold_id",
+        (device_id, from_at, to_at, person, reasoned(reason)),
+    ).fetchone()
+    return int(row["hold_id"]) if row is not None else 0
+
+
+def release_incident(conn: Connection, incident_id: str, actor: Actor, reason: str) -> int:
+    """Release every hold of an incident, and say so in its record; how many there were.
+
+    Raises UsageError for no reason, no such incident, or one that nobody holds.
+    """
+    key = _locked(conn, incident_id)
+    rows = conn.execute(
+        "select hold_id from legal_hold where incident_id = %s and released_at is null order by hold_id", (key,)
+    ).fetchall()
+    if not rows:
+        raise UsageError(f"incident {incident_id} is not held")
+    for row in rows:
+        release(conn, int(row["hold_id"]), actor, reason)
+    return len(rows)
+
+
+def release(conn: Connection, hold_id: int, actor: Actor, reason: str) -> None:
+    """End one hold; that of an incident is told in its record. Raises UsageError for no reason or no such hold."""
+    row = conn.execute("select incident_id, released_at from legal_hold where hold_id = %s", (hold_id,)).fetchone()
+    if row is None or row["released_at"] is not None:
+        state = "there is no" if row is None else f"{row['released_at']:%Y-%m-%d} ended"
+        raise UsageError(f"{state} hold {hold_id}: see `curbwatch keep show`")
+    if row["incident_id"] is not None:  # incidents are locked first, everywhere
+        _locked(conn, str(row["incident_id"]))
+    ended = conn.execute(
+        "update legal_hold set released_at = now(), released_by = %s, release_reason = %s"
+        " where hold_id = %s and released_at is null",
+        (actor.name, reasoned(reason), hold_id),
+    ).rowcount
+    if ended and row["incident_id"] is not None:
+        detail = {"hold": hold_id, "by": actor.name, "reason": reason.strip()}
+        record(conn, row["incident_id"], actor, What.RELEASED, detail)
+
+
+def holds(conn: Connection, *, released: bool = False, limit: int = 1000) -> list[Hold]:
+    """Holds that last, newest first; with ``released`` those that ended too."""
+    rows = conn.execute(LIST, {"released": released, "limit": limit}).fetchall()
+    return [_hold(row) for row in rows]
+
+
+def held(conn: Connection, incident_id: str) -> bool:
+    """Whether an incident, or the one it was merged into, is held."""
+    row = conn.execute(
+        f"select 1 from incident i where i.incident_id = %s and {INCIDENT_HELD}",  # noqa: S608  # constants
+        (id_of(incident_id, "an incident"),),
+    ).fetchone()
+    return row is not None
+
+
+def reasoned(reason: str) -> str:
+    """The reason without blanks around it. Raises UsageError where nothing is left."""
+    if not reason.strip():
+        raise UsageError("a hold and its release need a reason: --reason TEXT")
+    return reason.strip()
+
+
+def _locked(conn: Connection, incident_id: str) -> object:
+    """The incident's id, its row locked. Raises UsageError."""
+    key = id_of(incident_id, "an incident")
+    if conn.execute("select 1 from incident where incident_id = %s for no key update", (key,)).fetchone() is None:
+        raise UsageError(f"no incident {incident_id}: see `curbwatch incident list`")
+    return key
+
+
+def _hold(row: dict[str, Any]) -> Hold:
+    return Hold(**row | {"incident_id": None if row["incident_id"] is None else str(row["incident_id"])})
