@@ -28,6 +28,8 @@ STEPS = (
     "reject",
     "reassign",
     "seal",
+    "clock",
+    "sweep",
 )
 POINTS = frozenset(
     {f"{step}_{moment}" for step in STEPS for moment in ("before_commit", "after_commit")}
