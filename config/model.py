@@ -10,6 +10,7 @@ from config.codecs import CodecKnobs
 from config.engine import EngineKnobs
 from config.incidents import IncidentKnobs
 from config.intake import LETTERS_MAX_BYTES, BrokerKnobs, IntakeKnobs
+from config.keeping import KeepingKnobs
 from config.own_model import ModelKnobs
 from config.quality import QualityKnobs
 from config.service import DatabaseKnobs, HttpKnobs, LogKnobs, RedisKnobs, SiteKnobs
@@ -34,6 +35,7 @@ class Config(Knobs):
     alerts: AlertKnobs = AlertKnobs()
     incidents: IncidentKnobs = IncidentKnobs()
     dispatch: DispatchKnobs = DispatchKnobs()
+    keeping: KeepingKnobs = KeepingKnobs()
     http: HttpKnobs = HttpKnobs()
     log: LogKnobs = LogKnobs()
 
