@@ -17,6 +17,7 @@ from schemas.record import Actor, State, What
 from schemas.units import M_PER_DEG
 
 Row = dict[str, Any]
+REF_MAX = 128  # characters of a number
 MOST = 500  # open incidents near a report that are measured
 # Open incidents it may tell of: near its point, in its camera, or, where either has no point, in its cell.
 NEAR = """
@@ -33,10 +34,10 @@ order by last_seen_at desc limit %(most)s
 def report(conn: Connection, told: Report, actor: Actor, rules: Rules) -> Reported:
     """Attach a report to the nearest open incident of its family, or open one that waits for a person on the spot.
 
-    The same number twice is once. Raises UsageError where it has no number.
+    The same number twice is once. Raises UsageError where that is none.
     """
-    if not told.ref.strip():
-        raise UsageError(f"a {told.kind} needs its number: --ref NO")
+    if not 0 < len(told.ref) <= REF_MAX or not told.ref.isprintable():
+        raise UsageError(f"a {told.kind} needs its number, 1 to {REF_MAX} printable characters: --ref NO")
     # Two at one moment, of one number or of one place, wait for each other.
     keys = sites.lock_keys(told.camera_id, told.cell_id, told.point, rules.reach_m)
     sites.hold(conn, [*keys, f"{told.kind}/{told.ref}"])

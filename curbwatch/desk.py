@@ -24,15 +24,17 @@ from curbwatch.registry import load_registry
 from curbwatch.telemetry import configure_logs
 from schemas.errors import UsageError
 from schemas.incident import Job
+from schemas.place import CameraView
 from schemas.record import Actor
 
 
 @dataclass(frozen=True, slots=True)
 class Desk:
-    """Stores and names of one city. ``names`` maps a camera to what a person calls it."""
+    """Stores and names of one city. ``names`` maps a camera to what a person calls it, ``views`` to where it looks."""
 
     site: Site
     names: dict[str, str]
+    views: dict[str, CameraView]
     units: frozenset[str]
     incidents: IncidentStore
     jobs: JobStore
@@ -91,7 +93,9 @@ def open_desk(path: Path | None, lang: Lang | None = None) -> Iterator[Desk]:
         queue = make_queue(site)
         moves = JobMoves(database, make_picker(site))
         try:
-            yield Desk(site, registry.names, units, incidents, jobs, moves, queue, lang or config.site.lang)
+            yield Desk(
+                site, registry.names, registry.views, units, incidents, jobs, moves, queue, lang or config.site.lang
+            )
         finally:
             queue.close()
     finally:

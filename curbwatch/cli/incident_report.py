@@ -1,0 +1,90 @@
+"""``curbwatch incident report``: a complaint, a patrol's or a vehicle's finding finds its incident, or opens one."""
+
+import json
+from datetime import UTC, datetime
+from typing import Annotated, Literal
+
+import typer
+
+from alerts.messages import headline, state_name
+from alerts.wire import incident_state, instant
+from curbwatch.cli.dispatch import ConfigFile, Json, Language, Person
+from curbwatch.cli.explain import BoxText
+from curbwatch.cli.incident import incident_app
+from curbwatch.desk import open_desk, person_of
+from curbwatch.reports import Kind, Told, report_of
+from curbwatch.tuning.explain import parse_box
+from schemas.errors import UsageError
+from schemas.record import Actor
+
+EVENTS = {
+    "opened": ("已登记,待现场核实", "opened: waits to be verified on the spot"),
+    "attached": ("已并入在办事件", "attached to an open incident"),
+    "known": ("该编号已登记", "this number is known"),
+}
+
+Degrees = Annotated[float | None, typer.Option(help="Degrees, in --crs.")]
+
+
+@incident_app.command("report")
+def incident_report(  # noqa: PLR0913  # each is an option of the command line
+    *,
+    kind: Annotated[Kind, typer.Option("--kind", help="Who tells of it.")],
+    ref: Annotated[str, typer.Option("--ref", metavar="NO", help="Its number where it came from; the same is once.")],
+    person: Person,
+    family: Annotated[str, typer.Option("--family", help="stall, waste or truck; --class says it as well.")] = "",
+    class_code: Annotated[str, typer.Option("--class", metavar="CODE", help="Five digits, of the pack.")] = "",
+    lon: Degrees = None,
+    lat: Degrees = None,
+    crs: Annotated[Literal["wgs84", "cgcs2000", "gcj02", "bd09"], typer.Option("--crs", help="Of lon, lat.")] = "wgs84",
+    camera: Annotated[str, typer.Option("--camera", help="The camera in whose picture it is.")] = "",
+    box: BoxText = None,
+    cell: Annotated[str, typer.Option("--cell", help="The unit-grid cell, where nothing better is known.")] = "",
+    at: Annotated[str, typer.Option("--at", metavar="TIME", help="RFC 3339 with a zone; default: now.")] = "",
+    text: Annotated[str, typer.Option("--text", help="What was said.")] = "",
+    plate: Annotated[str, typer.Option("--plate", help="A vehicle's plate.")] = "",
+    config: ConfigFile = None,
+    lang: Language = None,
+    as_json: Json = False,
+) -> None:
+    """Attach a complaint or finding to the open incident it tells of; where none is open, one opens that waits."""
+    person = person_of(person)
+    told = Told(
+        kind=kind,
+        ref=ref,
+        at=_moment(at),
+        family=family,
+        class_code=class_code,
+        lon=lon,
+        lat=lat,
+        crs=crs,
+        camera_id=camera,
+        box_px=None if box is None else parse_box(box),
+        cell_id=cell,
+        detail={key: value for key, value in (("text", text), ("plate", plate), ("by", person)) if value},
+    )
+    with open_desk(config, lang) as desk:
+        city = desk.site.pack.city
+        found = desk.incidents.report(report_of(told, city, desk.views), Actor(person, "intake"))
+        event = "known" if found.known else "opened" if found.opened else "attached"
+        row, now = desk.incidents.show(found.incident_id), datetime.now(UTC)
+        title = headline(city, desk.names, row, desk.lang, now)
+        if as_json:
+            said = {"event": event, "at": instant(now), "kind": kind, "ref": ref, "headline": title}
+            typer.echo(json.dumps(said | {"incident": incident_state(row)}, ensure_ascii=False))
+            return
+        typer.echo(f"{EVENTS[event][desk.lang == 'en']}  {row.incident_id}")
+        typer.echo(f"[{state_name(row.state, desk.lang)}] {title}")
+
+
+def _moment(text: str) -> datetime:
+    """The moment that was given; now where none was. Raises UsageError for no moment, and one without a zone."""
+    if not text:
+        return datetime.now(UTC)
+    try:
+        found = datetime.fromisoformat(text)
+    except ValueError:
+        found = None
+    if found is None or found.tzinfo is None:
+        raise UsageError(f"--at {text}: a moment with its zone, as 2026-05-04T10:59:00+08:00")
+    return found

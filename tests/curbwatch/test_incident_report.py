@@ -1,0 +1,140 @@
+"""`curbwatch incident report`: what a hotline, a patrol or a vehicle tells, in a person's words or a program's."""
+
+import json
+import sys
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import structlog
+
+import curbwatch.database as db
+from alerts.incidents import IncidentStore
+from config.pack import load_pack
+from curbwatch.__main__ import main
+from curbwatch.parts import Servers
+from curbwatch.registry import sync_pack
+from curbwatch.reports import Told, report_of
+from ingest.crs import wgs84_to_gcj02
+from schemas.errors import UsageError
+from schemas.place import CameraView
+from tests.alerts.makers import CELL, city
+
+Run = Callable[..., tuple[int, str, str]]
+NOON = datetime(2026, 5, 4, 4, tzinfo=UTC)
+
+
+def told(**changes: Any) -> Told:  # noqa: ANN401
+    return Told(**({"kind": "complaint", "ref": "1", "at": NOON, "family": "stall", "cell_id": CELL} | changes))
+
+
+def test_a_report_gets_the_class_the_cell_and_the_unit_of_the_city() -> None:
+    found = report_of(told(cell_id="", lon=104.6405, lat=30.1205), city(), {})
+    assert (found.family, found.class_code, found.cell_id, found.unit_id) == ("stall", "09006", CELL, "u-1")
+    assert found.rule_version == "v1"
+    waste = report_of(told(family="", class_code="06010"), city(), {})
+    assert (waste.family, waste.unit_id, waste.point) == ("waste", "u-2", None)
+
+
+def test_a_point_off_a_phone_s_map_is_turned_into_wgs84() -> None:
+    lon, lat = wgs84_to_gcj02(np.array([104.6405]), np.array([30.1205]))
+    found = report_of(told(lon=float(lon[0]), lat=float(lat[0]), crs="gcj02"), city(), {})
+    assert found.point == pytest.approx((104.6405, 30.1205), abs=1e-8)
+
+
+def test_a_camera_brings_its_cell_and_its_unit() -> None:
+    views = {"cam-1": CameraView("cam-1", cell_id=CELL, unit_id="u-2")}
+    found = report_of(told(cell_id="", camera_id="cam-1", box_px=(1.0, 2.0, 3.0, 4.0)), city(), views)
+    assert (found.camera_id, found.cell_id, found.unit_id) == ("cam-1", CELL, "u-2")
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"family": ""}, "what is it"),
+        ({"family": "stal"}, "no family 'stal'"),
+        ({"family": "", "class_code": "9006"}, "did you mean '09006'"),
+        ({"class_code": "06010"}, "class 06010 is of family waste, not stall"),
+        ({"cell_id": ""}, "where is it"),
+        ({"cell_id": "512002001001009"}, "no cell '512002001001009'; did you mean"),
+        ({"lon": 104.0}, "both --lon and --lat"),
+        ({"lon": float("nan"), "lat": 30.0}, "longitude is -180..180"),
+        ({"lon": 30.0, "lat": 104.0}, "latitude -90..90"),
+        ({"camera_id": "cam-9"}, "no camera 'cam-9'"),
+        ({"box_px": (1.0, 2.0, 3.0, 4.0)}, "a box is one in the picture of a camera"),
+    ],
+)
+def test_what_cannot_be_placed_or_classed_is_told_with_what_to_give(changes: dict[str, Any], said: str) -> None:
+    with pytest.raises(UsageError, match=said):
+        report_of(told(**changes), city(), {})
+
+
+@pytest.fixture
+def run(
+    tmp_path: Path,
+    desk_url: str,
+    servers: Servers,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> Run:
+    with db.session(desk_url) as conn:
+        sync_pack(conn, load_pack(Path("yanjiang")), past_limit_s=3600)
+    path = tmp_path / "curbwatch.toml"
+    redis = f'[redis]\nurl = "{servers.redis_url}"'
+    path.write_text(f'[broker]\nurl = "{servers.broker_url}"\n[database]\nurl = "{desk_url}"\n{redis}\n')
+
+    def started(*arguments: str) -> tuple[int, str, str]:
+        command = ["curbwatch", "incident", "report", *arguments, "--as", "li", "--config", str(path)]
+        monkeypatch.setattr(sys, "argv", command)
+        capsys.readouterr()
+        with pytest.raises(SystemExit) as caught:
+            main()
+        structlog.reset_defaults()
+        out, err = capsys.readouterr()
+        return int(caught.value.code or 0), out, err
+
+    return started
+
+
+@pytest.mark.servers
+def test_a_complaint_opens_an_incident_once_and_the_next_caller_joins_it(run: Run, incidents: IncidentStore) -> None:
+    pack = load_pack(Path("yanjiang")).city
+    cell = min(pack.cells)
+    first = ("--kind", "complaint", "--ref", "A-1", "--family", "stall", "--cell", cell, "--text", "门口摆摊")
+    status, out, _ = run(*first, "--json")
+    said = json.loads(out)
+    assert (status, said["event"], said["incident"]["state"]) == (0, "opened", "verify")
+    assert run(*first, "--json")[1].count('"known"') == 1
+    status, out, _ = run("--kind", "patrol", "--ref", "7", "--class", "09006", "--cell", cell, "--lang", "zh")
+    assert (status, out.split()[0]) == (0, "已并入在办事件")
+    (row,) = incidents.recent()
+    assert [(one.kind, one.ref) for one in incidents.attachments(row.incident_id)] == [
+        ("complaint", "A-1"),
+        ("patrol", "7"),
+    ]
+    assert incidents.of_ref("A-1") == row.incident_id
+
+
+@pytest.mark.servers
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("--ref", "1", "--family", "stall"), "where is it"),
+        (("--ref", "", "--family", "stall", "--camera", "yj-cam-01"), "needs its number"),
+        (("--ref", "1", "--family", "stall", "--lon", "104.6", "--lat", "30.1", "--at", "noon"), "a moment with its"),
+        (
+            ("--ref", "1", "--family", "stall", "--lon", "1", "--lat", "2", "--at", "2026-05-04T10:00:00"),
+            "with its zone",
+        ),
+    ],
+)
+def test_a_report_that_cannot_be_taken_is_one_line_and_status_2(
+    run: Run, arguments: tuple[str, ...], said: str
+) -> None:
+    status, out, err = run("--kind", "complaint", *arguments)
+    assert (status, out) == (2, "")
+    assert said in err
+    assert len(err.splitlines()) == 1
