@@ -7,6 +7,7 @@ from pydantic import model_validator
 from config.alerts import AlertKnobs, DispatchKnobs
 from config.base import Knobs
 from config.codecs import CodecKnobs
+from config.desk import DeskKnobs
 from config.engine import EngineKnobs
 from config.incidents import IncidentKnobs
 from config.intake import LETTERS_MAX_BYTES, BrokerKnobs, IntakeKnobs
@@ -35,6 +36,7 @@ class Config(Knobs):
     alerts: AlertKnobs = AlertKnobs()
     incidents: IncidentKnobs = IncidentKnobs()
     dispatch: DispatchKnobs = DispatchKnobs()
+    desk: DeskKnobs = DeskKnobs()
     keeping: KeepingKnobs = KeepingKnobs()
     http: HttpKnobs = HttpKnobs()
     log: LogKnobs = LogKnobs()

@@ -29,6 +29,7 @@ VERBS = (
     "dispatch",
     "dispatch_moves",
     "incident",
+    "incident_clocks",
     "incident_report",
     "device",
     "camera",

@@ -7,6 +7,8 @@ from time import monotonic
 
 import curbwatch.database as db
 from alerts.before import BeforeRing
+from alerts.clocks.store import CityTime, Clocks
+from alerts.clocks.sweep import Sweep, SweepRules
 from alerts.decide import Decider
 from alerts.dispatch import JobQueue
 from alerts.durable import sync_folder
@@ -225,8 +227,15 @@ def make_chores(site: Site, meter: Meter) -> ChoreThread:
     database = make_database(site)
     moves = JobMoves(database, make_picker(site))
     incidents = make_incidents(site, database)
+    knobs = site.config.desk
+    time_of = CityTime(site.cities.city, take_s=knobs.take_s)
+    clocks = Clocks(database, time_of)
+    rules = SweepRules(knobs.chief_h, knobs.sweep_at_min, knobs.clock_settle_s, knobs.digest_after_s)
+    sweep = Sweep(database, time_of, rules, meter)
     chores: tuple[Chore, ...] = (
         Chore("seals", 1.0, Sealer(database).seal),
+        Chore("clocks", 1.0, clocks.do),
+        Chore("sweep", 5.0, sweep.do),
         Chore("escalations", 5.0, lambda _now: moves.follow_sweep()),
         Chore("grace", 5.0, lambda _now: incidents.end_grace()),
     )

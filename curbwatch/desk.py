@@ -40,6 +40,7 @@ class Desk:
     jobs: JobStore
     moves: JobMoves
     queue: JobQueue
+    database: AlertDatabase
     lang: Lang
 
     def unit(self, asked: str) -> str:
@@ -93,9 +94,8 @@ def open_desk(path: Path | None, lang: Lang | None = None) -> Iterator[Desk]:
         queue = make_queue(site)
         moves = JobMoves(database, make_picker(site))
         try:
-            yield Desk(
-                site, registry.names, registry.views, units, incidents, jobs, moves, queue, lang or config.site.lang
-            )
+            spoken = lang or config.site.lang
+            yield Desk(site, registry.names, registry.views, units, incidents, jobs, moves, queue, database, spoken)
         finally:
             queue.close()
     finally:

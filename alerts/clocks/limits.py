@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-from alerts.clocks.calendar import WorkTime
+from alerts.clocks.worktime import WorkTime
 from schemas.city import City
 from schemas.errors import Fault
 from schemas.rules import Stage, TimeLimit

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
 
-from alerts.clocks.calendar import Measure, WorkTime, amount_s, measure_of
 from alerts.clocks.limits import limits_for
 from alerts.clocks.stages import Run, StageSpan, Step, stages_of
+from alerts.clocks.worktime import Measure, WorkTime, amount_s, measure_of
 from schemas.city import City
 from schemas.rules import Stage, TimeLimit
 

@@ -96,6 +96,11 @@ def stages_of(steps: Iterable[Step], class_code: str) -> tuple[StageSpan, ...]:
     )
 
 
+def round_of(steps: Iterable[Step]) -> int:
+    """The round a case is in: 1, and one more after each rework and reopening."""
+    return 1 + sum(step.what in NEW_ROUND for step in steps)
+
+
 def waiting_since(steps: Iterable[Step]) -> datetime | None:
     """Since when a case waits for a crew to take its job; None where it does not."""
     since: datetime | None = None
@@ -161,18 +166,21 @@ class _Reader:
             stage.runs.append((at, None))
 
     def _extend(self, detail: Mapping[str, Any]) -> None:
-        """Note hours for the stage that is named, else for what runs; nothing where the hours are no number."""
+        """Note hours for the stage that is named, else for what runs; one that has ended stays as it was judged.
+
+        Nothing where the hours are no number.
+        """
         hours = detail.get("working_h")
         if isinstance(hours, bool) or not isinstance(hours, int | float):
             return
         given = (str(detail.get("limit", "")), float(hours))
         named = detail.get("stage")
-        if named in get_args(Stage):
-            key = (str(named), self._round)
-            (self.stages[key].extensions if key in self.stages else self._given.setdefault(key, [])).append(given)
+        if named in get_args(Stage) and (str(named), self._round) not in self.stages:
+            self._given.setdefault((str(named), self._round), []).append(given)
             return
         for stage in self._live():
-            stage.extensions.append(given)
+            if named in {None, "", stage.stage}:
+                stage.extensions.append(given)
 
 
 def _stop(stage: _Open, at: datetime) -> None:

@@ -46,6 +46,13 @@ HEADS = {
     "value": ("测值", "MEASURED"),
     "note": ("说明", "NOTE"),
     "sha256": ("图片摘要", "PICTURE"),
+    "lamp": ("灯", "LAMP"),
+    "late": ("超期", "OVER BY"),
+    "stage": ("环节", "STAGE"),
+    "due_at": ("时限", "DUE"),
+    "list": ("清单", "LIST"),
+    "incident_id": ("事件", "INCIDENT"),
+    "what": ("情况", "WHAT"),
 }
 STATES = {"online": "在线", "offline": "离线", "silent": "静默", "flapping": "频繁上下线", "unheard": "未收到过"}
 # docs/camera-health.md says more about each.

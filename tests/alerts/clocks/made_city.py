@@ -6,8 +6,8 @@ from datetime import UTC, date, datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from alerts.clocks.calendar import WorkTime
 from alerts.clocks.stages import Step
+from alerts.clocks.worktime import WorkTime
 from schemas.city import City
 from schemas.hours import Hours
 from schemas.record import State, What

@@ -2,8 +2,8 @@
 
 from datetime import date
 
-from alerts.clocks.calendar import WorkTime
 from alerts.clocks.limits import limits_for, uncounted
+from alerts.clocks.worktime import WorkTime
 from schemas.rules import Stage, TimeLimit, WorkCalendar
 from tests.alerts.clocks.made_city import OFFICE_TIME, limit, limited, local
 from tests.alerts.makers import CELL

@@ -11,9 +11,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from alerts.clocks.calendar import WorkTime
 from alerts.clocks.projection import Clock, clocks_of, lamp
 from alerts.clocks.stages import Step, stages_of, waiting_since
+from alerts.clocks.worktime import WorkTime
 from schemas.record import State, What
 from schemas.rules import TimeLimit, WorkCalendar
 from tests.alerts.clocks.made_city import ALWAYS, BERLIN, OFFICE_TIME, limit, limited, local, steps

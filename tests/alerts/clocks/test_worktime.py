@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from alerts.clocks.calendar import NaturalTime, WorkTime, amount_s, measure_of
+from alerts.clocks.worktime import NaturalTime, WorkTime, amount_s, measure_of
 from schemas.errors import ConfigError
 from schemas.hours import Hours
 from schemas.rules import WorkCalendar

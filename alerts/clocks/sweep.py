@@ -1,0 +1,277 @@
+"""The chore ``sweep``: turns lamps, lists stuck cases and lets unheld jobs go on, each once, in the record and told."""
+
+import json
+import time
+import uuid
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import structlog
+
+from alerts.clocks.escalation import TAKE, Key, Told, Turn, chief, in_hand, lead, stuck_stages, turns, whose
+from alerts.clocks.guard import ClockGuard, Look
+from alerts.clocks.projection import Clock
+from alerts.clocks.store import NAMED, WORKED_OUT, Case, CityTime, refresh
+from alerts.clocks.worktime import NaturalTime
+from alerts.steps import record
+from alerts.store import AlertDatabase, Connection
+from schemas.meter import Meter
+from schemas.record import Actor, What
+
+log = structlog.get_logger()
+
+CLOCK = Actor("clock", "system")
+BATCH = 50  # cases locked at once
+# Cases of which a lamp may have to turn, or whose job nobody took; judged again under their lock.
+TURNING = """
+select distinct c.incident_id from incident_clock c
+where c.ended_at is null and not c.paused and (
+    (c.yellow_at <= %(now)s and c.due_at >= %(now)s and not exists (select from sweep_entry s
+        where (s.incident_id, s.stage, s.round, s.limit_id, s.kind)
+            = (c.incident_id, c.stage, c.round, c.limit_id, 'yellow')))
+    or (c.due_at < %(now)s and not exists (select from sweep_entry s
+        where (s.incident_id, s.stage, s.round, s.limit_id, s.kind)
+            = (c.incident_id, c.stage, c.round, c.limit_id, 'red'))))
+union
+select w.incident_id from incident_wait w join job j using (incident_id)
+where w.due_at < %(now)s and j.state = 'queued' and not exists (select from sweep_entry s
+    where (s.incident_id, s.stage, s.round, s.limit_id, s.kind)
+        = (w.incident_id, 'handle', w.round, %(take)s || j.unit_id, 'escalated'))
+"""
+# Cases that were told to be late and of which the supervisor has not heard.
+LATE = """
+select c.incident_id, c.due_at from incident_clock c
+where c.ended_at is null and not c.paused and c.due_at <= %s and not exists (select from sweep_entry s
+    where (s.incident_id, s.stage, s.round, s.limit_id, s.kind)
+        = (c.incident_id, c.stage, c.round, c.limit_id, 'escalated'))
+"""
+STUCK = """
+select distinct c.incident_id from incident_clock c
+where c.ended_at is null and not c.paused and c.due_at < %s and not exists (select from sweep_entry s
+    where (s.incident_id, s.stage, s.round, s.kind) = (c.incident_id, c.stage, c.round, 'stuck'))
+"""
+ENTER = (
+    "insert into sweep_entry (incident_id, stage, round, limit_id, kind, at, day, detail)"
+    " values (%s, %s, %s, %s, %s, %s, %s, %s::jsonb)"
+)
+DIGEST = (
+    "insert into clock_digest (unit_id, cases) values (%s, 1) on conflict (unit_id) where told_at is null"
+    " do update set cases = clock_digest.cases + 1 returning digest_id"
+)
+UNTOLD = "select digest_id, unit_id, made_at from clock_digest where told_at is null order by digest_id"
+TOGETHER = "select distinct incident_id from sweep_entry where detail ? 'digest' and detail ->> 'digest' = %s"
+OVERDUE = "select count(*) as n from incident_clock where ended_at is null and not paused and due_at < %s"
+
+
+@dataclass(frozen=True, slots=True)
+class SweepRules:
+    """Knobs of the sweep.
+
+    ``chief_h``: working hours after its limit at which the supervisor hears of a case (by the clock where nobody has
+    working hours). ``sweep_at_min``: minute of the city's day at which the list of stuck cases is made. ``settle_s``:
+    how long a moved clock holds lamps. ``digest_after_s``: what turned longer ago than that is told in one message.
+    """
+
+    chief_h: float = 4.0
+    sweep_at_min: int = 510
+    settle_s: float = 300.0
+    digest_after_s: float = 300.0
+
+
+@dataclass(frozen=True, slots=True)
+class Digest:
+    """What one unit is told at once of what turned while nobody could be told. ``unit_id`` empty: the bureau."""
+
+    digest_id: int
+    unit_id: str
+    made_at: datetime
+    cases: tuple[str, ...]
+
+
+def say_digest(digest: Digest) -> None:
+    """Tell a digest to the log."""
+    log.warning("overdue_digest", unit=digest.unit_id or "bureau", cases=len(digest.cases), digest=digest.digest_id)
+
+
+def database_now(conn: Connection) -> datetime:
+    """The database's time, in UTC."""
+    row = conn.execute("select clock_timestamp() as at").fetchone()
+    found: datetime = (row or {})["at"]
+    return found.astimezone(UTC)
+
+
+class Sweep:
+    """Tells what turned, once for each stage, round and limit.
+
+    The row of ``sweep_entry`` and the step of the record are one transaction, and the row is unique. ``tell`` is called
+    for each digest, at least once, outside of any transaction. ``clock`` and ``monotonic_s`` are what tests set.
+    """
+
+    def __init__(
+        self,
+        database: AlertDatabase,
+        time_of: CityTime,
+        rules: SweepRules,
+        meter: Meter,
+        *,
+        tell: Callable[[Digest], None] = say_digest,
+        clock: Callable[[Connection], datetime] = database_now,
+        monotonic_s: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._database = database
+        self._time = time_of
+        self._rules = rules
+        self._meter = meter
+        self._tell = tell
+        self._clock = clock
+        self._monotonic_s = monotonic_s
+        self._guard = ClockGuard(rules.settle_s, meter)
+
+    def do(self, now: datetime) -> int:
+        """Tell what turned, and make the day's list when it is time; how much was told. ``now``: our own clock.
+
+        Raises SinkError.
+        """
+        with self._database.transaction() as conn:
+            held = conn.execute("select looked_at from clock_state").fetchone()
+            trusted = None if held is None or held["looked_at"] is None else held["looked_at"].astimezone(UTC)
+            at = self._clock(conn)
+        if not self._guard.steady(Look(now, at, self._monotonic_s()), trusted):
+            return 0
+        told = self._each(self._turning(at), at, self._turn) + self._list(at)
+        self._tell_digests()
+        with self._database.transaction() as conn:
+            conn.execute("update clock_state set looked_at = %s", (at,))
+            row = conn.execute(OVERDUE, (at,)).fetchone()
+        self._meter.set("clocks_overdue", (row or {"n": 0})["n"])
+        return told
+
+    def _turning(self, at: datetime) -> set[uuid.UUID]:
+        """Cases of which something may have to be told."""
+        with self._database.transaction() as conn:
+            found = {row["incident_id"] for row in conn.execute(TURNING, {"now": at, "take": TAKE}).fetchall()}
+            # Working hours are never more than those of the clock.
+            late = conn.execute(LATE, (at - timedelta(hours=self._rules.chief_h),)).fetchall()
+        return found | {row["incident_id"] for row in late if self._chief_at(row["due_at"]) <= at}
+
+    def _chief_at(self, due_at: datetime) -> datetime:
+        """When the supervisor hears of what was due then."""
+        _, work = self._time.now()
+        return (work if work.works else NaturalTime()).add(due_at, self._rules.chief_h * 3600)
+
+    def _each(self, ids: set[uuid.UUID], at: datetime, judge: Callable[[Connection, Case, datetime], int]) -> int:
+        """Judge each case under its lock, by its record as it is then."""
+        told, ordered = 0, sorted(ids)
+        for first in range(0, len(ordered), BATCH):
+            with self._database.transaction("sweep") as conn:
+                rows = conn.execute(NAMED, (ordered[first : first + BATCH],)).fetchall()
+                told += sum(judge(conn, case, at) for case in refresh(conn, rows, self._time))
+                # Their clocks know of our own steps: none of these moves one.
+                conn.execute(WORKED_OUT, ([row["incident_id"] for row in rows],))
+        return told
+
+    def _turn(self, conn: Connection, case: Case, at: datetime) -> int:
+        """Turn the lamps of one case, and escalate its job where nobody took it in time."""
+        told = _told(conn, case)
+        due = turns(case.clocks, told, at, self._chief_at)
+        return sum(self._enter(conn, case, turn, at) for turn in due) + self._untaken(conn, case, told, at)
+
+    def _enter(self, conn: Connection, case: Case, turn: Turn, at: datetime) -> int:
+        city, _ = self._time.now()
+        clock, stage = turn.clock, turn.clock.stage
+        to = (in_hand if turn.kind == "yellow" else lead)(city, stage, case.unit_id)
+        if turn.kind == "escalated":
+            to = chief(city)
+        detail = {"limit": clock.limit_id, "lamp": "yellow" if turn.kind == "yellow" else "red"} | _due(clock)
+        detail |= {"name": clock.limit_name} if clock.limit_name else {}
+        return self._write(conn, case, _Entry(turn.key, turn.turned_at, to, detail), at)
+
+    def _untaken(self, conn: Connection, case: Case, told: set[Key], at: datetime) -> int:
+        """Escalate a job that has waited too long at its unit, once for each unit and round."""
+        key: Key = ("handle", case.round, TAKE + case.unit_id, "escalated")
+        if case.waits_until is None or at <= case.waits_until or key in told:
+            return 0
+        job = conn.execute("select job_id, state from job where incident_id = %s", (case.incident_id,)).fetchone()
+        if job is None or job["state"] != "queued":
+            return 0
+        detail = {"limit": "take", "why": "untaken", "job": str(job["job_id"]), "unit": case.unit_id}
+        to = lead(self._time.now()[0], "handle", case.unit_id)
+        return self._write(conn, case, _Entry(key, case.waits_until, to, detail), at)
+
+    def _list(self, at: datetime) -> int:
+        """Make the list of stuck cases where the city's clock says that it is time, and the day has none."""
+        _, work = self._time.now()
+        day = work.day_of(at)
+        if work.minute_of(at) < self._rules.sweep_at_min:
+            return 0
+        with self._database.transaction() as conn:
+            if conn.execute("select 1 from sweep_day where day = %s", (day,)).fetchone() is not None:
+                return 0
+            ids = {row["incident_id"] for row in conn.execute(STUCK, (at,)).fetchall()}
+        listed = self._each(ids, at, self._put_on_list)
+        with self._database.transaction() as conn:
+            conn.execute(
+                "insert into sweep_day (day, cases) select %(day)s, count(distinct incident_id) from sweep_entry"
+                " where day = %(day)s and kind = 'stuck' on conflict do nothing",
+                {"day": day},
+            )
+        log.info("stuck_listed", day=day.isoformat(), stages=listed)
+        return listed
+
+    def _put_on_list(self, conn: Connection, case: Case, at: datetime) -> int:
+        city, work = self._time.now()
+        told, listed = _told(conn, case), 0
+        for (stage, number), (kind, clock) in stuck_stages(case.clocks, case.state, at).items():
+            key: Key = (stage, number, "", "stuck")
+            if key not in told:
+                day = {"why": "stuck", "list": kind, "day": work.day_of(at).isoformat()}
+                detail = {"limit": clock.limit_id} | day | _due(clock)
+                listed += self._write(conn, case, _Entry(key, at, chief(city), detail), at)
+        return listed
+
+    def _write(self, conn: Connection, case: Case, entry: "_Entry", at: datetime) -> int:
+        """Enter one thing that was not told before, and record it. What is late goes into its unit's digest."""
+        stage, number, limit_id, kind = entry.key
+        detail = {"stage": stage, "round": number, **entry.detail, "to": entry.to.role, "people": [*entry.to.people]}
+        if at - entry.turned_at > timedelta(seconds=self._rules.digest_after_s):
+            row = conn.execute(DIGEST, (whose(stage, case.unit_id),)).fetchone()
+            detail["digest"] = (row or {})["digest_id"]
+        day, told = self._time.now()[1].day_of(at), json.dumps(detail, ensure_ascii=False)
+        conn.execute(ENTER, (case.incident_id, stage, number, limit_id, kind, at, day, told))
+        record(conn, case.incident_id, CLOCK, What.URGED if kind == "yellow" else What.ESCALATED, detail)
+        self._meter.add("lamps_turned", kind=kind)
+        return 1
+
+    def _tell_digests(self) -> None:
+        with self._database.transaction() as conn:
+            rows = conn.execute(UNTOLD).fetchall()
+        for row in rows:
+            with self._database.transaction() as conn:
+                cases = conn.execute(TOGETHER, (str(row["digest_id"]),)).fetchall()
+            names = tuple(sorted(str(case["incident_id"]) for case in cases))
+            self._tell(Digest(int(row["digest_id"]), row["unit_id"], row["made_at"], names))
+            with self._database.transaction() as conn:
+                conn.execute("update clock_digest set told_at = now() where digest_id = %s", (row["digest_id"],))
+
+
+@dataclass(frozen=True, slots=True)
+class _Entry:
+    """One thing to tell: what it is told once by, when it came to be so, who is told, and what."""
+
+    key: Key
+    turned_at: datetime
+    to: Told
+    detail: dict[str, Any]
+
+
+def _due(clock: Clock) -> dict[str, str]:
+    return {} if clock.due_at is None else {"due_at": clock.due_at.isoformat()}
+
+
+def _told(conn: Connection, case: Case) -> set[Key]:
+    rows: Iterable[dict[str, Any]] = conn.execute(
+        "select stage, round, limit_id, kind from sweep_entry where incident_id = %s", (case.incident_id,)
+    ).fetchall()
+    return {(row["stage"], row["round"], row["limit_id"], row["kind"]) for row in rows}
