@@ -1,6 +1,7 @@
 """Original bytes on disk, named by their SHA-256, before anybody is told."""
 
 import hashlib
+import os
 from pathlib import Path
 
 from alerts.durable import sync_folder, write_whole
@@ -56,5 +57,14 @@ class EvidenceFolder:
             return False
 
     def _there(self, target: Path, size_bytes: int) -> bool:
-        """Whether the file is whole. Another size is what a broken disk left: the bytes at hand are written again."""
-        return target.is_file() and target.stat().st_size == size_bytes
+        """Whether the file is whole. Another size is what a broken disk left: the bytes at hand are written again.
+
+        Its time becomes now: whoever deletes what nothing names sees that it is about to be named (alerts/keeping).
+        """
+        try:
+            if target.stat().st_size != size_bytes:
+                return False
+            os.utime(target)
+        except FileNotFoundError:
+            return False
+        return True
