@@ -63,12 +63,14 @@ class What(StrEnum):
     EXTENDED = "extended"  # stage, working_h, reason (延时)
     RECLASSED = "reclassed"  # from, to, reason: also a downgrade
     SNOOZED = "snoozed"  # until, reason
+    VOID_ASKED = "void_asked"  # reason: a second person must say the same
     VOID = "void"  # reason, second (作废)
     MERGED = "merged"  # into, or from
     ATTACHED = "attached"  # kind, ref: a complaint, a vehicle's finding
     EVIDENCE = "evidence"  # role, digest: a picture came to it
     URGED = "urged"  # stage, limit, lamp (催办)
     ESCALATED = "escalated"  # stage, limit, to (督办)
+    NOTED = "noted"  # note: somebody's word, which changes nothing
     HELD = "held"  # by, reason: nothing of it is deleted
     RELEASED = "released"  # by, reason
 
