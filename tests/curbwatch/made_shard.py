@@ -26,6 +26,7 @@ class FakeStore:
     faults: dict[str, Exception] = field(default_factory=dict)
     calls: list[str] = field(default_factory=list)
     befores: list[EvidenceRecord | None] = field(default_factory=list)
+    presets: list[str] = field(default_factory=list)
     afters: list[EvidenceRecord | None] = field(default_factory=list)
     strangers: set[str] = field(default_factory=set)  # cameras of whose departures no incident waits
     told: Opened | None = None  # what a refresh says beside its incident
@@ -35,6 +36,7 @@ class FakeStore:
         assert self.evidence.intact(opening.sha256)
         assert before is None or self.evidence.intact(before.sha256)
         self.befores.append(before)
+        self.presets.append(sighting.preset)
         self.calls.append(f"open {sighting.camera_id}")
         return Opened("i-1", opened=True, sighting=sighting)
 
@@ -78,5 +80,5 @@ class Made:
     outcomes: list[tuple[Outcome, str]] = field(default_factory=list)
 
     def frame(self, second: int, camera: str = "cam", payload: bytes = PICTURE, boot: str = "b") -> Delivery[Frame]:
-        frame = Frame(camera, second * S, second * S, payload, 64, 48, seq=second, boot=boot)
+        frame = Frame(camera, second * S, second * S, payload, 64, 48, seq=second, boot=boot, preset="east")
         return Delivery(frame, lambda outcome, reason: self.outcomes.append((outcome, reason)))

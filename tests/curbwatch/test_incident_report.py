@@ -3,6 +3,7 @@
 import json
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -28,7 +29,7 @@ NOON = datetime(2026, 5, 4, 4, tzinfo=UTC)
 
 
 def told(**changes: Any) -> Told:  # noqa: ANN401
-    return Told(**({"kind": "complaint", "ref": "1", "at": NOON, "family": "stall", "cell_id": CELL} | changes))
+    return replace(Told("complaint", "1", NOON, family="stall", cell_id=CELL), **changes)
 
 
 def test_a_report_gets_the_class_the_cell_and_the_unit_of_the_city() -> None:

@@ -17,7 +17,13 @@ SENSIBLE = st.floats(allow_nan=False, allow_infinity=False)
 NS = st.integers(0, 2**63 - 1)
 WORDS = st.text(st.characters(codec="utf-8"), max_size=20)
 RECORDS = st.builds(
-    EvidenceRecord, sha256=WORDS, camera_id=WORDS, captured_ns=NS, received_ns=NS, size_bytes=st.integers(0, 2**31)
+    EvidenceRecord,
+    sha256=WORDS,
+    camera_id=WORDS,
+    captured_ns=NS,
+    received_ns=NS,
+    size_bytes=st.integers(0, 2**31),
+    stamped=st.booleans(),
 )
 SIGHTINGS = st.builds(
     Sighting,
@@ -37,9 +43,13 @@ SIGHTINGS = st.builds(
     direct=st.booleans(),
     urgent=st.booleans(),
     rule_version=WORDS,
+    check=WORDS,
+    grace_h=SENSIBLE,
+    party=WORDS,
+    preset=WORDS,
 )
 DECISIONS = st.lists(
-    st.builds(Departure, camera_id=WORDS, track_id=NS, captured_ns=NS, appeared_ns=NS)
+    st.builds(Departure, camera_id=WORDS, track_id=NS, captured_ns=NS, appeared_ns=NS, after=st.none() | RECORDS)
     | st.builds(Claim, sighting=SIGHTINGS, before=st.none() | RECORDS, opening=RECORDS),
     max_size=4,
 )
@@ -169,3 +179,8 @@ def test_a_decision_of_another_version_with_more_fields_is_still_one() -> None:
     line = msgspec.json.decode(encode([departure()]))
     line["departure"]["why"] = "left"
     assert decode(msgspec.json.encode(line)) == ([departure()], [])
+
+
+def test_a_departure_that_an_earlier_version_wrote_has_no_picture() -> None:
+    line = b'{"departure":{"camera_id":"cam-1","track_id":7,"captured_ns":5,"appeared_ns":1}}'
+    assert decode(line) == ([Departure("cam-1", 7, 5, 1)], [])
