@@ -24,10 +24,14 @@ class Counted(NullMeter):
 
     def __init__(self) -> None:
         self.counted: dict[str, float] = {}
+        self.gauges: dict[str, float] = {}
 
     def add(self, name: str, amount: float = 1, /, **labels: str) -> None:
         key = " ".join((name, *labels.values()))
         self.counted[key] = self.counted.get(key, 0) + amount
+
+    def set(self, name: str, value: float, /, **labels: str) -> None:
+        self.gauges[" ".join((name, *labels.values()))] = value
 
 
 class Town:
