@@ -11,12 +11,14 @@ import typer
 from alerts.evidence import EvidenceFolder
 from alerts.messages import headline, state_name
 from alerts.wire import incident_state, instant, job_state
+from curbwatch.case_facts import facts_of_case, picture_json
 from curbwatch.cli.app import app
 from curbwatch.cli.dispatch import ConfigFile, Json, Language, Person, Teller
 from curbwatch.desk import Desk, open_desk, person_of
-from schemas.incident import EvidenceRecord, IncidentEvent, IncidentRow
+from curbwatch.reports import Kind
+from schemas.errors import UsageError
+from schemas.incident import IncidentEvent, IncidentRow
 from schemas.record import State
-from schemas.units import utc
 
 incident_app = typer.Typer(no_args_is_help=True, help="Incidents: list, look at one, confirm one.")
 app.add_typer(incident_app, name="incident")
@@ -45,22 +47,30 @@ def incident_list(
 
 @incident_app.command("show")
 def incident_show(
-    incident_id: IncidentId, *, config: ConfigFile = None, lang: Language = None, as_json: Json = False
+    incident_id: Annotated[str, typer.Argument(metavar="[ID]", help="The incident's id.")] = "",
+    *,
+    ref: Annotated[str, typer.Option("--ref", metavar="NO", help="Instead: a complaint's or finding's own.")] = "",
+    kind: Annotated[Kind | None, typer.Option("--kind", help="Whose number that is, where two use it.")] = None,
+    config: ConfigFile = None,
+    lang: Language = None,
+    as_json: Json = False,
 ) -> None:
-    """Show everything that is known of one incident: facts, job, pictures with their digests, every step."""
+    """Show everything that is known of one incident: facts, job, pictures with their digests, reports, every step."""
+    if bool(incident_id) == bool(ref):
+        raise UsageError("show which? an ID, or --ref NO of a complaint or finding")
     with open_desk(config, lang) as desk:
         now = datetime.now(UTC)
+        incident_id = incident_id or desk.incidents.of_ref(ref, kind or "")
         row = desk.incidents.show(incident_id)
         job = desk.jobs.of_incident(incident_id)
-        pictures = [_picture(desk, row, record) for record in desk.incidents.evidence(incident_id)]
+        folder = EvidenceFolder(desk.site.evidence_dir) if desk.site.evidence_dir.is_dir() else None
+        facts = facts_of_case(desk.incidents, incident_id, folder)
+        pictures = [picture_json(picture, folder) for picture in facts.pictures]
         events = desk.incidents.events(incident_id)
         if as_json:
             known = {"incident": _stated(desk, row, now), "job": None if job is None else job_state(job)}
-            typer.echo(
-                json.dumps(
-                    known | {"evidence": pictures, "events": [_step(event) for event in events]}, ensure_ascii=False
-                )
-            )
+            more = {"evidence": pictures, "events": [_step(event) for event in events]}
+            typer.echo(json.dumps(known | more | facts.as_json(desk.lang), ensure_ascii=False))
             return
         typer.echo(_titled(desk, row, now))
         for key, value in asdict(row).items():
@@ -72,6 +82,8 @@ def incident_show(
             whole = "intact" if picture["intact"] else "NOT INTACT OR MISSING"
             typer.echo(f"{picture['role']:15} sha256 {picture['sha256']}  {picture['size_bytes']} bytes  {whole}")
             typer.echo(f"{'':15} {picture['path'] or f'no folder {desk.site.evidence_dir}'}")
+        for line in facts.lines(desk.lang, lambda when: _clock(desk, when)):
+            typer.echo(line)
         for event in events:
             detail = " ".join(f"{key}={value}" for key, value in event.detail.items())
             typer.echo(f"{_clock(desk, event.at)}  {event.actor:12} {event.what:14} {detail}".rstrip())
@@ -113,22 +125,6 @@ def _titled(desk: Desk, row: IncidentRow, now: datetime) -> str:
 
 def _clock(desk: Desk, when: datetime) -> str:
     return when.astimezone(ZoneInfo(desk.site.pack.city.timezone)).strftime("%Y-%m-%d %H:%M:%S")
-
-
-def _picture(desk: Desk, row: IncidentRow, record: EvidenceRecord) -> dict[str, Any]:
-    """One picture: what the record says, where its bytes are, and whether they are still the same."""
-    folder = desk.site.evidence_dir
-    kept = EvidenceFolder(folder) if folder.is_dir() else None
-    return {
-        "role": "opening" if record.sha256 == row.opening_sha256 else "before",
-        "sha256": record.sha256,
-        "size_bytes": record.size_bytes,
-        "camera_id": record.camera_id,
-        "captured_at": instant(utc(record.captured_ns)),
-        "received_at": instant(utc(record.received_ns)),
-        "path": None if kept is None else str(kept.path(record.sha256)),
-        "intact": kept is not None and kept.intact(record.sha256),
-    }
 
 
 def _step(event: IncidentEvent) -> dict[str, Any]:

@@ -74,7 +74,23 @@ def test_what_cannot_be_placed_or_classed_is_told_with_what_to_give(changes: dic
 
 
 @pytest.fixture
-def run(
+def run(incident: Run) -> Run:
+    def started(*arguments: str) -> tuple[int, str, str]:
+        return incident("report", *arguments, "--as", "li")
+
+    return started
+
+
+@pytest.fixture
+def show(incident: Run) -> Run:
+    def started(*arguments: str) -> tuple[int, str, str]:
+        return incident("show", *arguments)
+
+    return started
+
+
+@pytest.fixture
+def incident(
     tmp_path: Path,
     desk_url: str,
     servers: Servers,
@@ -88,7 +104,7 @@ def run(
     path.write_text(f'[broker]\nurl = "{servers.broker_url}"\n[database]\nurl = "{desk_url}"\n{redis}\n')
 
     def started(*arguments: str) -> tuple[int, str, str]:
-        command = ["curbwatch", "incident", "report", *arguments, "--as", "li", "--config", str(path)]
+        command = ["curbwatch", "incident", *arguments, "--config", str(path)]
         monkeypatch.setattr(sys, "argv", command)
         capsys.readouterr()
         with pytest.raises(SystemExit) as caught:
@@ -139,3 +155,32 @@ def test_a_report_that_cannot_be_taken_is_one_line_and_status_2(
     assert (status, out) == (2, "")
     assert said in err
     assert len(err.splitlines()) == 1
+
+
+@pytest.mark.servers
+@pytest.mark.parametrize("lang", ["zh", "en"])
+def test_the_caller_s_number_shows_the_case_and_what_it_lacks_to_stand_alone(
+    run: Run, show: Run, incidents: IncidentStore, lang: str
+) -> None:
+    cell = min(load_pack(Path("yanjiang")).city.cells)
+    run("--kind", "complaint", "--ref", "A-1", "--family", "stall", "--cell", cell, "--text", "门口摆摊")
+    (row,) = incidents.recent()
+    status, out, _ = show("--ref", "A-1", "--json", "--lang", lang)
+    said = json.loads(out)
+    assert (status, said["incident"]["incident_id"]) == (0, row.incident_id)
+    assert said["evidence"] == []
+    assert said["off_site"]["missing"] == ["pictures", "position", "crop", "device"]
+    assert said["repeats"] == {"spot": 1, "party": 0, "days": 30}
+    (told,) = said["attachments"]
+    assert (told["ref"], told["detail"]["text"]) == ("A-1", "门口摆摊")
+    status, out, _ = show(row.incident_id, "--lang", lang)
+    assert status == 0
+    assert {"zh": "非现场执法证据不全:缺少两张目标的原始照片", "en": "not ready, wants two original"}[lang] in out
+    assert {"zh": "投诉 A-1", "en": "complaint A-1"}[lang] in out
+
+
+@pytest.mark.servers
+@pytest.mark.parametrize("arguments", [(), ("--ref", "Z"), ("0" * 8, "--ref", "Z")])
+def test_a_number_that_nobody_gave_is_one_clean_line(show: Run, arguments: tuple[str, ...]) -> None:
+    status, out, err = show(*arguments)
+    assert (status, out, len(err.splitlines())) == (2, "", 1)
