@@ -12,7 +12,8 @@ JsonObject = dict[str, Any]
 def features_of(text: str, file: str, faults: Faults, *, placeless: bool = False) -> list[tuple[str, JsonObject]]:
     """(where, properties with ``polygon``) of each feature that has a ring; faults are noted.
 
-    Heights are left out and a closing corner that repeats the first is dropped. ``placeless``: a geometry that is null
+    Heights are left out, a closing corner that repeats the first is dropped, and so are properties that are null: map
+    programs write them where nothing is said. ``placeless``: a geometry that is null
     is a feature without corners, and no fault.
     """
     if not text.strip():
@@ -39,7 +40,7 @@ def _flat(feature: object, where: str, file: str, faults: Faults, *, placeless: 
     properties = feature.get("properties") if isinstance(feature, dict) else None
     geometry = feature.get("geometry") if isinstance(feature, dict) else None
     if placeless and isinstance(properties, dict) and geometry is None:
-        return {**properties, "polygon": ()}
+        return {**_said(properties), "polygon": ()}
     if not isinstance(properties, dict) or not isinstance(geometry, dict):
         faults.add(file, where, "", "is not a Feature with properties and a geometry")
         return None
@@ -55,4 +56,8 @@ def _flat(feature: object, where: str, file: str, faults: Faults, *, placeless: 
         faults.add(file, f"{where}.geometry", "", "has no ring of corners")
         return None
     flat = [corner[:2] if isinstance(corner, tuple) and len(corner) == 3 else corner for corner in corners]  # no height
-    return {**properties, "polygon": open_ring(flat)}
+    return {**_said(properties), "polygon": open_ring(flat)}
+
+
+def _said(properties: JsonObject) -> JsonObject:
+    return {key: value for key, value in properties.items() if value is not None}

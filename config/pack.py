@@ -11,6 +11,7 @@ from config.pack_read import FILES, PackRows, read_pack
 from config.pack_rows import CameraRow, CityRow, ClassRow, PermitRow, VehicleRow
 from config.pack_rules import hours_from, rules_of
 from schemas.city import CaseClass, City, GridCell, Permit, Unit
+from schemas.codes import to_2013, to_cjt214
 from schemas.device import Crs
 from schemas.errors import ConfigError, Fault
 from schemas.place import Calibration, CameraView, ImageZone
@@ -154,7 +155,12 @@ def _city(rows: PackRows, city: CityRow) -> City:
 
 
 def _case_class(row: ClassRow) -> CaseClass:
-    return CaseClass(**row.model_dump())
+    """Where the pack names no older code, the rule for it holds."""
+    legacy = {
+        "legacy_2013": row.legacy_2013 or to_2013(row.code) or "",
+        "legacy_cjt214": row.legacy_cjt214 or to_cjt214(row.code) or "",
+    }
+    return CaseClass(**(row.model_dump() | legacy))
 
 
 def _permit(row: PermitRow) -> Permit:

@@ -8,7 +8,7 @@ from shapely import Polygon, STRtree
 
 from config.faults import Faults, nearest
 from config.pack_read import PackRows
-from config.pack_rows import WEEKDAYS, CameraRow, CellRow, CityRow, PermitRow
+from config.pack_rows import WEEKDAYS, CameraRow, CellRow, CityRow, ClassRow, PermitRow
 from config.pack_rules import calendar_of
 from config.pack_rules_check import check_rules, check_span, check_zones, hours_faults
 from config.pack_tables import Table, repeated
@@ -39,6 +39,7 @@ def warnings_of(rows: PackRows, faults: Faults) -> None:
     """Note what is allowed but looks like a mistake. Only for rows without faults."""
     _warn_cells(rows.cells, faults)
     _warn_duties(rows, faults)
+    _warn_legacy(rows.classes, faults)
 
 
 def _check_city(city: CityRow, rows: PackRows, faults: Faults) -> ZoneInfo | None:
@@ -158,6 +159,16 @@ def _warn_duties(rows: PackRows, faults: Faults) -> None:
     for where, unit in rows.units.rows if rostered else ():
         if unit.unit_id not in rostered:
             faults.add(where, "unit_id", unit.unit_id, f"is never on duty in {rows.rules.duties.file}")
+
+
+def _warn_legacy(table: Table[ClassRow], faults: Faults) -> None:
+    """A neighbour's older code that means two classes here is taken for the first."""
+    for column in ("legacy_2013", "legacy_cjt214"):
+        taken: dict[str, str] = {}
+        for where, row in table.rows:
+            code = getattr(row, column)
+            if code and taken.setdefault(code, row.code) != row.code:
+                faults.add(where, column, code, f"means {taken[code]} too: a neighbour's {code} is taken for that")
 
 
 def _check_overlaps(rows: PackRows, faults: Faults) -> None:

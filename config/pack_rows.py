@@ -3,8 +3,9 @@
 from datetime import date
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator
 
+from config.polygon import counterclockwise
 from schemas.city import Check
 
 WEEK_S = 604_800.0
@@ -13,6 +14,7 @@ Text = Annotated[str, Field(min_length=1, max_length=200)]
 DeviceId = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,64}$")]
 UnitId = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,64}$")]
 Point = tuple[float, float]
+Ground = Annotated[tuple[Point, ...], AfterValidator(counterclockwise)]  # degrees WGS-84, longitude first
 Family = Literal["stall", "waste", "truck"]
 SeenFamily = Literal["stall", "waste"]
 Crs = Literal["wgs84", "cgcs2000", "gcj02", "bd09", "from_message"]
@@ -68,6 +70,8 @@ class ClassRow(Row):
             raise ValueError("has four digits: a spreadsheet may have dropped the leading 0; five are wanted")
         if not (code.isascii() and code.isdigit() and len(code) == 5):
             raise ValueError("is not a code of five digits (2 class + 3 sub)")
+        if code[:2] == "00" or code[2:] == "000":
+            raise ValueError("is no code: classes count from 01 and subs from 001")
         return code
 
 
@@ -85,7 +89,7 @@ class CellRow(Row):
     cell_id: str
     name: Text
     units: dict[Family | Literal["*"], str] = Field(min_length=1)
-    polygon: tuple[Point, ...]
+    polygon: Ground
 
     @field_validator("cell_id")
     @classmethod
@@ -115,7 +119,7 @@ class PermitRow(Row):
     permit_id: DeviceId = Field(alias="id")
     name: Text
     families: tuple[Family, ...] = Field(min_length=1)
-    polygon: tuple[Point, ...] = ()
+    polygon: Ground = ()
     camera_zones: tuple[tuple[str, str], ...] = ()
     valid_from: date
     valid_to: date

@@ -6,7 +6,7 @@ from typing import Annotated
 
 from pydantic import BeforeValidator, Field
 
-from config.pack_rows import DayKind, DeviceId, Family, HoursRow, Point, Row, Text, Weekday, clock_text
+from config.pack_rows import DayKind, DeviceId, Family, Ground, HoursRow, Row, Text, Weekday, clock_text
 from schemas.rules import AmountUnit, Role, Stage
 
 DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
@@ -86,7 +86,7 @@ class FixtureRow(Row):
     fixture_id: DeviceId = Field(alias="id")
     name: Text
     families: tuple[Family, ...] = Field(min_length=1)
-    polygon: tuple[Point, ...] = ()
+    polygon: Ground = ()
     boxes: tuple[FixtureBoxRow, ...] = Field(default=(), max_length=64, alias="box")
     valid_from: date = date.min
     valid_to: date = date.max
@@ -98,7 +98,7 @@ class ShopFrontRow(Row):
     front_id: DeviceId = Field(alias="id")
     name: Text
     party: Text
-    polygon: tuple[Point, ...] = ()
+    polygon: Ground = ()
     camera_zones: tuple[tuple[str, str], ...] = ()
 
 
@@ -108,7 +108,7 @@ class AreaRow(Row):
     area_id: DeviceId = Field(alias="id")
     name: Text
     class_code: str = Field(alias="class")
-    polygon: tuple[Point, ...] = ()
+    polygon: Ground = ()
     camera_zones: tuple[tuple[str, str], ...] = ()
 
 

@@ -1,6 +1,6 @@
 """Tables of a city pack's files: rows of CSV and TOML, each of which becomes a model or a fault."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
 
@@ -29,9 +29,16 @@ class Table(Generic[R]):
 
 
 def from_csv(
-    text: str | None, model: type[R], file: str, id_column: str, faults: Faults, *, may_be_empty: bool = False
+    text: str | None,
+    model: type[R],
+    file: str,
+    id_column: str,
+    faults: Faults,
+    *,
+    may_be_empty: bool = False,
+    read: Callable[[str], str] = str,
 ) -> Table[R]:
-    """Rows of a CSV file; none where there is no text. Empty cells take the model's default."""
+    """Rows of a CSV file; none where there is no text. Empty cells take the model's default; ``read`` is for others."""
     table = Table[R](file)
     if text is None:
         return table
@@ -41,8 +48,9 @@ def from_csv(
         faults.add(file, "", "", "is empty: it needs a header and at least one row")
     if too_many(len(rows), file, faults):
         return table
-    for line, cells in rows:
+    for line, written in rows:
         where = f"{file}:{line}"
+        cells = {column: read(cell) for column, cell in written.items()}
         if id_column and id_column in cells:
             table.ids.append((where, cells[id_column]))
         row = faults.validate(model, cells, where, lax=True)

@@ -1,6 +1,7 @@
 """What can be wrong with a polygon, in a picture or on the ground."""
 
 from collections.abc import Sequence
+from itertools import pairwise
 from math import isfinite
 
 from shapely import Polygon, is_valid_reason
@@ -37,6 +38,16 @@ def ground_faults(points: Sequence[Point]) -> list[str]:
 def open_ring(points: Sequence[Point]) -> tuple[Point, ...]:
     """Drop the last corner where it repeats the first, as GeoJSON writes rings."""
     return tuple(points[:-1] if len(points) > 1 and points[0] == points[-1] else points)
+
+
+def counterclockwise(points: tuple[Point, ...]) -> tuple[Point, ...]:
+    """The same ring drawn counterclockwise, from the same corner: RFC 7946 wants it so. No area: as it was."""
+    if len(points) < 3:
+        return points
+    lon, lat = points[0]  # areas are small beside the distance from 0, 0
+    near = [(x - lon, y - lat) for x, y in points]
+    doubled = sum(x0 * y1 - x1 * y0 for (x0, y0), (x1, y1) in pairwise(near))
+    return (points[0], *points[:0:-1]) if doubled < 0 else points
 
 
 def _common(points: Sequence[Point]) -> list[str]:

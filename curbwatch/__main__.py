@@ -13,6 +13,7 @@ VERBS = (
     "demo",
     "run",
     "check",
+    "pack",
     "doctor",
     "bench",
     "evaluate",

@@ -9,7 +9,17 @@ from config.pack import Pack, PackCamera, PackVehicle
 from config.pack_rows import WEEKDAYS
 from schemas.city import CaseClass, City, GridCell, Permit
 from schemas.hours import Hours, LonLat
-from schemas.rules import Campaign, CityRules, Duty, PlacedFixture, Responsibility, ShopFront, TimeLimit
+from schemas.rules import (
+    HOLIDAY,
+    Campaign,
+    CityRules,
+    ClassArea,
+    Duty,
+    PlacedFixture,
+    Responsibility,
+    ShopFront,
+    TimeLimit,
+)
 from schemas.units import M_PER_DEG, cos_deg
 
 Fields = dict[str, str]  # what is said of one thing, by the pack's own key
@@ -36,7 +46,7 @@ class Change:
 
 def changes(before: Pack, after: Pack) -> tuple[Change, ...]:
     """Everything that differs, table by table; none where the packs say the same, whatever their files look like."""
-    one, other = _tables(before), _tables(after)
+    one, other = said(before), said(after)
     return tuple(change for table in one for change in _compare(table, one[table], other[table]))
 
 
@@ -60,11 +70,13 @@ def _compare(table: str, before: Said, after: Said) -> Iterable[Change]:
             yield Change(table, key, name, "changed", found)
 
 
-def _tables(pack: Pack) -> dict[str, Said]:
+def said(pack: Pack) -> dict[str, Said]:
+    """Everything that a pack says, table by table, in short texts; tables of which it says nothing are empty."""
     city, rules = pack.city, pack.city.rules
+    division = next(iter(city.cells), "")[:6]
     return {
         "city": {"city": (city.name, _city(city) | {"lang": pack.lang})},
-        "class": {code: (row.name_zh, _class(row)) for code, row in city.classes.items()},
+        "class": {code: (row.name_zh, _class(row, division)) for code, row in city.classes.items()},
         "unit": {unit_id: (row.name_zh, {"name_en": row.name_en}) for unit_id, row in city.units.items()},
         "cell": {cell_id: (row.name, _cell(row)) for cell_id, row in city.cells.items()},
         "permit": {row.permit_id: (row.name, _permit(row)) for row in city.permits},
@@ -74,6 +86,7 @@ def _tables(pack: Pack) -> dict[str, Said]:
         "campaign": {row.campaign_id: (row.name, _campaign(row)) for row in rules.campaigns},
         "fixture": {row.fixture_id: (row.name, _fixture(row)) for row in rules.fixtures},
         "shop_front": {row.front_id: (row.name, _front(row)) for row in rules.shop_fronts},
+        "area": {row.area_id: (row.name, _area(row)) for row in rules.areas},
         "person": {key: (row.name, {"role": row.role, "unit": row.unit_id or "-"}) for key, row in rules.staff.items()},
         **_calendar(rules),
         "camera": {name: (row.name, _camera(row)) for name, row in pack.cameras.items()},
@@ -94,8 +107,9 @@ def _city(city: City) -> Fields:
     return {"timezone": city.timezone} | {f"default_class.{key}": code for key, code in city.default_class.items()}
 
 
-def _class(row: CaseClass) -> Fields:
+def _class(row: CaseClass, division: str) -> Fields:
     return {
+        "matter_code": division + row.code,
         "name_en": row.name_en,
         "family": row.family,
         "mode": row.mode,
@@ -105,7 +119,7 @@ def _class(row: CaseClass) -> Fields:
         "legacy_2013": row.legacy_2013 or "-",
         "legacy_cjt214": row.legacy_cjt214 or "-",
         "check": row.check,
-        "grace_h": f"{row.grace_h:g}",
+        "grace_h": f"{row.grace_h:g}" if row.grace_h else "-",
         "grave": _bool(row.grave),
     }
 
@@ -174,6 +188,10 @@ def _front(row: ShopFront) -> Fields:
     return {"party": row.party} | _place(row.polygon, row.camera_zones)
 
 
+def _area(row: ClassArea) -> Fields:
+    return {"class": row.class_code} | _place(row.polygon, row.camera_zones)
+
+
 def _calendar(rules: CityRules) -> dict[str, Said]:
     calendar = rules.calendar
     return {
@@ -226,11 +244,23 @@ def _clock(minute: int) -> str:
 
 
 def _hours(hours: Iterable[Hours]) -> str:
-    entries = (
-        f"{','.join(WEEKDAYS[day] for day in sorted(entry.weekdays))} {_clock(entry.start_min)}-{_clock(entry.end_min)}"
-        for entry in hours
-    )
+    entries = (f"{_days(entry.weekdays)} {_clock(entry.start_min)}-{_clock(entry.end_min)}" for entry in hours)
     return "; ".join(entries) or "*"
+
+
+def _days(days: frozenset[int]) -> str:
+    """Days of the week, three or more in a row as ``mon-fri``."""
+    runs: list[list[int]] = []
+    for day in sorted(days):
+        if runs and day == runs[-1][-1] + 1 and day != HOLIDAY:
+            runs[-1].append(day)
+        else:
+            runs.append([day])
+    parts = (
+        f"{WEEKDAYS[run[0]]}-{WEEKDAYS[run[-1]]}" if len(run) > 2 else ",".join(WEEKDAYS[one] for one in run)
+        for run in runs
+    )
+    return ",".join(parts)
 
 
 def _span(first: date, last: date) -> Fields:

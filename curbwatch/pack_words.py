@@ -1,7 +1,7 @@
 """The difference between two city packs in words, Chinese and English. Pure."""
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from alerts.messages import Lang
 from curbwatch.pack_diff import Change
@@ -20,6 +20,7 @@ TABLES = {
     "campaign": ("专项整治", "campaign"),
     "fixture": ("固定物", "fixture"),
     "shop_front": ("门前区域", "shop front"),
+    "area": ("类别区域", "area"),
     "person": ("人员", "person"),
     "calendar": ("工作时间", "working hours"),
     "holiday": ("节假日", "holiday"),
@@ -43,6 +44,12 @@ KEYS = {
     "cells": "网格",
     "starts_from": "起算时刻",
     "source": "依据",
+    "matter_code": "事项代码",
+    "legacy_2013": "2013版代码",
+    "legacy_cjt214": "CJ/T 214代码",
+    "family": "对象",
+    "class": "类别",
+    "kind": "种类",
     "mode": "立案方式",
     "handle_h": "处置工时",
     "dwell_s": "停留秒数",
@@ -71,7 +78,7 @@ def words(changes: Sequence[Change], lang: Lang) -> list[str]:
     if not changes:
         return ["两个城市包内容相同" if lang == "zh" else "both packs say the same"]
     moved = [change for change in changes if _moved(change)]
-    return _moves(moved, lang) + [_line(change, lang) for change in changes if not _moved(change)]
+    return _moves(moved, lang) + [told(change, lang) for change in changes if not _moved(change)]
 
 
 def _moved(change: Change) -> bool:
@@ -99,19 +106,22 @@ def _moves(changes: Iterable[Change], lang: Lang) -> list[str]:
     return lines
 
 
-def _line(change: Change, lang: Lang) -> str:
-    english = lang == "en"
-    said = " ".join(part for part in (TABLES[change.table][english], change.key, change.name) if part)
-    verb = VERBS[change.change][english]
-    colon, comma = (": ", ", ") if english else ("：", "，")
+def told(change: Change, lang: Lang) -> str:
+    """One change in one line."""
     if change.change == "changed":
-        fields = comma.join(f"{_key(key, lang)} {before} → {after}" for key, (before, after) in change.fields.items())
-        return f"{said}{colon}{fields}"
-    one = 1 if change.change == "added" else 0
-    fields = comma.join(
-        f"{_key(key, lang)} {pair[one]}" for key, pair in change.fields.items() if pair[one] not in {"-", "*", "false"}
-    )
-    return f"{said} {verb}" + (f"{colon}{fields}" if fields else "")
+        fields = {key: f"{before} → {after}" for key, (before, after) in change.fields.items()}
+        return stated(change.table, change.key, change.name, fields, lang)
+    verb = VERBS[change.change][lang == "en"]
+    fields = {key: pair[change.change == "added"] for key, pair in change.fields.items()}
+    return f"{verb} {stated(change.table, change.key, change.name, fields, lang)}"
+
+
+def stated(table: str, key: str, name: str, fields: Mapping[str, str], lang: Lang) -> str:
+    """What is said of one thing, in one line; what it leaves open is left out."""
+    what = " ".join(part for part in (TABLES[table][lang == "en"], key, name) if part)
+    colon, comma = (": ", ", ") if lang == "en" else ("：", "，")
+    listed = comma.join(f"{_key(one, lang)} {text}" for one, text in fields.items() if text not in {"-", "*", "false"})
+    return f"{what}{colon}{listed}" if listed else what
 
 
 def _key(key: str, lang: Lang) -> str:

@@ -45,6 +45,13 @@ name = "S"
 party = "P"
 camera_zones = [["cam-1", "left"]]
 """,
+    "areas.toml": """
+[[area]]
+id = "a-1"
+name = "A"
+class = "06010"
+polygon = [[104.6405, 30.1205], [104.6406, 30.1205], [104.6406, 30.1206]]
+""",
     "campaigns.toml": """
 [[campaign]]
 id = "c-1"

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from config.keeping import KeepingKnobs
 from config.load import load_config, read_config, secret_faults
 from schemas.errors import ConfigError
 from tests.config.small_pack import SMALL, PackFolder
@@ -186,3 +187,10 @@ def test_c19_hours_over_midnight(folder: PackFolder) -> None:
         "permits.toml: permit[p-1].hours[1] = 22:00 to 02:00: ends before it starts: write two entries, 22:00 to 24:00"
         " and, the day after, 00:00 to 02:00"
     )
+
+
+def test_c20_nothing_is_kept_for_no_time(file: Path) -> None:
+    for key in KeepingKnobs.model_fields:
+        if key.endswith(("_days", "_hours")):
+            file.write_text(f"[keeping]\n{key} = 0\n")
+            assert refused(file) == [f"{file}: keeping.{key} = 0: should be greater than or equal to 1"]
