@@ -107,6 +107,24 @@ def withdraw(conn: Connection, incident_id: object) -> None:
     )
 
 
+def call_back(conn: Connection, incident_id: object) -> str:
+    """End the job of an incident by a person's word, whoever has it; its holder, empty where nobody had it.
+
+    The caller holds the incident's lock and writes the step.
+    """
+    row = conn.execute(
+        "select job_id, holder, state from job where incident_id = %s and state in ('queued', 'taken') for update",
+        (incident_id,),
+    ).fetchone()
+    if row is None:
+        return ""
+    conn.execute(
+        "update job set state = 'withdrawn', ended_at = now(), holder = '', lease_until = null where job_id = %s",
+        (row["job_id"],),
+    )
+    return str(row["holder"]) if row["state"] == "taken" else ""
+
+
 def hand_back(conn: Connection, incident_id: uuid.UUID, job_id: str) -> None:
     """Queue a job that nobody holds any more, or withdraw it where its object left while a crew was on its way.
 

@@ -1,0 +1,2 @@
+drop index incident_event_void;
+drop sequence case_serial;
