@@ -3,6 +3,7 @@
 from datetime import datetime
 
 from alerts.clocks.worktime import WorkTime
+from alerts.exceptions import longest_prefix
 from schemas.city import City
 from schemas.errors import Fault
 from schemas.rules import Stage, TimeLimit
@@ -22,7 +23,7 @@ def limits_for(
     for limit in city.rules.limits:
         if limit.stage != stage or not limit.valid_from <= day <= limit.valid_to:
             continue
-        reach = max((len(cell) for cell in limit.cells if cell_id.startswith(cell)), default=-1)
+        reach = longest_prefix(limit.cells, cell_id)
         if (limit.classes and class_code not in limit.classes) or (limit.cells and reach < 0):
             continue
         rank = (max(reach, 0), bool(limit.classes), limit.valid_from.toordinal(), limit.limit_id)
