@@ -38,6 +38,8 @@ def see(conn: Connection, sighting: Sighting, rules: Rules, pair: Pair | None) -
         return _seen(conn, lock(conn, known), sighting, rules, pair, same_track=True)
     if pair is not None:
         return _new_track(conn, sighting, rules, pair)
+    if not sites.any_quiet(conn, sighting):
+        return None
     return _quiet(conn, sites.find(conn, sighting.point, sighting.camera_id, sighting.box_px, rules), sighting)
 
 
@@ -112,6 +114,8 @@ def _seen(
         return quiet
     if pair is None and effect in {Effect.REOPEN, Effect.REWORK}:
         return None
+    if effect is Effect.REOPEN and (other := _open_at(conn, row["family"], row["site_id"])) is not None:
+        return _seen(conn, other, sighting, rules, pair)  # its place has another one by now
     told = Opened(str(incident_id), opened=False, sighting=sighting)
     if not _note(conn, incident_id, sighting):
         return told
@@ -186,11 +190,10 @@ def _standing(conn: Connection, sighting: Sighting, site_id: int, rules: Rules) 
     about it: its departure was never told. It is closed as of when it was last seen, unless a crew is on its way
     there, a person is to check it, or no camera ever saw it.
     """
-    row = conn.execute(
-        "select * from incident where family = %s and site_id = %s and state = any(%s) for no key update",
-        (sighting.family, site_id, list(OPEN_STATES)),
-    ).fetchone()
+    row = _open_at(conn, sighting.family, site_id)
     if row is None or row["opening_id"] is None:
+        return row
+    if row["state"] == State.CHECKING and row["check_by"] != "camera":
         return row
     least_s = max(STANDS_S, rules.knobs.reopen_s)
     if not unseen(row["last_seen_at"], utc(sighting.appeared_ns), least_s) or leaving.job_held(
@@ -198,6 +201,14 @@ def _standing(conn: Connection, sighting: Sighting, site_id: int, rules: Rules) 
     ):
         return row
     return None if leaving.end(conn, row, row["last_seen_at"], None, why="unseen") else row
+
+
+def _open_at(conn: Connection, family: str, site_id: int) -> Row | None:
+    """The open incident of a family at a site, locked."""
+    return conn.execute(
+        "select * from incident where family = %s and site_id = %s and state = any(%s) for no key update",
+        (family, site_id, list(OPEN_STATES)),
+    ).fetchone()
 
 
 def _last_ended(conn: Connection, sighting: Sighting, site_id: int) -> Row | None:

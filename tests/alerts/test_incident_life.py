@@ -230,6 +230,29 @@ def test_what_one_camera_took_for_gone_and_another_still_sees_goes_on(incidents:
     assert incidents.events(told.incident_id)[-1].detail["why"] == "still_there"
 
 
+def test_what_still_stands_belongs_to_the_incident_that_its_place_has_by_now(incidents: IncidentStore) -> None:
+    told = say(incidents, sighting(point=(104.64, 30.12)))
+    other = sighting(10, camera_id="cam-2", track_id=3, point=(104.64, 30.12))
+    say(incidents, other)
+    leave(incidents, 700)
+    new = say(incidents, later(DAY_S, point=(104.64, 30.12)))
+    assert new.opened
+    found = say(incidents, replace(other, captured_ns=MONDAY_1059 + int(DAY_S + 60) * S))
+    assert (found.incident_id, found.reopened) == (new.incident_id, False)
+    assert incidents.show(told.incident_id).state == "gone"
+
+
+def test_what_waits_for_a_person_s_check_takes_in_what_comes_there_a_day_later(
+    incidents: IncidentStore, conn: db.Connection
+) -> None:
+    told = say(incidents, sighting())
+    put(conn, told, State.CHECKING, "person")
+    assert say(incidents, later(DAY_S)).incident_id == told.incident_id
+    assert leave(incidents, DAY_S + 60, track_id=8, appeared_ns=later(DAY_S).appeared_ns) is None
+    row = incidents.show(told.incident_id)
+    assert (row.state, row.after_sha256) == ("checking", AFTER.sha256)
+
+
 def test_a_grace_ends_once_with_a_job_or_with_a_person_and_never_early(
     incidents: IncidentStore, jobs: JobStore, conn: db.Connection
 ) -> None:
