@@ -13,6 +13,7 @@ class DeskKnobs(Knobs):
     sweep_at: str = Field(default="08:30", pattern=r"^([01][0-9]|2[0-3]):[0-5][0-9]$")  # the day's list of stuck cases
     clock_settle_s: float = Field(default=300.0, ge=0)  # a moved clock holds lamps so long
     digest_after_s: float = Field(default=300.0, gt=0)  # what turned longer ago than that goes into one message
+    tokens: bool = False  # whether nobody acts without the file that shows who they are
 
     @property
     def sweep_at_min(self) -> int:

@@ -20,6 +20,7 @@ from config.load import load_config
 from config.pack import load_pack
 from curbwatch.build import Site, make_incidents, make_picker, make_queue
 from curbwatch.endpoints import resolve
+from curbwatch.people import People
 from curbwatch.registry import load_registry
 from curbwatch.telemetry import configure_logs
 from schemas.errors import UsageError
@@ -54,11 +55,14 @@ class Desk:
             raise UsageError(f"no unit {asked!r}{nearest(asked, sorted(self.units))}; there are: {listed}")
         raise UsageError(f"whose jobs? --unit U, one of: {listed}")
 
-    def actor(self, person: str) -> Actor:
-        """Who acts on jobs: in their role by the pack's staff, found by id or name; else as a dispatcher."""
-        staff = self.site.pack.city.rules.staff
-        found = staff.get(person) or next((one for one in staff.values() if one.name == person), None)
-        return Actor(person, "dispatcher" if found is None else found.role)
+    def actor(self, person: str, token_file: Path | None = None, *, unlisted: str = "dispatcher") -> Actor:
+        """Who acts, in their role by the pack's staff; see ``People.actor``. Raises UsageError."""
+        return self.people.actor(person, token_file, unlisted=unlisted)
+
+    @property
+    def people(self) -> People:
+        """The people of the city."""
+        return People(self.site.pack.city.rules.staff, self.database, tokens=self.site.config.desk.tokens)
 
     def job_event(self, event: str, job: Job, now: datetime) -> dict[str, Any]:
         """A job's event as one JSON object, with the names a person reads."""
@@ -100,11 +104,3 @@ def open_desk(path: Path | None, lang: Lang | None = None) -> Iterator[Desk]:
             queue.close()
     finally:
         database.close()
-
-
-def person_of(text: str) -> str:
-    """A person's name as it goes into the record. Raises UsageError for nothing, control characters, over 64."""
-    name = text.strip()
-    if not name or len(name) > 64 or not name.isprintable():
-        raise UsageError(f"--as {text!r}: say who you are, in 1 to 64 printable characters")
-    return name

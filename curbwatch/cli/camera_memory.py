@@ -14,8 +14,8 @@ from curbwatch.cli.device import Json
 from curbwatch.cli.dispatch import ConfigFile, Person
 from curbwatch.cli.output import escaped
 from curbwatch.cli.table import clock, table
-from curbwatch.desk import person_of
 from curbwatch.office import Office, open_office
+from curbwatch.people import person_of
 from schemas.errors import UsageError
 from schemas.feedback import Fixture, Ignore, NativeBox, Undo
 from schemas.units import ns_of, utc

@@ -17,7 +17,8 @@ from curbwatch.cli.dispatch import ConfigFile, Json, Language, Person
 from curbwatch.cli.explain import BoxText, Dwell, EventText, Recordings, TimeScale, progress, setting
 from curbwatch.cli.output import escaped
 from curbwatch.cli.table import table
-from curbwatch.desk import open_desk, person_of
+from curbwatch.desk import open_desk
+from curbwatch.people import person_of
 from curbwatch.tuning import cases_run
 from curbwatch.tuning.cases import (
     Case,

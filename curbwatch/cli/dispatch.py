@@ -18,7 +18,8 @@ from alerts.messages import Lang, event_line, job_lines, state_name
 from alerts.wire import instant
 from curbwatch.cli.app import app
 from curbwatch.crew import Crew, Taken, Watch
-from curbwatch.desk import Desk, open_desk, person_of
+from curbwatch.desk import Desk, open_desk
+from curbwatch.people import person_of
 from schemas.errors import SinkError
 from schemas.incident import Job
 

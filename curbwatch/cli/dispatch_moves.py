@@ -5,7 +5,8 @@ from typing import Annotated
 import typer
 
 from curbwatch.cli.dispatch import ConfigFile, JobId, Json, Language, Person, Teller, Unit, dispatch_app
-from curbwatch.desk import open_desk, person_of
+from curbwatch.desk import open_desk
+from curbwatch.people import person_of
 
 Reason = Annotated[str, typer.Option("--reason", help="Why; goes into the record.")]
 

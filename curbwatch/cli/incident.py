@@ -14,7 +14,8 @@ from alerts.wire import incident_state, instant, job_state
 from curbwatch.case_facts import facts_of_case, picture_json
 from curbwatch.cli.app import app
 from curbwatch.cli.dispatch import ConfigFile, Json, Language, Person, Teller
-from curbwatch.desk import Desk, open_desk, person_of
+from curbwatch.desk import Desk, open_desk
+from curbwatch.people import person_of
 from curbwatch.reports import Kind
 from schemas.errors import UsageError
 from schemas.incident import IncidentEvent, IncidentRow

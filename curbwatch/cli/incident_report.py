@@ -11,7 +11,8 @@ from alerts.wire import incident_state, instant
 from curbwatch.cli.dispatch import ConfigFile, Json, Language, Person
 from curbwatch.cli.explain import BoxText
 from curbwatch.cli.incident import incident_app
-from curbwatch.desk import open_desk, person_of
+from curbwatch.desk import open_desk
+from curbwatch.people import person_of
 from curbwatch.reports import Kind, Told, report_of
 from curbwatch.tuning.explain import parse_box
 from schemas.errors import UsageError
