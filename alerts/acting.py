@@ -32,6 +32,7 @@ class Doing:
     step: Step
     before: EvidenceRecord | None = None
     after: EvidenceRecord | None = None
+    quiet_s: float = 3600.0  # for which the place of what was voided is quiet
 
     @property
     def incident_id(self) -> uuid.UUID:
@@ -86,7 +87,18 @@ def _void(doing: Doing) -> int:
         return doing.write()
     holder = call_back(doing.conn, doing.incident_id)
     doing.set("closed_at = now(), outcome = 'void', decided_by = %s", doing.actor.name)
+    _quieten(doing)
     return doing.write(**{"holder": holder} if holder else {})
+
+
+def _quieten(doing: Doing) -> None:
+    """Let the same thing open nothing under a new track for a while; what no camera saw says nothing of cameras."""
+    row = doing.conn.execute("select now() + make_interval(secs => %s) as until", (doing.quiet_s,)).fetchone()
+    if row is None or doing.row["opening_id"] is None:
+        return
+    reason, urgent = str(doing.step.detail["reason"]), bool(doing.row["urgent"])
+    quiet = Quiet(row["until"], doing.actor.name, reason, doing.row["family"], urgent=urgent)
+    sites.hush(doing.conn, doing.incident_id, quiet)
 
 
 def _downgrade(doing: Doing) -> int:
@@ -109,7 +121,9 @@ def _snooze(doing: Doing) -> int:
     until = doing.wish.until
     if until is not None:
         reason = str(doing.step.detail["reason"])
-        sites.hush(doing.conn, doing.incident_id, Quiet(until, doing.actor.name, reason, doing.row["family"]))
+        urgent = bool(doing.wish.urgent)  # what is urgent is muted only where it is named
+        quiet = Quiet(until, doing.actor.name, reason, doing.row["family"], urgent=urgent)
+        sites.hush(doing.conn, doing.incident_id, quiet)
     return doing.write()
 
 

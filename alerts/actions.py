@@ -78,9 +78,11 @@ class Acted:
 class CaseActions:
     """The desk's acts; every one is one transaction and raises SinkError when it did not happen."""
 
-    def __init__(self, database: AlertDatabase, city: Callable[[], City]) -> None:
+    def __init__(self, database: AlertDatabase, city: Callable[[], City], *, quiet_s: float = 3600.0) -> None:
+        """``quiet_s``: for how long the place of what a person voided opens nothing of the kind."""
         self._database = database
         self._city = city
+        self._quiet_s = quiet_s
 
     def act(self, incident_id: str, wish: Wish, actor: Actor, given: Given | None = None) -> Acted:
         """Do what ``actor`` asks. The same key again, or the same person's same act again, is done once.
@@ -91,7 +93,7 @@ class CaseActions:
         given = given or Given()
         _refuse_long(wish, given)
         city = self._city()
-        with self._database.transaction("confirm" if wish.act is Act.CONFIRM else "") as conn:
+        with self._database.transaction("action") as conn:
             row = _locked(conn, incident_id, wish.into)
             known = _by_key(conn, row, wish, actor, given.key)
             if known is not None:
@@ -106,7 +108,7 @@ class CaseActions:
             found = decide(case, _completed(wish, given, row, city), actor, _now(conn))
             if isinstance(found, Refusal):
                 raise RefusedError(found, wish.act, steps[-1] if steps else None)
-            seq = perform(Doing(conn, row, city, actor, wish, found, given.before, given.after))
+            seq = perform(Doing(conn, row, city, actor, wish, found, given.before, given.after, self._quiet_s))
             if given.key:
                 conn.execute(
                     "insert into action_key (key, incident_id, action, actor, seq) values (%s, %s, %s, %s, %s)",

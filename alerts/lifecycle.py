@@ -220,7 +220,9 @@ def _snooze(case: Case, wish: Wish, _actor: Actor, now: datetime) -> Step | Refu
         return Refusal("until", {"days": str(QUIET_MAX.days)})
     if not wish.text.strip():
         return Refusal("why")
-    detail = {"until": wish.until.isoformat(), "reason": wish.text.strip(), "family": case.family}
+    detail: dict[str, Any] = {"until": wish.until.isoformat(), "reason": wish.text.strip(), "family": case.family}
+    if wish.urgent:
+        detail["urgent"] = True
     return Step(What.SNOOZED, detail, None)
 
 

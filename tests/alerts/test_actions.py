@@ -273,7 +273,7 @@ def test_an_ended_case_opens_again_unless_another_one_stands_there(
     assert (again.row.state, again.row.reworks, job_state(jobs, incident_id)[0]) == ("dispatched", 1, "queued")
     desk.act(incident_id, Wish(Act.VOID, reason="permitted"), LEI)
     desk.act(incident_id, Wish(Act.VOID), WANG)
-    other = opened(incidents, track_id=9, appeared_ns=sighting().captured_ns + 7200 * 10**9, captured_ns=sighting().captured_ns + 7300 * 10**9)  # fmt: skip  # noqa: E501
+    other = opened(incidents, track_id=9, urgent=True, appeared_ns=sighting().captured_ns + 7200 * 10**9, captured_ns=sighting().captured_ns + 7300 * 10**9)  # fmt: skip  # noqa: E501
     assert other != incident_id
     with pytest.raises(UsageError, match=f"{other} is open at this place"):
         desk.act(incident_id, Wish(Act.REOPEN, text="x"), WANG)

@@ -3,21 +3,23 @@
 import time
 from collections.abc import Iterator
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
 import curbwatch.database as db
+from alerts.actions import CaseActions
 from alerts.incidents import IncidentStore
 from alerts.jobs import JobStore
+from alerts.lifecycle import Act, Wish
 from alerts.merging import join
 from alerts.sites import Quiet, hush
 from alerts.store import AlertDatabase, id_of
 from schemas.errors import UsageError
 from schemas.incident import EvidenceRecord, Opened, Sighting
-from schemas.record import State
+from schemas.record import Actor, State
 from schemas.units import utc
-from tests.alerts.makers import MONDAY_1059, S, departure, picture, sighting, together
+from tests.alerts.makers import MONDAY_1059, S, city, departure, picture, sighting, together
 
 pytestmark = pytest.mark.servers
 
@@ -343,6 +345,30 @@ def test_the_very_thing_that_a_person_voided_stays_void_however_long_it_stands(
     found = incidents.refresh(sighting(DAY_S))
     assert found is not None
     assert (found.incident_id, incidents.show(told.incident_id).state) == (told.incident_id, "void")
+
+
+@pytest.mark.parametrize("breaks", ["nothing", "urgent", "later"])
+def test_what_a_person_voided_is_quiet_at_its_place_for_an_hour_also_under_a_new_track(
+    incidents: IncidentStore, database: AlertDatabase, breaks: str
+) -> None:
+    base_s = now_s()
+    told = say(incidents, later(base_s))
+    wish = Wish(Act.VOID, reason="false_alarm")
+    CaseActions(database, city, quiet_s=3600).act(told.incident_id, wish, Actor("wang", "dispatcher"))
+    at_s = base_s + (3700 if breaks == "later" else 600)
+    again = say(incidents, later(at_s, track_id=9, urgent=breaks == "urgent"))
+    assert (again.opened, again.quiet) == (breaks != "nothing", breaks == "nothing")
+
+
+def test_a_snooze_that_names_what_is_urgent_mutes_that_too(incidents: IncidentStore, database: AlertDatabase) -> None:
+    told = say(incidents, later(now_s()))
+    leave(incidents, now_s() + 60, track_id=8, appeared_ns=told.sighting.appeared_ns)
+    for number, urgent in enumerate((None, True)):
+        wish = Wish(Act.SNOOZE, text="市场", until=datetime.now(UTC) + timedelta(hours=2), urgent=urgent)
+        CaseActions(database, city).act(told.incident_id, wish, Actor("wang", "dispatcher"))
+        again = say(incidents, later(now_s() + 600, track_id=20 + number, urgent=True))
+        assert again.quiet == bool(urgent)
+        leave(incidents, now_s() + 660, track_id=20 + number, appeared_ns=again.sighting.appeared_ns)
 
 
 def test_a_surer_look_at_the_same_thing_changes_its_class_once_and_a_person_s_word_stays(
