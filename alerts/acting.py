@@ -12,7 +12,7 @@ from alerts.keeping.holds import hold_incident, release_incident
 from alerts.lifecycle import Act, Step, Wish
 from alerts.merging import join
 from alerts.sites import Quiet
-from alerts.steps import OPEN_STATES, call_back, make_job, queue_again, record, withdraw
+from alerts.steps import OPEN_STATES, call_back, close_gone, make_job, queue_again, record, withdraw
 from alerts.store import Connection, id_of
 from schemas.city import City
 from schemas.errors import UsageError
@@ -167,7 +167,10 @@ def _suspend(doing: Doing) -> int:
 def _resume(doing: Doing) -> int:
     seq = doing.write()
     if doing.step.to is State.DISPATCHED:
-        _send(doing)
+        if doing.row["left_at"] is None:
+            _send(doing)
+        else:  # while a crew was on its way: nobody else is sent to where nothing stands
+            close_gone(doing.conn, doing.incident_id, doing.row["left_at"])
     return seq
 
 

@@ -18,6 +18,7 @@ STEPS = (
     "depart",
     "grace",
     "confirm",
+    "action",
     "assign",
     "sent",
     "epoch",

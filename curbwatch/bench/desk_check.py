@@ -19,7 +19,7 @@ OPENED = "select incident_id::text, count(*) from incident_event where what = 'o
 TWO_OWNERS = """
 select count(*) from (
     select what, lag(what) over (partition by detail ->> 'job' order by event_id) as before
-    from incident_event where what in ('taken', 'rejected', 'finished', 'lease_expired')
+    from incident_event where what in ('taken', 'rejected', 'reassigned', 'finished', 'lease_expired')
 ) as step where what = 'taken' and before = 'taken'
 """
 SHOWN = "select job_id::text from job where shown_at is not null"
