@@ -24,6 +24,7 @@ log = structlog.get_logger()
 
 CLOCK = Actor("clock", "system")
 BATCH = 50  # cases locked at once
+CASES_MAX = 100  # named in a digest; the others are counted
 # Cases of which a lamp may have to turn, or whose job nobody took; judged again under their lock.
 TURNING = """
 select distinct c.incident_id from incident_clock c
@@ -60,8 +61,11 @@ DIGEST = (
     "insert into clock_digest (unit_id, cases) values (%s, 1) on conflict (unit_id) where told_at is null"
     " do update set cases = clock_digest.cases + 1 returning digest_id"
 )
-UNTOLD = "select digest_id, unit_id, made_at from clock_digest where told_at is null order by digest_id"
-TOGETHER = "select distinct incident_id from sweep_entry where detail ? 'digest' and detail ->> 'digest' = %s"
+TOLD = "update clock_digest set told_at = now() where digest_id = %s and told_at is null returning unit_id"
+TOGETHER = (
+    "select incident_id from sweep_entry where detail ? 'digest' and detail ->> 'digest' = %s"
+    " group by incident_id order by min(detail ->> 'due_at'), incident_id"
+)
 OVERDUE = "select count(*) as n from incident_clock where ended_at is null and not paused and due_at < %s"
 
 
@@ -80,21 +84,6 @@ class SweepRules:
     digest_after_s: float = 300.0
 
 
-@dataclass(frozen=True, slots=True)
-class Digest:
-    """What one unit is told at once of what turned while nobody could be told. ``unit_id`` empty: the bureau."""
-
-    digest_id: int
-    unit_id: str
-    made_at: datetime
-    cases: tuple[str, ...]
-
-
-def say_digest(digest: Digest) -> None:
-    """Tell a digest to the log."""
-    log.warning("overdue_digest", unit=digest.unit_id or "bureau", cases=len(digest.cases), digest=digest.digest_id)
-
-
 def database_now(conn: Connection) -> datetime:
     """The database's time, in UTC."""
     row = conn.execute("select clock_timestamp() as at").fetchone()
@@ -105,8 +94,8 @@ def database_now(conn: Connection) -> datetime:
 class Sweep:
     """Tells what turned, once for each stage, round and limit.
 
-    The row of ``sweep_entry`` and the step of the record are one transaction, and the row is unique. ``tell`` is called
-    for each digest, at least once, outside of any transaction. ``clock`` and ``monotonic_s`` are what tests set.
+    The row of ``sweep_entry`` and the step of the record are one transaction, and the row is unique. People are told by
+    whoever reads the record. ``clock`` and ``monotonic_s`` are what tests set.
     """
 
     def __init__(
@@ -116,7 +105,6 @@ class Sweep:
         rules: SweepRules,
         meter: Meter,
         *,
-        tell: Callable[[Digest], None] = say_digest,
         clock: Callable[[Connection], datetime] = database_now,
         monotonic_s: Callable[[], float] = time.monotonic,
     ) -> None:
@@ -124,7 +112,6 @@ class Sweep:
         self._time = time_of
         self._rules = rules
         self._meter = meter
-        self._tell = tell
         self._clock = clock
         self._monotonic_s = monotonic_s
         self._guard = ClockGuard(rules.settle_s, meter)
@@ -237,7 +224,7 @@ class Sweep:
         detail = {"stage": stage, "round": number, **entry.detail, "to": entry.to.role, "people": [*entry.to.people]}
         if at - entry.turned_at > timedelta(seconds=self._rules.digest_after_s):
             row = conn.execute(DIGEST, (whose(stage, case.unit_id),)).fetchone()
-            detail["digest"] = (row or {})["digest_id"]
+            detail |= {"digest": (row or {})["digest_id"], "quiet": True}
         day, told = self._time.now()[1].day_of(at), json.dumps(detail, ensure_ascii=False)
         conn.execute(ENTER, (case.incident_id, stage, number, limit_id, kind, at, day, told))
         record(conn, case.incident_id, CLOCK, What.URGED if kind == "yellow" else What.ESCALATED, detail)
@@ -245,15 +232,25 @@ class Sweep:
         return 1
 
     def _tell_digests(self) -> None:
+        """Tell each unit in one step what turned while it could not be told: in the record of its oldest such case."""
         with self._database.transaction() as conn:
-            rows = conn.execute(UNTOLD).fetchall()
+            rows = conn.execute("select digest_id from clock_digest where told_at is null order by 1").fetchall()
         for row in rows:
-            with self._database.transaction() as conn:
-                cases = conn.execute(TOGETHER, (str(row["digest_id"]),)).fetchall()
-            names = tuple(sorted(str(case["incident_id"]) for case in cases))
-            self._tell(Digest(int(row["digest_id"]), row["unit_id"], row["made_at"], names))
-            with self._database.transaction() as conn:
-                conn.execute("update clock_digest set told_at = now() where digest_id = %s", (row["digest_id"],))
+            with self._database.transaction("sweep") as conn:
+                self._tell_digest(conn, row["digest_id"])
+
+    def _tell_digest(self, conn: Connection, digest_id: int) -> None:
+        city, _ = self._time.now()
+        told = conn.execute(TOLD, (digest_id,)).fetchone()
+        cases = [row["incident_id"] for row in conn.execute(TOGETHER, (str(digest_id),)).fetchall()]
+        if told is None or not cases:
+            return
+        to = lead(city, "handle" if told["unit_id"] else "file", told["unit_id"])
+        detail: dict[str, Any] = {"why": "digest", "digest": digest_id, "unit": told["unit_id"], "count": len(cases)}
+        detail |= {"cases": [str(case) for case in cases[:CASES_MAX]], "to": to.role, "people": [*to.people]}
+        conn.execute(NAMED, (cases[:1],))
+        record(conn, cases[0], CLOCK, What.ESCALATED, detail)
+        log.warning("overdue_digest", unit=told["unit_id"] or "bureau", cases=len(cases), digest=digest_id)
 
 
 @dataclass(frozen=True, slots=True)

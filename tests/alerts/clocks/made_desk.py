@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from alerts.clocks.store import CityTime, Clocks
-from alerts.clocks.sweep import Digest, Sweep, SweepRules
+from alerts.clocks.sweep import Sweep, SweepRules
 from alerts.incidents import IncidentStore
 from alerts.steps import record
 from alerts.store import AlertDatabase, Connection
@@ -44,7 +44,6 @@ class Town:
         self.wall_off = timedelta(0)
         self.monotonic_s = 1000.0
         self.meter = Counted()
-        self.told: list[Digest] = []
         self.rules = SweepRules(**({"sweep_at_min": 1440, "settle_s": 0.0} | rules))
         self.start()
 
@@ -57,7 +56,6 @@ class Town:
             time,
             self.rules,
             self.meter,
-            tell=self.told.append,
             clock=self._now,
             monotonic_s=lambda: self.monotonic_s,
         )
@@ -85,7 +83,13 @@ class Town:
         return self.rows("select kind, stage, round, limit_id from sweep_entry order by at, kind, limit_id")
 
     def steps(self, what: What) -> list[dict[str, Any]]:
-        return [row[0] for row in self.rows("select detail from incident_event where what = %s order by at", what)]
+        """Details of the steps of one case each, in their order."""
+        rows = self.rows("select detail from incident_event where what = %s order by at", what)
+        return [row[0] for row in rows if row[0].get("why") != "digest"]
+
+    def digests(self) -> list[dict[str, Any]]:
+        """Details of the steps that tell of many cases at once."""
+        return [row[0] for row in self.rows("select detail from incident_event where detail ->> 'why' = 'digest'")]
 
 
 def opened(incidents: IncidentStore, track_id: int = 7, **changes: Any) -> str:  # noqa: ANN401

@@ -6,12 +6,11 @@ from typing import Any
 import pytest
 
 from alerts import crash
-from alerts.clocks.sweep import Digest
 from alerts.incidents import IncidentStore
 from alerts.jobs import JobStore
 from alerts.store import AlertDatabase
 from schemas.record import State, What
-from tests.alerts.clocks.made_city import ALWAYS, limit, limited, local
+from tests.alerts.clocks.made_city import ALWAYS, BERLIN, limit, limited, local
 from tests.alerts.clocks.made_desk import HOUR, Town, opened, step
 
 pytestmark = pytest.mark.servers
@@ -184,28 +183,47 @@ def test_what_turned_while_nobody_could_tell_is_one_message_to_each_unit_and_eac
         taken(jobs, opened(incidents, number, unit_id="u-1" if number % 2 else "u-2"))
     town.look()
     assert town.look(7 * HOUR) == 6
-    assert sorted((digest.unit_id, len(digest.cases)) for digest in town.told) == [("u-1", 3), ("u-2", 3)]
-    numbers = {detail["digest"] for detail in town.steps(What.ESCALATED)}
-    assert (len(town.steps(What.ESCALATED)), numbers) == (6, {digest.digest_id for digest in town.told})
+    digests = town.digests()
+    found = sorted((told["unit"], told["count"], len(told["cases"]), tuple(told["people"])) for told in digests)
+    assert found == [("u-1", 3, 3, ("p-lead",)), ("u-2", 3, 3, ("p-chief",))]
+    each = town.steps(What.ESCALATED)
+    assert (len(each), all(detail["quiet"] for detail in each)) == (6, True)
+    assert {detail["digest"] for detail in each} == {told["digest"] for told in digests}
     assert town.look(MINUTE) == 0
-    assert len(town.told) == 2
+    assert len(town.digests()) == 2
 
 
-def test_a_digest_whose_teller_died_is_told_again_and_grows_by_nothing(
-    town: Town, incidents: IncidentStore, jobs: JobStore
+def test_a_digest_whose_teller_was_killed_is_told_by_the_next_and_one_of_many_names_a_hundred(
+    town: Town, incidents: IncidentStore, jobs: JobStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    taken(jobs, opened(incidents))
+    for number in range(1, 4):
+        taken(jobs, opened(incidents, number))
     town.look()
+    passed = 0
 
-    def die(_: Digest) -> None:
-        raise RuntimeError("killed")
+    def die(at: str) -> None:
+        nonlocal passed
+        passed += at == "sweep_before_commit"
+        if passed == 2:  # the lamps are told, the digest is not
+            raise KeyboardInterrupt
 
-    town.sweep._tell = die
-    with pytest.raises(RuntimeError, match="killed"):
+    with crash.hooked(die), pytest.raises(KeyboardInterrupt):
         town.look(7 * HOUR)
+    assert (len(town.steps(What.ESCALATED)), town.digests()) == (3, [])
+    monkeypatch.setattr("alerts.clocks.sweep.CASES_MAX", 2)
     town.start()
     assert town.look() == 0
-    assert [len(digest.cases) for digest in town.told] == [1]
+    (told,) = town.digests()
+    assert (told["count"], len(told["cases"])) == (3, 2)
+    assert town.look() == 0
+    assert len(town.digests()) == 1
+
+
+def test_what_turned_just_now_is_told_by_itself(town: Town, incidents: IncidentStore, jobs: JobStore) -> None:
+    taken(jobs, opened(incidents))
+    town.look(4.05 * HOUR)
+    (told,) = town.steps(What.ESCALATED)
+    assert ("quiet" in told, town.digests()) == (False, [])
 
 
 def test_a_moved_clock_tells_nobody_until_it_has_settled(
@@ -223,7 +241,7 @@ def test_a_moved_clock_tells_nobody_until_it_has_settled(
     assert (town.look(MINUTE), town.look(6 * MINUTE), town.entries()) == (0, 0, [])
     town.at += 24 * HOUR  # and a move that stays
     assert (town.look(), town.look(6 * MINUTE)) == (0, 2)
-    assert (len(town.told), [row[0] for row in town.entries()]) == (1, ["escalated", "red"])
+    assert (len(town.digests()), [row[0] for row in town.entries()]) == (1, ["escalated", "red"])
 
 
 def test_a_restart_after_a_jump_holds_too(database: AlertDatabase, incidents: IncidentStore, jobs: JobStore) -> None:
@@ -257,3 +275,19 @@ def test_a_crash_anywhere_loses_no_lamp_and_tells_none_twice(
     town.look()
     assert [row[0] for row in town.entries()] == ["red"] * 3
     assert len(town.steps(What.ESCALATED)) == 3
+
+
+@pytest.mark.parametrize(("day", "made"), [("03-29", "03:00"), ("10-25", "02:30")])
+def test_a_list_whose_time_is_left_out_or_comes_twice_that_night_is_made_once(
+    database: AlertDatabase, day: str, made: str
+) -> None:
+    """On 29 March 02:00 becomes 03:00, on 25 October 03:00 becomes 02:00; the list is due at 02:30."""
+    town = Town(database, limited(calendar=ALWAYS, timezone="Europe/Berlin"), sweep_at_min=150)
+    town.at = local(f"{day} 00:00", BERLIN)
+    first = None
+    for _ in range(30):
+        town.look(10 * MINUTE)
+        if first is None and town.rows("select 1 from sweep_day"):
+            first = town.at
+    assert first == local(f"{day} {made}", BERLIN)
+    assert town.rows("select day::text from sweep_day") == [(f"2026-{day}",)]
