@@ -168,14 +168,20 @@ def orders_of(conn: Connection, camera_id: str, limit: int) -> list[dict[str, An
     return [dict(zip(names, row, strict=True)) for row in conn.execute(ORDERS, (camera_id, limit))]
 
 
-def place_of(conn: Connection, incident_id: str) -> tuple[str, Ignore]:
-    """The camera of an incident, and what to ignore there. Raises UsageError where there is no such incident."""
-    query = "select camera_id, track_id, box_px from incident where incident_id::text = %s"
+def place_of(conn: Connection, incident_id: str) -> tuple[str, Ignore, str]:
+    """The camera of an incident, what to ignore there, and in which view.
+
+    Raises UsageError where there is no such incident, or no camera saw it.
+    """
+    query = "select camera_id, track_id, box_px, preset, opening_id from incident where incident_id::text = %s"
     row = conn.execute(query, (incident_id,)).fetchone()
     if row is None:
         raise UsageError(f"no incident {incident_id!r}: `curbwatch incident list` shows them")
-    x, y, w, h = (float(side) for side in row[2])
-    return str(row[0]), Ignore((x, y, w, h), int(row[1]))
+    camera_id, track_id, box_px, preset, opening_id = row
+    if opening_id is None:
+        raise UsageError(f"incident {incident_id}: no camera saw it, so there is nothing to ignore")
+    x, y, w, h = (float(side) for side in box_px)
+    return str(camera_id), Ignore((x, y, w, h), int(track_id)), str(preset)
 
 
 def _what(action: str, detail: dict[str, Any]) -> Undo | Ignore | Fixture:

@@ -80,9 +80,12 @@ def camera_ignore(
     if bool(box) == bool(incident):
         raise UsageError("what shall be ignored? give --box or --incident, one of them")
     with open_office(config) as office:
-        place, preset = _box(box) if box else (None, "")
-        what = _of_incident(office, camera, incident) if place is None else Ignore(place)
-        _order(office, camera, person, (what, preset), wait_s, as_json=as_json)
+        if incident:
+            what = _of_incident(office, camera, incident)
+        else:
+            place, preset = _box(box)
+            what = Ignore(place), preset
+        _order(office, camera, person, what, wait_s, as_json=as_json)
 
 
 @camera_app.command("fixture")
@@ -127,11 +130,11 @@ def _order(
         typer.echo(f"order {number}: {said}")
 
 
-def _of_incident(office: Office, camera: str, incident: str) -> Ignore:
-    place, what = feedback.place_of(office.conn, incident)
+def _of_incident(office: Office, camera: str, incident: str) -> tuple[Ignore, str]:
+    place, what, preset = feedback.place_of(office.conn, incident)
     if place != camera:
         raise UsageError(f"incident {incident} is of camera {place}")
-    return what
+    return what, preset
 
 
 def _box(text: str) -> tuple[NativeBox, str]:

@@ -109,8 +109,9 @@ def _pictures(desk: Desk, incident_id: str) -> Iterator[tuple[EvidenceRecord, by
     if not desk.site.evidence_dir.is_dir():
         return
     folder = EvidenceFolder(desk.site.evidence_dir)
-    for record in desk.incidents.evidence(incident_id):
-        if folder.intact(record.sha256):
+    for picture in desk.incidents.pictures(incident_id):
+        record = picture.record
+        if picture.role in {"before", "opening"} and folder.intact(record.sha256):
             yield record, folder.path(record.sha256).read_bytes()
 
 

@@ -15,7 +15,9 @@ from alerts.lifecycle import Act, Wish
 from alerts.merging import join
 from alerts.sites import Quiet, hush
 from alerts.store import AlertDatabase, id_of
+from curbwatch.feedback import place_of
 from schemas.errors import UsageError
+from schemas.feedback import Ignore
 from schemas.incident import EvidenceRecord, Opened, Sighting
 from schemas.record import Actor, State
 from schemas.units import utc
@@ -250,6 +252,7 @@ def test_what_waits_for_a_person_s_check_takes_in_what_comes_there_a_day_later(
     told = say(incidents, sighting())
     put(conn, told, State.CHECKING, "person")
     assert say(incidents, later(DAY_S)).incident_id == told.incident_id
+    assert conn.execute("select left_at from incident").fetchone() == (None,)
     assert leave(incidents, DAY_S + 60, track_id=8, appeared_ns=later(DAY_S).appeared_ns) is None
     row = incidents.show(told.incident_id)
     assert (row.state, row.after_sha256) == ("checking", AFTER.sha256)
@@ -372,10 +375,12 @@ def test_a_snooze_that_names_what_is_urgent_mutes_that_too(incidents: IncidentSt
 
 
 def test_a_surer_look_at_the_same_thing_changes_its_class_once_and_a_person_s_word_stays(
-    incidents: IncidentStore, conn: db.Connection
+    incidents: IncidentStore, database: AlertDatabase
 ) -> None:
     told = say(incidents, sighting(confidence=0.8))
-    for at_s, code, confidence in ((60, "06011", 0.7), (120, "06011", 0.8), (180, "06010", 0.99)):
+    incidents.refresh(sighting(60, class_code="06011", confidence=0.7))
+    assert incidents.show(told.incident_id).class_code == "06010"
+    for at_s, code, confidence in ((120, "06011", 0.8), (180, "06010", 0.99)):
         incidents.refresh(sighting(at_s, class_code=code, confidence=confidence))
     row = incidents.show(told.incident_id)
     assert (row.class_code, steps(incidents, told)) == ("06011", ["opened", "reclassed"])
@@ -383,6 +388,11 @@ def test_a_surer_look_at_the_same_thing_changes_its_class_once_and_a_person_s_wo
     assert (detail["from"], detail["to"]) == ("06010", "06011")
     incidents.refresh(sighting(240, family="stall", class_code="09006", confidence=1.0))
     assert incidents.show(told.incident_id).class_code == "06011"
+    other = say(incidents, sighting(track_id=1, box_px=(0.0, 0.0, 50.0, 50.0)))
+    wish = Wish(Act.DOWNGRADE, reason="wrong_class", text="x", class_code="06010", urgent=True)
+    CaseActions(database, city).act(other.incident_id, wish, Actor("wang", "dispatcher"))
+    incidents.refresh(sighting(60, track_id=1, class_code="06011", confidence=0.99))
+    assert incidents.show(other.incident_id).class_code == "06010"
 
 
 def test_a_second_picture_is_wanted_after_five_minutes_from_the_same_camera_and_once(incidents: IncidentStore) -> None:
@@ -407,10 +417,16 @@ def test_a_second_picture_is_wanted_after_five_minutes_from_the_same_camera_and_
     assert incidents.off_site_missing(told.incident_id, lambda _sha: False) == ("intact", "position")
 
 
-def test_the_view_that_its_box_is_drawn_in_is_kept(incidents: IncidentStore) -> None:
+def test_what_a_person_tells_a_camera_to_ignore_is_in_the_view_that_was_shown(
+    incidents: IncidentStore, conn: db.Connection
+) -> None:
     told = say(incidents, sighting(preset="east"))
     row = incidents.show(told.incident_id)
     assert (row.camera_id, row.preset, row.box_px, row.direct) == ("cam-1", "east", sighting().box_px, True)
+    assert place_of(conn, told.incident_id) == ("cam-1", Ignore(sighting().box_px, 7), "east")
+    conn.execute("update incident set opening_id = null")
+    with pytest.raises(UsageError, match="no camera saw it"):
+        place_of(conn, told.incident_id)
 
 
 def test_two_incidents_that_are_one_thing_become_one_with_all_that_belongs_to_them(
