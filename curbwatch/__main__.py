@@ -37,6 +37,8 @@ VERBS = (
     "camera_memory",
     "camera_health",
     "dlq",
+    "keep",
+    "backup",
 )
 
 

@@ -36,6 +36,7 @@ from curbwatch.feedback import FeedbackBook
 from curbwatch.health_keeper import HealthKeeper
 from curbwatch.journal import DecisionJournal
 from curbwatch.pack_reload import PackWatch
+from curbwatch.keeping import make_keeping
 from curbwatch.parts.paths import home
 from curbwatch.registry import sync_pack
 from curbwatch.shard import Shard, Tools
@@ -93,7 +94,7 @@ class Site:
 def prepare(config: Config, endpoints: Endpoints) -> Site:
     """Load the pack, migrate the database, enter the pack's devices. Raises ConfigError, SetupError or SinkError."""
     pack = load_pack(Path(config.site.pack))
-    edition = db.migrate(endpoints.database_url)
+    edition = db.migrate(endpoints.database_url, community=config.keeping.community)
     with db.session(endpoints.database_url) as conn:
         sync_pack(conn, pack, past_limit_s=config.intake.past_limit_s)
     return Site(config, pack, endpoints, edition)
@@ -238,6 +239,7 @@ def make_chores(site: Site, meter: Meter) -> ChoreThread:
         Chore("sweep", 5.0, sweep.do),
         Chore("escalations", 5.0, lambda _now: moves.follow_sweep()),
         Chore("grace", 5.0, lambda _now: incidents.end_grace()),
+        *make_keeping(database, site.config, site.pack.city.timezone, site.edition, meter).chores(),
     )
     return ChoreThread(chores, database, meter)
 

@@ -84,7 +84,7 @@ def uptime(found: Sequence[Sample], begin: datetime, end: datetime) -> Uptime:
     ``online`` and ``flapping`` are up, ``offline`` and ``silent`` are down. A sample holds until the next one, for
     ``HOLDS_S`` at most; where none holds it is unknown. No samples: all unknown. An empty period is 0 of everything.
     """
-    edges = [one.at for one in found[1:]] + [end]
+    edges = [*[one.at for one in found[1:]], end][: len(found)]
     spans = [Gap(begin, found[0].at if found else end, "unknown")]
     for one, following in zip(found, edges, strict=True):
         until = min(following, one.at + timedelta(seconds=HOLDS_S))

@@ -1,12 +1,14 @@
 """A database of each edition that can be had here, emptied before each test: TimescaleDB's Apache one, and none."""
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
 import curbwatch.database as db
 from alerts.store import AlertDatabase
 from curbwatch.parts import Servers
+from tests.alerts.keeping.world import World
 from tests.fix_desk import EMPTY, disconnect
 from tests.fix_servers import own_database
 
@@ -43,3 +45,9 @@ def kept(kept_url: str) -> Iterator[AlertDatabase]:
     found = AlertDatabase(kept_url)
     yield found
     found.close()
+
+
+@pytest.fixture
+def world(kept: AlertDatabase, tmp_path: Path) -> World:
+    """The same, with a folder of pictures."""
+    return World(kept, tmp_path / "evidence")

@@ -1,0 +1,218 @@
+"""Rows at the end of their term: whole chunks where TimescaleDB has them and nothing in them must stay, else by hours.
+
+The database's own retention policies are the Community edition's, and know no legal hold.
+"""
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from alerts.keeping.holds import DEVICE_HELD, INCIDENT_HELD
+from alerts.steps import OPEN_STATES
+from alerts.store import AlertDatabase, Connection
+from config.keeping import KeepingKnobs
+
+KEEPING_LOCK = 0x6B656570  # held together by backups, alone by whoever deletes
+SLICE = timedelta(hours=1)  # of rows in one transaction: nobody waits long for it
+AGAIN_S = 1800.0  # after which a class of which nothing was left to delete is looked at again
+# A place under a hold of its own, or a thing that is not over, or one that was entered only lately (a recording).
+SIGHTING_STAYS = f"""
+exists (select from incident i where i.incident_id = t.incident_id
+        and (i.state = any(%(open)s) or i.created_at >= %(cutoff)s or {INCIDENT_HELD}))
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Term:
+    """One class of rows.
+
+    Attributes:
+        name: as ``curbwatch keep show`` calls it, and as knobs do with ``_days``.
+        table: where they are; ``time`` is the column that their age counts from.
+        stays: condition on ``t`` under which one stays although it is old.
+        dirty: source of ``rollup_dirty`` that must be counted before they go; empty: none.
+    """
+
+    name: str
+    table: str
+    time: str
+    stays: str
+    dirty: str = ""
+
+
+TERMS = (
+    Term(
+        "positions",
+        "position",
+        "ts",
+        "(t.received_at >= %(cutoff)s or " + DEVICE_HELD.format(device="t.device_id", at="t.ts") + ")",
+        "position",
+    ),
+    Term(
+        "sightings",
+        "sighting",
+        "ts",
+        "(" + SIGHTING_STAYS + " or " + DEVICE_HELD.format(device="t.camera_id", at="t.ts") + ")",
+        "incident",
+    ),
+    Term("device_health", "device_health_log", "ts", DEVICE_HELD.format(device="t.device_id", at="t.ts")),
+    Term(
+        "camera_events",
+        "camera_event",
+        "until",
+        # Its picture goes first: nothing may point to a file that nobody would find again.
+        "(t.written_at >= %(cutoff)s or t.sha256 <> '' or "
+        + DEVICE_HELD.format(device="t.camera_id", at="t.since")
+        + ")",
+    ),
+    Term(
+        "letters",
+        "dead_letter",
+        "last_at",
+        "(t.received_at >= %(cutoff)s or " + DEVICE_HELD.format(device="t.device_id", at="t.received_at") + ")",
+    ),
+    Term("hours", "tally_incident_hour", "bucket", "false"),
+    Term("hours", "tally_position_hour", "bucket", "false"),
+)
+CHUNKS = """
+select range_start, range_end from timescaledb_information.chunks
+where hypertable_schema = current_schema() and hypertable_name = %(table)s and range_end <= %(cutoff)s
+order by range_start
+"""
+SPAN = """
+insert into deleted_span (class, from_at, to_at) values (%(name)s, %(begin)s, %(end)s)
+on conflict (class, from_at) do update set to_at = greatest(deleted_span.to_at, excluded.to_at)
+"""
+LONGER_SPAN = """
+update deleted_span set to_at = greatest(to_at, %(end)s)
+where class = %(name)s and from_at <= %(begin)s and to_at >= %(begin)s
+"""
+
+
+class Retention:
+    """Deletes what is older than its term, a little at each turn. One process at a time: the chores' lock."""
+
+    def __init__(
+        self,
+        database: AlertDatabase,
+        knobs: KeepingKnobs,
+        *,
+        hypertables: bool,
+        own_counts: bool = True,
+        budget_s: float = 0.5,
+    ) -> None:
+        """``hypertables``: TimescaleDB is there. ``own_counts`` False: it counts positions by itself."""
+        self._database = database
+        self._knobs = knobs
+        self._hypertables = hypertables
+        self._own_counts = own_counts
+        self._budget_s = budget_s
+        self._again_s: dict[str, float] = {}  # table -> monotonic time from which it is looked at again
+
+    def do(self, now: datetime) -> int:
+        """Delete what is due, for ``budget_s`` at most; the number of rows and chunks. Raises SinkError."""
+        until_s, done = time.monotonic() + self._budget_s, 0
+        for term in TERMS:
+            while time.monotonic() < until_s and self._due(term):
+                deleted = self._turn(term, now)
+                if not deleted:
+                    self._again_s[term.table] = time.monotonic() + AGAIN_S
+                    break
+                done += deleted
+        return done
+
+    def waiting(self, now: datetime) -> dict[str, int]:
+        """Rows that would be deleted now, by class; what is held or not counted yet is left out. Raises SinkError."""
+        found: dict[str, int] = {}
+        with self._database.transaction() as conn:
+            for term in TERMS:
+                row = conn.execute(
+                    f"select count(*) as n from {term.table} t where t.{term.time} < %(cutoff)s and not {term.stays}",  # noqa: S608  # constants
+                    self._values(term, now),
+                ).fetchone()
+                found[term.name] = found.get(term.name, 0) + (int(row["n"]) if row is not None else 0)
+        return found
+
+    def cutoff(self, name: str, now: datetime) -> datetime:
+        """Moment before which rows of a class go: its term ago, on the full day, so that each goes once a day."""
+        days: int = getattr(self._knobs, f"{name}_days")
+        return (now - timedelta(days=days)).replace(hour=0, minute=0, second=0, microsecond=0)
+
+    def _due(self, term: Term) -> bool:
+        return time.monotonic() >= self._again_s.get(term.table, 0.0)
+
+    def _values(self, term: Term, now: datetime) -> dict[str, object]:
+        return {"cutoff": self.cutoff(term.name, now), "open": list(OPEN_STATES), "name": term.name}
+
+    def _turn(self, term: Term, now: datetime) -> int:
+        """Delete one chunk, or the rows of one hour; how many rows or chunks."""
+        values = self._values(term, now)
+        with self._database.transaction() as conn:
+            if not may_delete(conn):
+                return 0
+            return (self._hypertables and self._drop_chunk(conn, term, values)) or self._delete(conn, term, values)
+
+    def _drop_chunk(self, conn: Connection, term: Term, values: Mapping[str, object]) -> int:
+        """Drop the oldest chunk of which nothing must stay; 1, or 0 where there is none."""
+        for chunk in conn.execute(CHUNKS, {**values, "table": term.table}).fetchall():
+            span = {**values, "begin": chunk["range_start"], "end": chunk["range_end"]}
+            kept = conn.execute(
+                f"select 1 from {term.table} t where t.{term.time} >= %(begin)s and t.{term.time} < %(end)s"  # noqa: S608  # constants
+                f" and {term.stays} limit 1",
+                span,
+            ).fetchone()
+            if kept is None and self._counted(conn, term, span):
+                # Nobody waits behind us for long; what could not be had now is had at the next turn.
+                conn.execute("set local lock_timeout = '1s'")
+                conn.execute(
+                    "select drop_chunks(%(table)s::regclass, older_than => %(end)s, newer_than => %(begin)s)",
+                    {**span, "table": term.table},
+                )
+                note_deleted(conn, term.name, chunk["range_start"], chunk["range_end"])
+                return 1
+        return 0
+
+    def _delete(self, conn: Connection, term: Term, values: Mapping[str, object]) -> int:
+        """Delete the rows of the oldest hour that has any; how many."""
+        old = f"t.{term.time} < %(cutoff)s and not {term.stays}"
+        row = conn.execute(
+            f"select date_bin('1 hour', min(t.{term.time}), timestamptz 'epoch') as begin"  # noqa: S608  # constants
+            f" from {term.table} t where {old}",
+            values,
+        ).fetchone()
+        if row is None or row["begin"] is None:
+            return 0
+        span = {**values, "begin": row["begin"], "end": row["begin"] + SLICE}
+        if not self._counted(conn, term, span):
+            return 0
+        deleted = conn.execute(
+            f"delete from {term.table} t where t.{term.time} >= %(begin)s and t.{term.time} < %(end)s and {old}",  # noqa: S608  # constants
+            span,
+        ).rowcount
+        note_deleted(conn, term.name, row["begin"], row["begin"] + SLICE)
+        return deleted
+
+    def _counted(self, conn: Connection, term: Term, span: Mapping[str, object]) -> bool:
+        """Whether every hour of a span is counted: afterwards it cannot be."""
+        if not term.dirty or (term.dirty == "position" and not self._own_counts):
+            return True
+        found = conn.execute(
+            "select 1 from rollup_dirty where source = %(source)s and bucket < %(end)s"
+            " and bucket > %(begin)s::timestamptz - interval '1 hour' limit 1",
+            {**span, "source": term.dirty},
+        ).fetchone()
+        return found is None
+
+
+def may_delete(conn: Connection) -> bool:
+    """Whether nobody makes a backup now; if so, none begins before the caller's transaction ends."""
+    row = conn.execute("select pg_try_advisory_xact_lock(%s) as free", (KEEPING_LOCK,)).fetchone()
+    return row is not None and bool(row["free"])
+
+
+def note_deleted(conn: Connection, name: str, begin: datetime, end: datetime) -> None:
+    """Note that rows of a class were deleted in a span: what was counted there is not counted anew."""
+    values = {"name": name, "begin": begin, "end": end}
+    if not conn.execute(LONGER_SPAN, values).rowcount:
+        conn.execute(SPAN, values)

@@ -1,0 +1,145 @@
+"""A backup on disk: its manifest, whether it is whole, and how a picture leaves it.
+
+``manifest.json`` lists every file with size and SHA-256, and carries the digest of itself. It is written last, so a
+folder without one, or with the marker ``INCOMPLETE``, is no backup.
+"""
+
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import structlog
+
+from alerts.durable import sync_folder, write_whole
+from alerts.store import AlertDatabase
+from schemas.errors import SinkError, UsageError
+
+log = structlog.get_logger()
+
+FORM = "curbwatch-backup/1"
+MANIFEST, INCOMPLETE = "manifest.json", "INCOMPLETE"
+EVIDENCE = "evidence"  # folder of pictures in a backup, laid out as the original one
+CHUNK_BYTES = 1 << 20
+
+Progress = Callable[[str], None]
+
+
+def digest_of(path: Path) -> tuple[int, str]:
+    """Size in bytes and SHA-256 of a file. Raises OSError."""
+    digest, size = hashlib.sha256(), 0
+    with path.open("rb") as file:
+        while block := file.read(CHUNK_BYTES):
+            digest.update(block)
+            size += len(block)
+    return size, digest.hexdigest()
+
+
+def sealed(body: dict[str, Any]) -> bytes:
+    """A manifest as it is written: the body, and the SHA-256 of its canonical form."""
+    return json.dumps({"sha256": body_digest(body), "body": body}, ensure_ascii=False, indent=1).encode() + b"\n"
+
+
+def body_digest(body: dict[str, Any]) -> str:
+    """SHA-256 of a body with sorted keys and no blanks."""
+    canonical = json.dumps(body, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(canonical.encode()).hexdigest()
+
+
+def write_manifest(folder: Path, body: dict[str, Any]) -> None:
+    """Write the manifest durably. Raises OSError."""
+    write_whole(folder / MANIFEST, sealed(body))
+    sync_folder(folder)
+
+
+def read_manifest(folder: Path) -> dict[str, Any]:
+    """The body of a backup's manifest. Raises UsageError for what is no backup, not a whole one, or changed."""
+    if (folder / INCOMPLETE).exists():
+        raise UsageError(f"{folder}: this backup was interrupted and is not whole: remove it and make another")
+    try:
+        found = json.loads((folder / MANIFEST).read_bytes())
+        body = found["body"]
+        fits = found["sha256"] == body_digest(body)
+        form = body["form"]
+    except FileNotFoundError:
+        raise UsageError(f"{folder}: there is no backup here ({MANIFEST} is missing)") from None
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise UsageError(f"{folder / MANIFEST}: cannot be read: {error}") from None
+    if not fits:
+        raise UsageError(f"{folder / MANIFEST}: was changed after it was written: do not trust this backup")
+    if form != FORM:
+        raise UsageError(f"{folder / MANIFEST}: is of form {form!r}, this Curbwatch reads {FORM!r}")
+    checked: dict[str, Any] = body
+    return checked
+
+
+def faults_of(folder: Path, body: dict[str, Any], tell: Progress) -> Iterator[str]:
+    """Everything in a backup that is not as its manifest says, one line each; nothing for a whole one."""
+    files: dict[str, list[Any]] = body["files"]
+    for count, (name, (size, digest)) in enumerate(sorted(files.items()), start=1):
+        path = folder / name
+        try:
+            found = digest_of(path)
+        except OSError as error:
+            yield f"{path}: {error.strerror}"
+            continue
+        if found != (size, digest):
+            yield f"{path}: {'was changed' if found[0] == size else f'has {found[0]} bytes, not {size}'}"
+        if count % 1000 == 0:
+            tell(f"{count} of {len(files)} files are as they were")
+    for path in sorted(folder.rglob("*")):
+        name = path.relative_to(folder).as_posix()
+        if path.is_symlink() or (path.is_file() and name != MANIFEST and name not in files):
+            yield f"{path}: is not of this backup"
+
+
+def take(source: Path, target: Path) -> None:
+    """Give a file that nobody changes a second name, or copy it where that cannot be. Raises OSError."""
+    target.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    try:
+        os.link(source, target)
+    except OSError:  # another disk, or one without links
+        shutil.copyfile(source, target)
+        target.chmod(0o600)
+        with target.open("rb") as file:
+            os.fsync(file.fileno())
+
+
+def evidence_name(digest: str) -> str:
+    """Where a picture is in a backup."""
+    return f"{EVIDENCE}/{digest[:2]}/{digest[2:4]}/{digest}.jpg"
+
+
+def prune_backups(database: AlertDatabase, digests: Sequence[str]) -> None:
+    """Delete pictures from every backup that was made here and is still there, and from its list.
+
+    The list first: a crash leaves a file that it does not name, which the next try deletes. A backup that was moved
+    away is not found; docs/keeping.md says what to do about those. Raises SinkError where a disk refuses.
+    """
+    with database.transaction() as conn:
+        rows = conn.execute("select folder from backup_made order by folder").fetchall()
+    for row in rows:
+        folder = Path(row["folder"])
+        if not (folder / MANIFEST).is_file():
+            continue
+        try:
+            _prune(folder, digests)
+        except (OSError, UsageError) as error:
+            message = f"backup {folder}: a deleted picture cannot be taken out: {error}"
+            raise SinkError(message, retryable=True, wait_s=60.0) from error
+
+
+def _prune(folder: Path, digests: Sequence[str]) -> None:
+    body = read_manifest(folder)
+    names = [evidence_name(digest) for digest in digests]
+    listed = [name for name in names if name in body["files"]]
+    if listed:
+        for name in listed:
+            del body["files"][name]
+        body["pruned"] = body.get("pruned", 0) + len(listed)
+        write_manifest(folder, body)
+    for name in names:
+        (folder / name).unlink(missing_ok=True)

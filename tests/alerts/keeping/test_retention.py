@@ -1,0 +1,148 @@
+"""Rows go when their term is over, and not before; what is held, open or entered only lately stays."""
+
+from datetime import timedelta
+
+import pytest
+
+from alerts.keeping import holds
+from alerts.keeping.chunks import chunk_h, fit_chunks
+from alerts.keeping.retention import KEEPING_LOCK, TERMS, Retention
+from alerts.keeping.rollup import Rollup
+from alerts.store import AlertDatabase
+from config.keeping import KeepingKnobs
+from schemas.record import Actor
+from tests.alerts.keeping.world import DAY, NOW, World
+
+pytestmark = pytest.mark.servers
+KNOBS = KeepingKnobs()
+LI = Actor("李雷", "dispatcher")
+
+
+def edition_of(world: World) -> bool:
+    return bool(world.rows("select 1 from pg_extension where extname = 'timescaledb'"))
+
+
+def delete(world: World) -> int:
+    """Everything that is due, as the chores do it turn by turn."""
+    Rollup(world.database, "UTC").do(NOW)
+    retention = Retention(world.database, KNOBS, hypertables=edition_of(world))
+    done = 0
+    while found := retention.do(NOW):
+        done += found
+    return done
+
+
+def test_nothing_leaves_nothing_to_delete(world: World) -> None:
+    assert delete(world) == 0
+    counts = Retention(world.database, KNOBS, hypertables=edition_of(world)).waiting(NOW)
+    assert counts == dict.fromkeys((term.name for term in TERMS), 0)
+
+
+def test_positions_go_after_their_term_and_stay_counted(world: World) -> None:
+    for days in (89, 91, 92, 120):
+        world.position("car", NOW - days * DAY)
+    waiting = Retention(world.database, KNOBS, hypertables=edition_of(world)).waiting(NOW)
+    assert waiting["positions"] == 3
+    assert delete(world) > 0
+    assert world.rows("select ts from position") == [(NOW - 89 * DAY,)]
+    assert world.rows("select sum(positions)::int as n from position_day") == [(4,)]
+
+
+def test_an_old_recording_played_today_stays_as_long_as_what_came_today(world: World) -> None:
+    world.position("car", NOW - 900 * DAY, received=NOW - DAY)
+    world.position("car", NOW - 900 * DAY, received=NOW - 91 * DAY, seq=2)
+    delete(world)
+    assert world.rows("select seq from position") == [(1,)]
+
+
+def test_positions_are_not_deleted_before_they_are_counted(world: World) -> None:
+    world.position("car", NOW - 120 * DAY)
+    retention = Retention(world.database, KNOBS, hypertables=edition_of(world))
+    assert retention.do(NOW) == 0
+    Rollup(world.database, "UTC").do(NOW)
+    assert Retention(world.database, KNOBS, hypertables=edition_of(world)).do(NOW) == 1
+
+
+def test_nothing_is_deleted_while_a_backup_is_made(world: World, kept_url: str) -> None:
+    world.position("car", NOW - 120 * DAY)
+    backup = AlertDatabase(kept_url)
+    with backup.transaction() as conn:
+        conn.execute("select pg_advisory_lock_shared(%s)", (KEEPING_LOCK,))
+    assert delete(world) == 0
+    backup.close()
+
+
+def test_a_held_device_keeps_what_it_told_in_the_held_span(world: World) -> None:
+    world.device("car", "vehicle")
+    for days in (100, 101, 110):
+        world.position("car", NOW - days * DAY)
+        world.position("other", NOW - days * DAY)
+    with world.database.transaction() as conn:
+        begin, end = NOW - 102 * DAY, NOW - 99 * DAY
+        hold = holds.hold_device(conn, "car", begin, end, "李雷", "an accident")
+    delete(world)
+    assert world.rows("select device_id, ts from position order by ts") == [
+        ("car", NOW - 101 * DAY),
+        ("car", NOW - 100 * DAY),
+    ]
+    with world.database.transaction() as conn:
+        holds.release(conn, hold, LI, "settled")
+    delete(world)
+    assert world.count("position") == 0
+
+
+def test_sightings_of_open_late_and_held_incidents_stay(world: World) -> None:
+    old = 400 * DAY
+    over, still_open = world.incident(old), world.incident(old, closed=False)
+    played, held = world.incident(old, created_at=NOW - DAY), world.incident(old)
+    for incident in (over, still_open, played, held):
+        world.sighting(incident, NOW - old, track=hash(incident) % 10_000)
+    with world.database.transaction() as conn:
+        holds.hold_incident(conn, held, LI, "the court asks")
+    delete(world)
+    left = {str(row[0]) for row in world.rows("select incident_id from sighting")}
+    assert left == {still_open, played, held}
+    assert world.rows("select sum(sightings)::int as n from incident_day") == [(4,)]
+
+
+def test_health_events_and_letters_go_after_their_terms(world: World) -> None:
+    world.event("", 366 * DAY + DAY)
+    world.event("", 300 * DAY)
+    world.event("", 400 * DAY, lasts=True)
+    world.letter(b"old", 91 * DAY)
+    world.letter(b"new", 89 * DAY)
+    for days in (370, 10):
+        world.rows(
+            "insert into device_health_log"
+            " values (%s, 'c', 'camera', 'online', null, 0, null, null, 0, 0, 0, 0, 0, 0, 0)",
+            (NOW - days * DAY,),
+        )
+    delete(world)
+    assert (world.count("camera_event"), world.count("dead_letter"), world.count("device_health_log")) == (2, 1, 1)
+
+
+def test_a_chunk_goes_as_a_whole_where_nothing_in_it_stays(world: World) -> None:
+    if not edition_of(world):
+        return  # no chunks
+    for minutes in range(500):
+        world.position("car", NOW - 120 * DAY + timedelta(minutes=minutes))
+    Rollup(world.database, "UTC").do(NOW)
+    assert Retention(world.database, KNOBS, hypertables=True).do(NOW) == 1
+    assert world.rows("select show_chunks('position') as n") == []
+
+
+@pytest.mark.parametrize(
+    ("rows_per_day", "hours"),
+    [(0, 168), (3_500_000, 168), (3_600_000, 24), (25_000_000, 24), (86_400_000, 6), (1e12, 1)],
+)
+def test_chunks_are_shorter_where_more_comes(rows_per_day: float, hours: int) -> None:
+    assert chunk_h(rows_per_day) == hours
+
+
+def test_the_next_chunks_are_as_long_as_the_last_day_says(world: World) -> None:
+    if not edition_of(world):
+        return  # no chunks
+    world.rows("insert into tally_position_hour values (now(), 'car', 90000000, 0, null, now(), now())")
+    assert (fit_chunks(world.database), fit_chunks(world.database)) == (1, 0)
+    world.rows("delete from tally_position_hour")
+    assert fit_chunks(world.database) == 1
