@@ -32,6 +32,7 @@ VERBS = (
     "incident",
     "incident_clocks",
     "incident_report",
+    "kpi",
     "device",
     "camera",
     "camera_memory",
