@@ -35,8 +35,8 @@ from curbwatch.engine.local import LocalEngine
 from curbwatch.feedback import FeedbackBook
 from curbwatch.health_keeper import HealthKeeper
 from curbwatch.journal import DecisionJournal
-from curbwatch.pack_reload import PackWatch
 from curbwatch.keeping import make_keeping
+from curbwatch.pack_reload import PackWatch
 from curbwatch.parts.paths import home
 from curbwatch.registry import sync_pack
 from curbwatch.shard import Shard, Tools
