@@ -49,7 +49,9 @@ def test_overlapping_permits_are_refused_with_a_day_at_which_they_do(folder: Pac
         (("valid_from = 2026-01-01", "valid_from = 2027-01-01"), ("valid_to = 2026-12-31", "valid_to = 2027-12-31")),
         # Dates that share a Tuesday alone, where the first permit holds on Mondays and Sundays.
         (("valid_from = 2026-01-01", "valid_from = 2026-01-06"), ("valid_to = 2026-12-31", "valid_to = 2026-01-10")),
-        # Neighbours that share an edge.
+        # Neighbours that share an edge, as one surveyor drew it and as two did: 4 cm of overlap along 20 m.
+        ((GROUND, "[[104.6402, 30.12], [104.6405, 30.12], [104.6405, 30.1198]]"), (ZONES, "[]")),
+        ((GROUND, "[[104.6403, 30.1200004], [104.6405, 30.1200004], [104.6405, 30.1198]]"), (ZONES, "[]")),
         ((GROUND, "[[104.64, 30.12], [104.6405, 30.1205], [104.64, 30.1205]]"), (ZONES, "[]")),
         ((GROUND, "[]"), (ZONES, '[["cam-2", "whole"]]')),
     ],

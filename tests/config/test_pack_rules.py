@@ -217,6 +217,8 @@ def test_a_holiday_twice_is_refused(folder: PackFolder) -> None:
     [
         ("calendar.toml", '"fri"]\nfrom = "09:00"', '"sun"]\nfrom = "02:30"', "hours[1] = 02:30 to 17:00"),
         ("duty.toml", '"06:00"', '"02:30"', "duty[1].hours[1] = 02:30 to 22:00"),
+        ("duty.toml", '"mon"]\nfrom = "00:00"', '"sun"]\nfrom = "02:30"', "duty[2].hours[1] = 02:30 to 24:00"),
+        ("duty.toml", '"mon"]\nfrom = "00:00"', '"holiday"]\nfrom = "02:30"', "duty[2].hours[1] = 02:30 to 24:00"),
         ("responsibility.csv", "18:00,24:00", "00:00,02:30", "from = 00:00 to 02:30"),
     ],
 )
@@ -235,6 +237,51 @@ def test_a_crew_that_the_roster_leaves_out_is_a_warning(folder: PackFolder) -> N
     folder.edit("duty.toml", 'unit = "u-2"', 'unit = "u-1"')
     assert [str(warning) for warning in folder.load().warnings] == [
         "units.csv:3: unit_id = u-2: is never on duty in duty.toml"
+    ]
+
+
+@pytest.mark.parametrize("order", [(0, 1, 2), (2, 1, 0), (1, 2, 0)])
+def test_limits_are_held_against_all_others_in_whatever_order_they_stand(
+    folder: PackFolder, order: tuple[int, ...]
+) -> None:
+    rows = (
+        "long,check,,,,8,working_h,,2026-01-01,2026-12-31,\n",
+        "short,check,,06010,,8,working_h,,2026-02-01,2026-02-28,\n",
+        "late,check,,,,8,working_h,,2026-11-01,2027-12-31,\n",
+    )
+    with (folder.path / "limits.csv").open("a") as handle:
+        handle.writelines(rows[number] for number in order)
+    (fault,) = folder.faults()
+    assert "limit_id = late: overlaps long: both limit stage check for one class" in fault
+
+
+def test_a_short_limit_within_a_long_one_does_not_hide_it_from_a_later_one(folder: PackFolder) -> None:
+    rows = ("long", "2026-01-01,2026-12-31"), ("short", "2026-02-01,2026-02-28"), ("late", "2026-11-01,2027-12-31")
+    with (folder.path / "limits.csv").open("a") as handle:
+        handle.writelines(f"{name},check,,,,8,working_h,,{span},\n" for name, span in rows)
+    told = [fault.partition("limit_id = ")[2].partition(": both")[0] for fault in folder.faults()]
+    assert told == ["short: overlaps long", "late: overlaps long"]
+
+
+def test_where_no_older_code_is_named_the_rule_for_it_holds(folder: PackFolder) -> None:
+    classes = folder.load().city.classes
+    assert [(row.legacy_2013, row.legacy_cjt214) for row in classes.values()] == [("04-06", ""), ("01-10", "01-02")]
+    folder.edit("classes.csv", "mode,handle_h", "mode,handle_h,legacy_2013,legacy_cjt214")
+    folder.edit("classes.csv", "verify_first,2", "verify_first,2,44-06,05-01")
+    folder.edit("classes.csv", "waste,,4", "waste,,4,,")
+    classes = folder.load().city.classes
+    assert [(row.legacy_2013, row.legacy_cjt214) for row in classes.values()] == [
+        ("44-06", "05-01"),
+        ("01-10", "01-02"),
+    ]
+
+
+def test_an_older_code_of_two_classes_is_a_warning(folder: PackFolder) -> None:
+    folder.edit("classes.csv", "mode,handle_h", "mode,handle_h,legacy_2013")
+    folder.edit("classes.csv", "verify_first,2", "verify_first,2,01-10")
+    folder.edit("classes.csv", "waste,,4", "waste,,4,01-10")
+    assert [str(warning) for warning in folder.load().warnings] == [
+        "classes.csv:5: legacy_2013 = 01-10: means 09006 too: a neighbour's 01-10 is taken for that"
     ]
 
 

@@ -66,13 +66,14 @@ def test_warnings_do_not_fail(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
     folder = PackFolder(tmp_path)
-    permits = (tmp_path / "permits.toml").read_text(encoding="utf-8")
-    (tmp_path / "permits.toml").write_text(permits + permits.replace("p-1", "p-2"), encoding="utf-8")
+    folder.edit("classes.csv", "mode,handle_h", "mode,handle_h,legacy_2013")
+    folder.edit("classes.csv", "verify_first,2", "verify_first,2,01-10")
+    folder.edit("classes.csv", "waste,,4", "waste,,4,01-10")
     assert folder.load().warnings
     monkeypatch.setenv("CURBWATCH_SITE__PACK", str(tmp_path))
     report = tmp_path / "report.json"
     assert run(monkeypatch, "check", "--json", str(report)) == 0
-    assert "overlaps permit p-2" in capsys.readouterr().err
+    assert "legacy_2013 = 01-10: means 09006 too" in capsys.readouterr().err
     assert json.loads(report.read_text(encoding="utf-8"))["counts"]["cameras"] == 2
 
 

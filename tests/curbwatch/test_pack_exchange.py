@@ -260,6 +260,7 @@ def test_a_spreadsheet_finds_no_formula_and_the_names_come_back(folder: PackFold
 @given(st.text(max_size=6) | st.text(st.sampled_from("=+-@'\t\ra"), max_size=4))
 def test_a_guarded_cell_comes_back_and_begins_no_formula(cell: str) -> None:
     assert unguard(guard(cell)) == cell
+    assert unguard("'s " + cell) == "'s " + cell  # as people write
     assert not guard(cell).startswith(FORMULA)
 
 
