@@ -4,7 +4,6 @@ import asyncio
 import os
 import signal
 import threading
-import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -17,7 +16,7 @@ from config.pack import SHIPPED, Pack, load_pack
 from curbwatch.build import prepare
 from curbwatch.city_book import CityBook
 from curbwatch.endpoints import resolve
-from curbwatch.pack_reload import PackWatch
+from curbwatch.pack_reload import Look, PackWatch, look_at
 from curbwatch.pipeline import Pipeline
 from curbwatch.telemetry import Telemetry
 from schemas.city import City
@@ -203,13 +202,21 @@ def test_a_reader_that_fails_leaves_no_other_with_the_old_city(watched: Watched)
 def test_the_thread_goes_on_after_a_defect_and_ends_when_asked(
     watched: Watched, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    looks: list[Path] = []
+
+    def looked(folder: Path) -> Look:
+        looks.append(folder)
+        return look_at(folder)
+
+    monkeypatch.setattr("curbwatch.pack_reload.look_at", looked)
     monkeypatch.setattr("curbwatch.pack_reload.load_pack", lambda _path: 1 / 0)
     watched.watch.start()
     watched.folder.edit("permits.toml", HOUR, 'from = "02:00"')
     wait_until("the defect", lambda: watched.counted().get("failed", 0) >= 1)
+    seen = len(looks)
+    wait_until("more looks", lambda: len(looks) > seen + 3)
+    assert watched.counted() == {"failed": 1}  # the same is not tried again at each look
     monkeypatch.undo()
-    time.sleep(0.1)  # ten looks, none of which tries the same again
-    assert watched.counted() == {"failed": 1}
     assert watched.watch.alive
     watched.watch.ask()
     wait_until("the new pack", lambda: watched.opens_min == 120)
