@@ -31,8 +31,17 @@ def incident_state(row: IncidentRow) -> dict[str, Any]:
         "last_seen_at": instant(row.last_seen_at),
         "closed_at": instant(row.closed_at),
         "confidence": round(row.confidence, 4),
-        "evidence": {"before": row.before_sha256, "opening": row.opening_sha256},
+        "evidence": {"before": row.before_sha256, "opening": row.opening_sha256, "after": row.after_sha256},
         "rule_version": row.rule_version,
+        "version": row.version,
+        "source": row.source,
+        "case_no": row.case_no,
+        "outcome": row.outcome,
+        "urgent": row.urgent,
+        "check": row.check,
+        "reworks": row.reworks,
+        "reopenings": row.reopenings,
+        "grace_until": instant(row.grace_until),
     }
 
 

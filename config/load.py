@@ -4,7 +4,7 @@ import os
 import ssl
 import stat
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, get_origin
 
@@ -99,10 +99,19 @@ def secret_faults(data: Mapping[str, Mapping[str, Any]], file: str) -> tuple[Fau
             continue
         if table.get("url") and table.get("url_file"):
             faults.add(file, f"{section}.url_file", table["url_file"], "give url or url_file, not both")
-        for key, value in table.items():
-            if key.endswith("_file") and isinstance(value, str) and value:
-                _check_file(f"{section}.{key}", value, file, faults)
+        for place, inner in _tables(section, table):
+            for key, value in inner.items():
+                if key.endswith("_file") and isinstance(value, str) and value:
+                    _check_file(f"{place}.{key}", value, file, faults)
     return tuple(faults)
+
+
+def _tables(place: str, table: Mapping[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
+    """A section and each table in its lists, as ``[[outlets.webhooks]]``, with the key that leads there."""
+    yield place, table if isinstance(table, dict) else dict(table)
+    for key, value in table.items():
+        if isinstance(value, list | tuple):
+            yield from ((f"{place}.{key}.{n}", one) for n, one in enumerate(value) if isinstance(one, dict))
 
 
 def _check_file(key: str, value: str, file: str, faults: Faults) -> None:
@@ -146,10 +155,11 @@ def _anchor(data: dict[str, Any], folder: Path) -> None:
     for section, table in data.items():
         if not isinstance(table, dict):
             continue
-        for key, value in table.items():
-            is_path = key.endswith(PATH_ENDINGS) or (section == "site" and key == "pack" and _is_path(value))
-            if is_path and isinstance(value, str) and value and "\0" not in value:
-                table[key] = str(folder.absolute() / _home(Path(value)))
+        for _, inner in _tables(section, table):
+            for key, value in inner.items():
+                is_path = key.endswith(PATH_ENDINGS) or (section == "site" and key == "pack" and _is_path(value))
+                if is_path and isinstance(value, str) and value and "\0" not in value:
+                    inner[key] = str(folder.absolute() / _home(Path(value)))
 
 
 def _home(path: Path) -> Path:

@@ -12,6 +12,7 @@ from config.engine import EngineKnobs
 from config.incidents import IncidentKnobs
 from config.intake import LETTERS_MAX_BYTES, BrokerKnobs, IntakeKnobs
 from config.keeping import KeepingKnobs
+from config.outlets import OutletKnobs
 from config.own_model import ModelKnobs
 from config.quality import QualityKnobs
 from config.service import DatabaseKnobs, HttpKnobs, LogKnobs, RedisKnobs, SiteKnobs
@@ -36,6 +37,7 @@ class Config(Knobs):
     alerts: AlertKnobs = AlertKnobs()
     incidents: IncidentKnobs = IncidentKnobs()
     dispatch: DispatchKnobs = DispatchKnobs()
+    outlets: OutletKnobs = OutletKnobs()
     desk: DeskKnobs = DeskKnobs()
     keeping: KeepingKnobs = KeepingKnobs()
     http: HttpKnobs = HttpKnobs()

@@ -36,6 +36,7 @@ VERBS = (
     "device",
     "camera",
     "camera_memory",
+    "outlet",
     "camera_health",
     "dlq",
     "keep",

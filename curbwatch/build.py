@@ -36,6 +36,7 @@ from curbwatch.feedback import FeedbackBook
 from curbwatch.health_keeper import HealthKeeper
 from curbwatch.journal import DecisionJournal
 from curbwatch.keeping import make_keeping
+from curbwatch.outlet_threads import OutletThreads, Publish, make_outlets
 from curbwatch.pack_reload import PackWatch
 from curbwatch.parts.paths import home
 from curbwatch.registry import sync_pack
@@ -242,6 +243,13 @@ def make_chores(site: Site, meter: Meter) -> ChoreThread:
         *make_keeping(database, site.config, site.pack.city.timezone, site.edition, meter).chores(),
     )
     return ChoreThread(chores, database, meter)
+
+
+def make_outlet_threads(site: Site, publish: Publish, meter: Meter) -> OutletThreads:
+    """Return the threads that tell other systems. Raises ConfigError for the file of a secret."""
+    scheme = site.scheme
+    outlets = make_outlets(site.config.outlets, lambda incident_id: f"{scheme.base}incident/{incident_id}", publish)
+    return OutletThreads(outlets, site.endpoints.database_url, meter)
 
 
 def make_picker(site: Site) -> Picker:

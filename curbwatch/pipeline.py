@@ -89,6 +89,7 @@ class Pipeline:
         self._position_session = MqttSession(
             *build.position_session(site), telemetry, self._position_came, self._ask_again, lambda: self._positions.full
         )
+        self._outlets = build.make_outlet_threads(site, self._position_session.publish_kept, telemetry)
         self._needed = self._checks()
         self.health = HealthServer(site.config.http, telemetry, self._needed)
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -126,6 +127,7 @@ class Pipeline:
         )
         await asyncio.to_thread(self._frame_session.start)
         await asyncio.to_thread(self._position_session.start)
+        self._outlets.start()
         self._ready_task = asyncio.create_task(self._say_ready(), name="ready")
 
     async def watch(self, ending: asyncio.Event) -> None:
@@ -181,6 +183,7 @@ class Pipeline:
         in_order: tuple[tuple[str, Callable[[], object]], ...] = (
             ("pack", self._pack.stop),
             ("positions", self._positions.stop),
+            ("outlets", self._outlets.stop),
             ("position session", self._position_session.stop),
             ("pump", self._pumped),
             ("engine", self._engine.drain),
@@ -292,6 +295,7 @@ class Pipeline:
             "chores": self._chores.alive,
             "pack watch": self._pack.alive,
             "registry": self._registry.alive,
+            "outlets": self._outlets.alive,
             "health keeper": self._keeper.alive,
             "feedback keeper": self._feedback.alive,
             "camera health keeper": self._events.alive,

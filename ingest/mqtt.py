@@ -40,6 +40,7 @@ TAKEN_OVER = 0x8E
 VERSION_WAIT_S = 1.0  # brokers that tell their version do so with the answer to the subscription
 DEFAULT_PORTS = {"mqtt": 1883, "mqtts": 8883}
 
+PUBLISH_WAIT_S = 5.0  # for the broker's word that it has a message
 PACKETS_AT_ONCE = 500  # read before paho's loop looks at its other duties: a few milliseconds
 HOLD_S = 0.005  # between two looks whether there is room again
 PUBACK_HEAD = b"\x40\x02"  # PUBACK of remaining length 2: reason code 0, no properties
@@ -190,6 +191,23 @@ class MqttSession:
         """Send at QoS 0, as acknowledgements to devices are; lost where there is no connection. From any thread."""
         if self._connected:
             self._client.publish(topic, payload, qos=0)
+
+    def publish_kept(self, topic: str, payload: bytes, expiry_s: int = 0) -> bool:
+        """Send at QoS 1 as the retained message of a topic, and wait for the broker to have it; False: try again.
+
+        ``expiry_s``: after so many seconds the broker forgets it; 0: never. From any thread but the network's.
+        """
+        if not self._connected:
+            return False
+        properties = Properties(PacketTypes.PUBLISH)  # type: ignore[no-untyped-call]
+        if expiry_s:
+            properties.MessageExpiryInterval = expiry_s
+        try:
+            told = self._client.publish(topic, payload, qos=1, retain=True, properties=properties)
+            told.wait_for_publish(PUBLISH_WAIT_S)
+            return told.is_published()
+        except (RuntimeError, ValueError):  # the connection ended at this moment, or its queue is full
+            return False
 
     def drop(self, reason: str) -> None:
         """End the connection on purpose, so that the broker sends again what is not acknowledged."""

@@ -3,6 +3,15 @@
 from alerts.messages import Lang
 
 HEADS = {
+    "outlet": ("对接系统", "OUTLET"),
+    "incident_id": ("案件", "INCIDENT"),
+    "seq": ("步骤", "STEP"),
+    "what": ("事项", "WHAT"),
+    "tries": ("次数", "TRIES"),
+    "next_try": ("下次", "NEXT TRY"),
+    "status": ("应答", "ANSWER"),
+    "receipt": ("回执", "RECEIPT"),
+    "error": ("错误", "ERROR"),
     "id": ("编号", "ID"),
     "kind": ("类别", "KIND"),
     "source": ("来源", "ENTERED BY"),
