@@ -16,6 +16,7 @@ from alerts.evidence import EvidenceFolder
 from alerts.health_store import HealthStore
 from alerts.incidents import IncidentStore
 from alerts.jobs import JobStore
+from alerts.kpi.store import KpiStore
 from alerts.moves import JobMoves
 from alerts.pick import Picker
 from alerts.record.seals import Sealer
@@ -240,6 +241,7 @@ def make_chores(site: Site, meter: Meter) -> ChoreThread:
         Chore("sweep", 5.0, sweep.do),
         Chore("escalations", 5.0, lambda _now: moves.follow_sweep()),
         Chore("grace", 5.0, lambda _now: incidents.end_grace()),
+        Chore("months", 600.0, KpiStore(database, site.cities.city).close_month),
         *make_keeping(database, site.config, site.pack.city.timezone, site.edition, meter).chores(),
     )
     return ChoreThread(chores, database, meter)

@@ -3,6 +3,11 @@
 from alerts.messages import Lang
 
 HEADS = {
+    "no": ("序号", "NO"),
+    "class_code": ("类别", "CLASS"),
+    "cell_id": ("网格", "CELL"),
+    "opened_at": ("发现时间", "OPENED"),
+    "closed_at": ("结束时间", "CLOSED"),
     "outlet": ("对接系统", "OUTLET"),
     "incident_id": ("案件", "INCIDENT"),
     "seq": ("步骤", "STEP"),
