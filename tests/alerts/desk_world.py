@@ -70,16 +70,18 @@ class Death:
     at: Mapping[str, int] = field(default_factory=dict)
     died: list[str] = field(default_factory=list)
     passed: Counter[str] = field(default_factory=Counter)
+    passages_left: int = 0
 
     def __call__(self, point: str) -> None:
         self.passed[point] += 1
-        if self.passed[point] == self.at.get(point):
+        self.passages_left -= 1
+        if self.passages_left == 0 or self.passed[point] == self.at.get(point):
             self.died.append(point)
             raise DiedError(point)
 
-    def next(self, point: str, passages: int) -> None:
-        """Let somebody die at the n-th passage of a point from now on."""
-        self.at = {point: self.passed[point] + passages}
+    def soon(self, passages: int) -> None:
+        """Let somebody die at the n-th passage of whatever point from now on."""
+        self.passages_left = passages
 
 
 @dataclass
@@ -369,7 +371,7 @@ class World:
 
     def settle(self) -> None:
         """Everybody who works comes to rest, and nobody dies any more."""
-        self.death.at = {}
+        self.death = Death(died=self.death.died)
         self.look()
         for job in self.moves.stuck():  # terminals died of it, one after the other: a dispatcher fetches it back
             self.moves.unstick(job.job_id)
