@@ -83,13 +83,8 @@ class People:
         path = path or self.usual(member.person_id)
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         token = secrets.token_hex(TOKEN_BYTES)
+        self._refuse_maker(made_by)
         with self.database.transaction() as conn:
-            leads = [person_id for person_id, one in self.staff.items() if one.role == "supervisor"]
-            held = conn.execute(
-                "select 1 from person_token where ended_at is null and person_id = any(%s)", (leads,)
-            ).fetchone()
-            if self.tokens and held is not None and not (made_by.proved and made_by.role == "supervisor"):
-                raise UsageError("tokens are made by a supervisor: --as WHO, with their own token file")
             conn.execute(
                 "update person_token set ended_at = now() where person_id = %s and ended_at is null",
                 (member.person_id,),
@@ -102,8 +97,9 @@ class People:
             write_private(path, f"{token}\n")
         return path
 
-    def end_tokens(self, member: StaffMember) -> int:
-        """End every token of a person; how many."""
+    def end_tokens(self, member: StaffMember, ended_by: Actor) -> int:
+        """End every token of a person; how many. Raises UsageError as ``make_token``."""
+        self._refuse_maker(ended_by)
         with self.database.transaction() as conn:
             return conn.execute(
                 "update person_token set ended_at = now() where person_id = %s and ended_at is null",
@@ -123,6 +119,12 @@ class People:
         with self.database.transaction() as conn:
             row = conn.execute("select count(*) as n from token_refusal where at > now() - interval '1 day'").fetchone()
         return 0 if row is None else int(row["n"])
+
+    def _refuse_maker(self, who: Actor) -> None:
+        """Where a supervisor has a token, tokens are theirs to make and to end; before, anybody's."""
+        leads = {person_id for person_id, one in self.staff.items() if one.role == "supervisor"}
+        if self.tokens and leads & self.tokens_since().keys() and not (who.proved and who.role == "supervisor"):
+            raise UsageError("tokens are made and ended by a supervisor: --as WHO, with their own token file")
 
     def _find(self, said: str) -> StaffMember | None:
         """The person of this id, else the only one of this name. Raises UsageError where two share it."""

@@ -100,6 +100,7 @@ class RecordRow:
     at: datetime
     actor: str
     role: str
+    proved: bool
     what: str
     state: str
     detail: Mapping[str, Any]

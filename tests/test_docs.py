@@ -81,7 +81,7 @@ def unknown_verbs(text: str) -> set[str]:
     known = set(verbs())
     groups = {verb.partition(" ")[0] for verb in known if " " in verb}
     named = set()
-    for group, rest in re.findall(r"curbwatch ([a-z]+(?:-[a-z]+)*)((?: [a-z]+(?:\\?\|[a-z]+)*)?)", text):
+    for group, rest in re.findall(r"curbwatch ([a-z]+(?:-[a-z]+)*)((?: [a-z-]+(?:\\?\|[a-z-]+)*)?)", text):
         names = rest.strip().replace("\\", "").split("|") if group in groups and rest else [""]
         named |= {f"{group} {name}".strip() for name in names}
     return named - known - groups
@@ -90,7 +90,7 @@ def unknown_verbs(text: str) -> set[str]:
 def test_a_verb_that_does_not_exist_is_noticed() -> None:
     assert unknown_verbs("") == set()
     assert unknown_verbs("`curbwatch parts up\\|down`, `curbwatch parts`, curbwatch demo now") == set()
-    assert unknown_verbs("`curbwatch dance`, `curbwatch parts up|sideways`") == {"dance", "parts sideways"}
+    assert unknown_verbs("`curbwatch dance`, `curbwatch parts up|side-ways`") == {"dance", "parts side-ways"}
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)

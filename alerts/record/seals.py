@@ -1,5 +1,6 @@
 """Seals: each second the heads of all chains that grew are hashed together, and each seal over the one before."""
 
+from dataclasses import dataclass
 from datetime import datetime
 
 from alerts.record.canonical import ZERO, entries_hash, link, seal_value
@@ -15,6 +16,15 @@ GREW = """
 select incident_id, chain_seq, chain_head from incident where chain_seq > sealed_seq and chain_head <> ''
 order by incident_id limit %s for no key update skip locked
 """
+
+
+@dataclass(frozen=True, slots=True)
+class Seal:
+    """One seal, as it is kept elsewhere."""
+
+    seal_id: int
+    sealed_at: datetime
+    hash: bytes
 
 
 class Sealer:
@@ -35,6 +45,13 @@ class Sealer:
             sealed += count
             if count < SEALED_MAX:
                 return sealed
+
+
+def newest_seal(database: AlertDatabase) -> Seal | None:
+    """The newest seal; None before the first. Raises SinkError."""
+    with database.transaction() as conn:
+        row = conn.execute("select seal_id, sealed_at, hash from seal order by seal_id desc limit 1").fetchone()
+    return None if row is None else Seal(int(row["seal_id"]), row["sealed_at"], bytes(row["hash"]))
 
 
 def _seal_some(conn: Connection) -> int:

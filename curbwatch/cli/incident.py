@@ -1,4 +1,4 @@
-"""``curbwatch incident list|show|confirm``: what was seen, what is known of it, and a person's word."""
+"""``curbwatch incident list|show|log``: what was seen, and what is known of it."""
 
 import json
 from dataclasses import asdict
@@ -7,43 +7,70 @@ from typing import Annotated, Any
 from zoneinfo import ZoneInfo
 
 import typer
+from rich.text import Text
 
+from alerts.desk_list import Asked, Listed, listed
 from alerts.evidence import EvidenceFolder
-from alerts.messages import headline, state_name
+from alerts.messages import duration, headline, state_name
+from alerts.record.reading import row_json, rows_of
+from alerts.record.words import PARTS, actor_name, step_words
 from alerts.wire import incident_state, instant, job_state
 from curbwatch.case_facts import facts_of_case, picture_json
+from curbwatch.cli.acting import console
 from curbwatch.cli.app import app
-from curbwatch.cli.dispatch import ConfigFile, Json, Language, Person, Teller
+from curbwatch.cli.dispatch import ConfigFile, Json, Language
+from curbwatch.cli.output import escaped
 from curbwatch.desk import Desk, open_desk
-from curbwatch.people import person_of
+from curbwatch.letters import since_of
 from curbwatch.reports import Kind
 from schemas.errors import UsageError
 from schemas.incident import IncidentEvent, IncidentRow
 from schemas.record import State
 
-incident_app = typer.Typer(no_args_is_help=True, help="Incidents: list, look at one, confirm one.")
+incident_app = typer.Typer(no_args_is_help=True, help="Incidents: list them, look at one, decide.")
 app.add_typer(incident_app, name="incident")
 
 IncidentId = Annotated[str, typer.Argument(metavar="ID", help="The incident's id.")]
 
 
 @incident_app.command("list")
-def incident_list(
+def incident_list(  # noqa: PLR0913  # one argument per option of the command line
     *,
     state: Annotated[State | None, typer.Option("--state", help="Only those in this state.")] = None,
-    limit: Annotated[int, typer.Option("--limit", min=1, max=100_000, help="So many, newest first.")] = 50,
+    unit: Annotated[str, typer.Option("--unit", help="Whose job it is.")] = "",
+    cell: Annotated[str, typer.Option("--cell", help="A cell, or the first digits of one.")] = "",
+    class_code: Annotated[str, typer.Option("--class", help="Five digits.")] = "",
+    camera: Annotated[str, typer.Option("--camera", help="Its camera.")] = "",
+    since: Annotated[str, typer.Option("--since", help="Opened since: 2h, 7d, or a time with its zone.")] = "",
+    overdue: Annotated[bool, typer.Option("--overdue", help="A limit has run out.")] = False,
+    unrouted: Annotated[bool, typer.Option("--unrouted", help="Open, and nobody has its job or will.")] = False,
+    still: Annotated[bool, typer.Option("--open", help="What has not ended.")] = False,
+    limit: Annotated[int, typer.Option("--limit", min=1, max=100_000, help="So many.")] = 50,
     config: ConfigFile = None,
     lang: Language = None,
     as_json: Json = False,
 ) -> None:
-    """List incidents, newest first: when opened, state, id, what and where."""
+    """List incidents, newest first; with ``--state verify`` as they wait for a person: urgent, then oldest first."""
     with open_desk(config, lang) as desk:
         now = datetime.now(UTC)
-        for row in desk.incidents.recent(limit, state=state or ""):
+        asked = Asked(
+            state=state or "",
+            unit=desk.unit(unit) if unit else "",
+            cell=cell,
+            class_code=class_code,
+            camera=camera,
+            since=since_of(since, now) if since else None,
+            overdue=overdue,
+            unrouted=unrouted,
+            open_only=still,
+            limit=limit,
+        )
+        out = console()
+        for one in listed(desk.database, asked):
             if as_json:
-                typer.echo(json.dumps(_stated(desk, row, now), ensure_ascii=False))
+                typer.echo(json.dumps(_listed_json(desk, one, now), ensure_ascii=False))
             else:
-                typer.echo(f"{_clock(desk, row.opened_at)}  {row.incident_id}  {_titled(desk, row, now)}")
+                out.print(_line(desk, one, now))
 
 
 @incident_app.command("show")
@@ -85,30 +112,25 @@ def incident_show(
             typer.echo(f"{'':15} {picture['path'] or f'no folder {desk.site.evidence_dir}'}")
         for line in facts.lines(desk.lang, lambda when: _clock(desk, when)):
             typer.echo(line)
+        out = console()
         for event in events:
-            detail = " ".join(f"{key}={value}" for key, value in event.detail.items())
-            typer.echo(f"{_clock(desk, event.at)}  {event.actor:12} {event.what:14} {detail}".rstrip())
+            out.print(_told(desk, event))
 
 
-@incident_app.command("confirm")
-def incident_confirm(
-    incident_id: IncidentId,
-    *,
-    person: Person,
-    urgent: Annotated[bool, typer.Option("--urgent", help="Put its job before the others.")] = False,
-    config: ConfigFile = None,
-    lang: Language = None,
-    as_json: Json = False,
+@incident_app.command("log")
+def incident_log(
+    incident_id: IncidentId, *, config: ConfigFile = None, lang: Language = None, as_json: Json = False
 ) -> None:
-    """Say that a waiting incident is real: its job goes out. The name goes into the record."""
-    person = person_of(person)
+    """Print the rows of an incident's record as they are hashed: number, moment, who, what, state, hash, detail."""
     with open_desk(config, lang) as desk:
-        code = desk.incidents.show(incident_id).class_code
-        case = desk.site.pack.city.classes.get(code)
-        desk.incidents.confirm(incident_id, person, urgent=urgent or (case is not None and case.urgent))
-        job = desk.jobs.of_incident(incident_id)
-        if job is not None:
-            Teller(desk, as_json).job("confirmed", job)
+        for row in rows_of(desk.database, incident_id):
+            if as_json:
+                typer.echo(json.dumps(row_json(row), ensure_ascii=False))
+                continue
+            head = f"{row.seq:4} {_clock(desk, row.at)}  {escaped(row.actor)} ({row.role})  {row.what} → {row.state}"
+            typer.echo(f"{head}  {row.hash.hex()[:16]}")
+            if row.detail:
+                typer.echo(f"     {escaped(json.dumps(dict(row.detail), ensure_ascii=False, default=str))}")
 
 
 def _stated(desk: Desk, row: IncidentRow, now: datetime) -> dict[str, Any]:
@@ -130,3 +152,44 @@ def _clock(desk: Desk, when: datetime) -> str:
 
 def _step(event: IncidentEvent) -> dict[str, Any]:
     return {"at": instant(event.at), "actor": event.actor, "what": event.what, "detail": dict(event.detail)}
+
+
+def _told(desk: Desk, event: IncidentEvent) -> Text:
+    """A step as a person reads it."""
+    city = desk.site.pack.city
+    role = "system" if event.actor in PARTS else ""
+    said = step_words(city, event.what, event.detail, desk.lang)
+    return Text.assemble(
+        (_clock(desk, event.at), "dim"),
+        "  ",
+        (escaped(actor_name(event.actor, role, desk.lang)), "bold"),
+        "  ",
+        escaped(said),
+    )
+
+
+def _line(desk: Desk, one: Listed, now: datetime) -> Text:
+    """One incident on one line: lamp, when, id, state, what and where."""
+    lamp = ("●", one.lamp) if one.lamp else ("○", "dim")
+    due = ""
+    if one.due_at is not None:
+        left_s = (one.due_at - now).total_seconds()
+        late = ("超", "late ") if left_s < 0 else ("余", "left ")
+        due = f"  {late[desk.lang == 'en']}{duration(abs(left_s), desk.lang)}"
+    urgent = ("!", "bold red") if one.row.urgent else (" ", "")
+    who = f"  @{escaped(one.holder)}" if one.holder else ""
+    when, title = _clock(desk, one.row.opened_at), escaped(_titled(desk, one.row, now))
+    return Text.assemble(lamp, urgent, f" {when}  {one.row.incident_id}  {title}", (due, one.lamp), who)
+
+
+def _listed_json(desk: Desk, one: Listed, now: datetime) -> dict[str, Any]:
+    return _stated(desk, one.row, now) | {
+        "version": one.row.version,
+        "case_no": one.row.case_no,
+        "urgent": one.row.urgent,
+        "lamp": one.lamp,
+        "due_at": instant(one.due_at),
+        "holder": one.holder,
+        "held_by": one.held_by,
+        "quiet": one.quiet,
+    }

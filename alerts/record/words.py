@@ -1,0 +1,111 @@
+"""The record as a person reads it: what each step says, in Chinese and English. Pure."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from alerts.clocks.words import lamp_name, stage_name
+from alerts.messages import Lang, class_name, state_name, unit_name
+from alerts.reasons import DOWNGRADES, VOIDS
+from schemas.city import City
+from schemas.record import What
+
+WHATS: dict[str, tuple[str, str]] = {
+    What.OPENED: ("发现", "found"),
+    What.GRACE_OVER: ("劝诫期满未整改", "its grace is over, and it was not put right"),
+    What.CONFIRMED: ("核实立案", "confirmed"),
+    What.FILED: ("立案", "filed"),
+    What.DISPATCHED: ("派遣", "sent to a unit"),
+    What.TAKEN: ("领取任务", "took the job"),
+    What.REJECTED: ("退回任务", "gave the job back"),
+    What.LEASE_EXPIRED: ("领取超时,任务退回", "the lease ran out, the job is back"),
+    What.REASSIGNED: ("改派", "reassigned"),
+    What.FINISHED: ("反馈处置完毕", "says it is dealt with"),
+    What.REWORK: ("返工", "sent back to the crew"),
+    What.DONE: ("结案", "closed"),
+    What.SELF_HANDLED: ("自处置结案", "dealt with on the spot"),
+    What.GONE: ("已自行消失", "gone"),
+    What.CORRECTED: ("自行纠正", "put right by its party"),
+    What.LEFT: ("目标离开", "left"),
+    What.BACK: ("目标返回", "came back"),
+    What.REOPENED: ("重新立案", "reopened"),
+    What.SUSPENDED: ("挂账", "suspended"),
+    What.RESUMED: ("恢复办理", "resumed"),
+    What.EXTENDED: ("延时", "given more time"),
+    What.RECLASSED: ("改类", "called otherwise"),
+    What.SNOOZED: ("暂停提醒", "its place is quiet"),
+    What.VOID_ASKED: ("提出作废,待另一人确认", "asked to void it, a second person must agree"),
+    What.VOID: ("作废", "voided"),
+    What.MERGED: ("并案", "merged"),
+    What.ATTACHED: ("关联线索", "a report came to it"),
+    What.EVIDENCE: ("补充照片", "a picture came to it"),
+    What.URGED: ("催办", "urged"),
+    What.ESCALATED: ("督办", "escalated"),
+    What.NOTED: ("备注", "note"),
+    What.HELD: ("证据保全", "held"),
+    What.RELEASED: ("解除保全", "released"),
+}
+PARTS: dict[str, tuple[str, str]] = {
+    "detector": ("系统识别", "detector"),
+    "relay": ("系统派遣", "relay"),
+    "clock": ("系统时钟", "clock"),
+}
+SHOWN_ID = 8  # characters of an id that a person reads
+# What a reader of the timeline has no use for; `show --json` and `log` have it.
+SILENT = frozenset({"digest", "before_digest", "after_digest", "evidence", "zone", "track", "job", "hold", "was"})
+
+
+def actor_name(actor: str, role: str, lang: Lang) -> str:
+    """Who it was, as people say it: parts of the system by what they do."""
+    return PARTS[actor][lang == "en"] if role == "system" and actor in PARTS else actor
+
+
+def step_words(city: City, what: str, detail: Mapping[str, Any], lang: Lang) -> str:
+    """What a step says: its word, then what a person wants to know of its details."""
+    word = WHATS.get(what, (what, what))[lang == "en"]
+    told = [said for key, value in detail.items() if (said := _told(city, what, key, value, lang))]
+    return " · ".join((word, *told))
+
+
+def _told(city: City, what: str, key: str, value: object, lang: Lang) -> str:
+    """One detail; empty: it is not for the timeline."""
+    english = lang == "en"
+    if key in SILENT or value in (None, "", False):
+        return ""
+    text = str(value)
+    if key in {"class", "to", "from"} and text in city.classes:
+        return f"{_arrow(key)}{class_name(city, text, lang)}"
+    if key in {"unit", "to", "from"} and text in city.units:
+        return f"{_arrow(key)}{unit_name(city, text, lang)}"
+    if key == "reason":
+        known = (DOWNGRADES if what == What.RECLASSED else VOIDS).get(text)
+        return text if known is None else (known.en if english else known.zh)
+    if key in {"until", "at"}:
+        return _moment(city, text)
+    plain = {
+        "urgent": ("紧急", "urgent"),
+        "case_no": (f"案号 {text}", f"case {text}"),
+        "working_h": (f"{text} 工作小时", f"{text} h of work"),
+        "stage": (stage_name(text, lang), stage_name(text, lang)),
+        "lamp": (lamp_name(text, lang), lamp_name(text, lang)),
+        "second": (f"复核人 {text}", f"with {text}"),
+        "asked_by": (f"提出人 {text}", f"asked by {text}"),
+        "holder": (f"任务原在 {text}", f"{text} had the job"),
+        "into": (f"并入 {text[:SHOWN_ID]}", f"into {text[:SHOWN_ID]}"),
+        "from": (f"来自 {text[:SHOWN_ID]}", f"from {text[:SHOWN_ID]}"),
+        "distance_m": (f"距离 {text} 米", f"{text} m away"),
+        "state": (state_name(text, lang), state_name(text, lang)),
+    }
+    return plain[key][english] if key in plain else text
+
+
+def _arrow(key: str) -> str:
+    return {"to": "→ ", "from": ""}.get(key, "")
+
+
+def _moment(city: City, text: str) -> str:
+    try:
+        return datetime.fromisoformat(text).astimezone(ZoneInfo(city.timezone)).strftime("%m-%d %H:%M:%S")
+    except ValueError:
+        return text

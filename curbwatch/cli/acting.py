@@ -1,0 +1,151 @@
+"""What the desk's verbs share: who acts, what was seen, and how the outcome is told."""
+
+import json
+import re
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated, Any
+from zoneinfo import ZoneInfo
+
+import typer
+from rich.console import Console
+from rich.text import Text
+
+from alerts.actions import Acted, CaseActions, ChangedError, Given, RefusedError
+from alerts.desk_words import ACTS
+from alerts.lifecycle import Wish
+from alerts.messages import Lang, headline, state_name
+from alerts.wire import incident_state, instant
+from curbwatch.cli.output import escaped
+from curbwatch.desk import Desk, open_desk
+from curbwatch.letters import since_of
+from schemas.errors import CurbwatchError, UsageError
+from schemas.record import Actor
+
+Who = Annotated[str, typer.Option("--as", metavar="PERSON", help="Who decides; may be left out with a token file.")]
+TokenFile = Annotated[Path | None, typer.Option("--token-file", help="The file that shows who that is.")]
+Version = Annotated[
+    int | None, typer.Option("--version", min=0, help="Steps you have seen: refused if there are more.")
+]
+Key = Annotated[str, typer.Option("--key", help="The same key again does it once, and answers the same.")]
+Words = Annotated[str, typer.Option("--text", help="In your own words; goes into the record.")]
+AHEAD = re.compile(r"(\d{1,6})([mhd])")
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """One verb: how it was called."""
+
+    who: str
+    token_file: Path | None
+    config: Path | None
+    lang: Lang | None
+    as_json: bool
+    version: int | None = None
+    key: str = ""
+
+    def given(self) -> Given:
+        """What comes with the wish."""
+        return Given(self.version, self.key)
+
+
+def act(incident_id: str, wish: Wish, session: Session, given: Given | None = None) -> Acted:
+    """Do one thing to one incident, and tell what came of it. Raises UsageError or a refusal in the desk's language."""
+    with open_desk(session.config, session.lang) as desk:
+        actor = desk.actor(session.who, session.token_file)
+        return act_at(desk, incident_id, wish, actor, session, given)
+
+
+def act_at(  # what a verb was called with
+    desk: Desk,
+    incident_id: str,
+    wish: Wish,
+    actor: Actor,
+    session: Session,
+    given: Given | None = None,
+    *,
+    silent: bool = False,
+) -> Acted:
+    """As ``act``, at a desk that is open, by a person who is known; ``silent``: only refusals are told."""
+    plain = session.given()
+    given = plain if given is None else replace(given, version=plain.version, key=plain.key)
+    try:
+        acted = actions_of(desk).act(incident_id, wish, actor, given)
+    except RefusedError as error:
+        if session.as_json:
+            _refused(error.refusal.code, error.line(desk.lang), incident_id)
+        raise refused(error.line(desk.lang), error.exit_code) from None
+    except ChangedError as error:
+        if session.as_json:
+            _refused("changed", str(error), incident_id)
+        raise
+    if not silent:
+        tell(desk, acted, actor, wish, as_json=session.as_json)
+    return acted
+
+
+def actions_of(desk: Desk) -> CaseActions:
+    """The acts on this desk's database."""
+    return CaseActions(desk.database, desk.site.cities.city)
+
+
+def refused(line: str, exit_code: int) -> CurbwatchError:
+    """A refusal as an error: 1 where somebody was first, 2 where it may not be."""
+    error = CurbwatchError(line) if exit_code == 1 else UsageError(line)
+    error.exit_code = exit_code
+    return error
+
+
+def tell(desk: Desk, acted: Acted, actor: Actor, wish: Wish, *, as_json: bool) -> None:
+    """Say what came of an act."""
+    now, row = datetime.now(UTC), acted.row
+    told = headline(desk.site.pack.city, desk.names, row, desk.lang, now)
+    if as_json:
+        event: dict[str, Any] = {
+            "event": acted.what,
+            "at": instant(now),
+            "again": acted.again,
+            "seq": acted.seq,
+            "version": row.version,
+            "case_no": row.case_no,
+            "actor": actor.name,
+            "role": actor.role,
+            "proved": actor.proved,
+            "headline": told,
+            "incident": incident_state(row),
+        }
+        typer.echo(json.dumps(event, ensure_ascii=False))
+        return
+    english = desk.lang == "en"
+    done = ACTS[wish.act][english]
+    again = (" (已办过,未重复)", " (done before, not twice)")[english] if acted.again else ""
+    if acted.what == "void_asked":
+        again = (":须由另一人确认", ": a second person must say the same")[english]
+    line = Text.assemble((done, "bold"), again, "  ", f"[{state_name(row.state, desk.lang)}] ", escaped(told))
+    console().print(line)
+    if row.case_no:
+        typer.echo(f"  {('案号', 'case')[english]} {row.case_no}")
+
+
+def console() -> Console:
+    """Where people read: colours on a terminal, none in a pipe, and never a line broken by us."""
+    return Console(soft_wrap=True, emoji=False, markup=False, highlight=False)
+
+
+def clock_of(desk: Desk, when: datetime) -> str:
+    """A moment on the city's clock."""
+    return when.astimezone(ZoneInfo(desk.site.pack.city.timezone)).strftime("%Y-%m-%d %H:%M:%S")
+
+
+def until_of(text: str, now: datetime) -> datetime:
+    """A moment to come, as RFC 3339 with a zone, or as ``30m``, ``2h``, ``7d`` from ``now``. Raises UsageError."""
+    ahead = AHEAD.fullmatch(text)
+    if ahead is None:
+        return since_of(text, now)
+    return now + (now - since_of(text, now))
+
+
+def _refused(code: str, line: str, incident_id: str) -> None:
+    told = {"event": "refused", "reason": code, "message": line, "incident_id": incident_id}
+    typer.echo(json.dumps({**told, "at": instant(datetime.now(UTC))}, ensure_ascii=False))

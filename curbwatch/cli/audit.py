@@ -1,0 +1,146 @@
+"""``curbwatch audit verify|head|voids``: whether the record is as it was written, and who voided how much."""
+
+import json
+import re
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.progress import Progress
+
+from alerts.actions import CaseActions
+from alerts.reasons import VOIDS
+from alerts.record.audit import Audit, verify
+from alerts.record.seals import newest_seal
+from alerts.store import AlertDatabase
+from alerts.wire import instant
+from curbwatch.cli.app import app
+from curbwatch.cli.dispatch import ConfigFile, Language
+from curbwatch.cli.table import clock, grouped, table
+from curbwatch.letters import since_of
+from curbwatch.office import Office, open_office
+from schemas.errors import UsageError
+
+audit_app = typer.Typer(no_args_is_help=True, help="The record: whether it is as it was written.")
+app.add_typer(audit_app, name="audit")
+
+Json = Annotated[bool, typer.Option("--json", help="One JSON object on standard output.")]
+
+
+@audit_app.command("verify")
+def audit_verify(
+    *,
+    head: Annotated[
+        str, typer.Option("--head", help="A seal's hash that was kept elsewhere must still be there.")
+    ] = "",
+    config: ConfigFile = None,
+    as_json: Json = False,
+) -> None:
+    """Check every row, chain and seal of the record. Ends with 1 where anything is not as it was written."""
+    head = re.sub(r"\s", "", head).lower()
+    if head and not re.fullmatch(r"[0-9a-f]{64}", head):
+        raise UsageError("--head: 64 hexadecimal digits, as `curbwatch audit head` prints them")
+    with _opened(config) as (_, database), _progress(database) as tell:
+        audit = verify(database, head=head, tell=tell)
+    if as_json:
+        told = asdict(audit) | {"findings": [asdict(finding) for finding in audit.findings]}
+        typer.echo(json.dumps({"ok": not audit.findings} | told, ensure_ascii=False))
+    else:
+        for line in _lines(audit):
+            typer.echo(line)
+    if audit.findings:
+        raise typer.Exit(1)
+
+
+@audit_app.command("head")
+def audit_head(*, config: ConfigFile = None, as_json: Json = False) -> None:
+    """Print the newest seal, to be kept elsewhere: on paper, on another machine. Ends with 1 where there is none."""
+    with _opened(config) as (office, database):
+        seal = newest_seal(database)
+        if seal is None:
+            typer.echo("no seal yet: `curbwatch run` seals the record each second", err=True)
+            raise typer.Exit(1)
+        if as_json:
+            at = instant(seal.sealed_at)
+            typer.echo(json.dumps({"seal": seal.seal_id, "sealed_at": at, "hash": seal.hash.hex()}))
+            return
+        typer.echo(f"seal {grouped(seal.seal_id)} of {clock(seal.sealed_at, office.zone)}")
+        digits = seal.hash.hex()
+        typer.echo("  " + " ".join(digits[at : at + 8] for at in range(0, 32, 8)))
+        typer.echo("  " + " ".join(digits[at : at + 8] for at in range(32, 64, 8)))
+
+
+@audit_app.command("voids")
+def audit_voids(
+    *,
+    since: Annotated[str, typer.Option("--since", help="30d, or a time with its zone.")] = "30d",
+    config: ConfigFile = None,
+    lang: Language = None,
+    as_json: Json = False,
+) -> None:
+    """Count who voided how many cases, for which reason."""
+    with _opened(config) as (office, database):
+        spoken = lang or office.lang
+        rows = CaseActions(database, lambda: office.site.pack.city).voids(since_of(since, datetime.now(UTC)))
+        if as_json:
+            for row in rows:
+                typer.echo(json.dumps(row, ensure_ascii=False))
+            return
+        told = [(row["actor"], row["role"], _reason(row["reason"], spoken == "en"), row["count"]) for row in rows]
+        for line in table(("person", "role", "reason", "times"), told, spoken):
+            typer.echo(line)
+
+
+def _reason(code: str, english: bool) -> str:
+    known = VOIDS.get(code)
+    if known is None:
+        return code
+    return known.en if english else known.zh
+
+
+def _lines(audit: Audit) -> Iterator[str]:
+    """What was found, as a person reads it."""
+    for finding in audit.findings:
+        yield f"{finding.kind:9} {finding.message}"
+    if audit.more:
+        yield f"… and {grouped(audit.more)} more"
+    yield (
+        f"{'NOT AS IT WAS WRITTEN' if audit.findings else 'as it was written'}: {grouped(audit.rows)} rows of"
+        f" {grouped(audit.incidents)} incidents, {grouped(audit.seals)} seals"
+    )
+    if audit.unchained:
+        yield f"{grouped(audit.unchained)} rows are older than the chain, and prove nothing"
+    if audit.unsealed:
+        yield f"{grouped(audit.unsealed)} rows of {grouped(audit.unsealed_incidents)} incidents are not sealed yet"
+    if audit.head:
+        yield f"newest seal {audit.head}"
+
+
+@contextmanager
+def _opened(config: Path | None) -> Iterator[tuple[Office, AlertDatabase]]:
+    with open_office(config) as office:
+        database = AlertDatabase(office.site.endpoints.database_url)
+        try:
+            yield office, database
+        finally:
+            database.close()
+
+
+@contextmanager
+def _progress(database: AlertDatabase) -> Iterator[Callable[[int], None]]:
+    """How far it is, on standard error of a terminal; nothing elsewhere."""
+    console = Console(stderr=True)
+    if not console.is_terminal:
+        yield lambda _rows: None
+        return
+    with database.transaction() as conn:
+        row = conn.execute("select greatest(reltuples, 0)::bigint as n from pg_class where relname = 'incident_event'")
+        found = row.fetchone()
+    with Progress(console=console, transient=True) as progress:
+        task = progress.add_task("record", total=None if found is None or not found["n"] else int(found["n"]))
+        yield lambda rows: progress.update(task, completed=rows)
