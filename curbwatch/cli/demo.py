@@ -12,7 +12,7 @@ from curbwatch.cli.output import write_json
 from curbwatch.demo.hold import held
 from curbwatch.demo.pictures import write_pictures
 from curbwatch.demo.play import Demo, Played, now, to_stderr
-from curbwatch.demo.report import Findings, balanced, judge, missing, permitted, summary, truth_told
+from curbwatch.demo.report import DUE_DWELLS, Findings, balanced, judge, missing, permitted, summary, truth_told
 from curbwatch.demo.setting import DWELL_S, PERMIT, Setting, make_setting
 from curbwatch.parts import up
 from curbwatch.simulate.demo import demo_city
@@ -28,8 +28,9 @@ def demo(
 ) -> None:
     """Start the servers, a simulated city, the pipeline and crews; show a live board; end with a summary.
 
-    The dwell is 20 s here (90 s by default), so that a first job comes within 45 s. Pictures of each incident's
-    evidence are written to the folder that the summary names.
+    The dwell is 20 s here (90 s by default), and a thing has left after 8 s (30 s), so that a first job comes within
+    45 s and a case is closed within a minute. Pictures of each incident's evidence are written to the folder that the
+    summary names.
     """
     if json_path is not None and not json_path.absolute().parent.is_dir():
         raise UsageError(f"--json {json_path}: there is no such folder")
@@ -86,7 +87,7 @@ def _told(result: dict[str, Any], findings: Findings, played: Played, setting: S
         else f"frame published to queue: p50 {latency['p50']} ms, p99 {latency['p99']} ms",
         "permit": f"{result['permit']['stood']} stall in plain sight under {PERMIT.name}:"
         f" seen in {result['permit']['seen']} frames, no alert",
-        "the truth": truth_told(findings, stood_s=2 * DWELL_S),
+        "the truth": truth_told(findings, stood_s=DUE_DWELLS * DWELL_S),
     }
     lines = [f"Demo of {played.seconds:.0f} s (dwell {DWELL_S:.0f} s; the default configuration waits 90 s)"]
     lines += [f"  {name:<10} {text}" for name, text in told.items()]

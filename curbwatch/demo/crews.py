@@ -12,7 +12,7 @@ from curbwatch.crew import Crew
 from schemas.errors import SinkError
 
 LOOK_S = 0.5
-DRIVE_S = 15.0  # to the place, and to deal with it
+DRIVE_S = 12.0  # to the place, and to deal with it
 
 
 class Crews:

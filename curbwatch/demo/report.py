@@ -11,6 +11,7 @@ from curbwatch.simulate.truth import Happening, Truth
 from curbwatch.telemetry import Telemetry
 from schemas.incident import IncidentRow
 
+DUE_DWELLS = 1.5  # that must be found: proposals come in steps, and customers hide a stall now and then
 OVERLAP = 0.3  # of the smaller box: the incident is about this thing (vision.md 7)
 CLOSED = frozenset({"gone", "done", "void"})
 KINDS = ("stall", "waste")
@@ -39,8 +40,7 @@ def judge(truth: Truth, incidents: Sequence[IncidentRow], *, seconds: float, dwe
     for event in truth.events:
         if event.appear_s < seconds and not event.permitted:
             stood_s = min(seconds, event.leave_s) - event.appear_s
-            # Twice the dwell: proposals come in steps, and a vendor's customers hide his stall now and then.
-            (due if stood_s >= 2 * dwell_s else young).append(event)
+            (due if stood_s >= DUE_DWELLS * dwell_s else young).append(event)
     matched = {row.incident_id: _about(row, [*due, *young]) for row in incidents}
     hit = {(of.camera_id, of.number): row for row in incidents if (of := matched[row.incident_id]) is not None}
     found = tuple(event for event in due if (event.camera_id, event.number) in hit)

@@ -29,6 +29,7 @@ QUEUE_DB = 2  # a Redis database of its own
 RUNS_KEPT = 5  # folders of earlier runs whose pictures are kept
 RUN = re.compile(r"\d{8}-\d{6}-\d{3}")  # nothing else in this folder is ours to remove
 DWELL_S = 20.0
+GONE_S = 8.0  # 30 by default: within a minute a case is to be closed
 VERIFIED = frozenset({"09006"})  # classes that the demo's dispatcher confirms; all others go out at once
 # At any hour of any day, so that a stall in plain sight is left alone whenever the demo runs.
 PERMIT = Permit(
@@ -74,7 +75,7 @@ def demo_config(folder: Path) -> Config:
         site=site,
         intake=IntakeKnobs(client_id="curbwatch-demo", session_expiry_s=60),
         engine=EngineKnobs(snapshot_dir=str(folder / "snapshots")),
-        vision=VisionKnobs(dwell_s=DWELL_S, analyse_period_s=1.0),
+        vision=VisionKnobs(dwell_s=DWELL_S, analyse_period_s=1.0, gone_s=GONE_S),
         alerts=AlertKnobs(
             evidence_dir=str(folder / "evidence"),
             direct_classes=tuple(

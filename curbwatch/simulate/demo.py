@@ -28,13 +28,14 @@ class Scene:
 
 
 # The background is learned by second 10 (five frames, 2 s apart); with a dwell of 20 s the first job comes in the 30s.
+# A crew needs 12 s; then its vendor goes, or the crew has cleared it, and the camera sees that and closes the case.
 SCRIPT = (
-    Scene(5, "stall", "cart", 11.0, 51.0),  # its vendor goes when the crew comes: the camera sees it and closes
-    Scene(4, "waste", "heap", 12.0, 52.0),  # the crew takes it away: likewise
-    Scene(6, "waste", "boxes", 16.0),
-    Scene(2, "stall", "table", 20.0),
-    Scene(3, "waste", "bag", 26.0),
-    Scene(1, "stall", "umbrella", 32.0),
+    Scene(5, "stall", "cart", 11.0, 46.0),
+    Scene(4, "waste", "heap", 12.0, 47.0),
+    Scene(6, "waste", "boxes", 16.0, 56.0),
+    Scene(2, "stall", "table", 20.0, 60.0),
+    Scene(3, "waste", "bag", 26.0, 66.0),
+    Scene(1, "stall", "umbrella", 32.0, 72.0),
     Scene(0, "bike", "scooter", 11.0),
     Scene(7, "group", "standing", 12.0),
     Scene(3, "bike", "scooter", 13.0),
