@@ -36,6 +36,8 @@ HEADS = {
     "rejected": ("拒收", "REJECTED"),
     "last_at": ("最近一次", "LAST"),
     "times": ("次数", "TIMES"),
+    "role": ("角色", "ROLE"),
+    "token": ("令牌自", "TOKEN SINCE"),
     "reason": ("原因", "REASON"),
     "device_id": ("设备", "DEVICE"),
     "size_bytes": ("字节", "BYTES"),
