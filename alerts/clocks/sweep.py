@@ -61,6 +61,7 @@ DIGEST = (
     "insert into clock_digest (unit_id, cases) values (%s, 1) on conflict (unit_id) where told_at is null"
     " do update set cases = clock_digest.cases + 1 returning digest_id"
 )
+QUEUED = "select job_id from job where incident_id = %s and state = 'queued'"
 TOLD = "update clock_digest set told_at = now() where digest_id = %s and told_at is null returning unit_id"
 TOGETHER = (
     "select incident_id from sweep_entry where detail ? 'digest' and detail ->> 'digest' = %s"
@@ -180,8 +181,8 @@ class Sweep:
         key: Key = ("handle", case.round, TAKE + case.unit_id, "escalated")
         if case.waits_until is None or at <= case.waits_until or key in told:
             return 0
-        job = conn.execute("select job_id, state from job where incident_id = %s", (case.incident_id,)).fetchone()
-        if job is None or job["state"] != "queued":
+        job = conn.execute(QUEUED, (case.incident_id,)).fetchone()
+        if job is None:
             return 0
         detail = {"limit": "take", "why": "untaken", "job": str(job["job_id"]), "unit": case.unit_id}
         to = lead(self._time.now()[0], "handle", case.unit_id)

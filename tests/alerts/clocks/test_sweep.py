@@ -160,6 +160,17 @@ def test_a_stuck_case_is_on_the_list_of_one_day_only_for_its_stage(listing: Town
     ]
 
 
+def test_a_case_with_two_stages_over_their_limits_is_listed_for_each_on_its_day(
+    database: AlertDatabase, incidents: IncidentStore
+) -> None:
+    limits = (limit("v", stage="verify", amount=30, unit="natural_h"), limit("f", stage="file", unit="natural_h"))
+    town = Town(database, limited(*limits, calendar=ALWAYS), sweep_at_min=0)
+    opened(incidents, direct=False)
+    for _ in range(3):
+        town.look(20 * HOUR)
+    assert [(stage, kind) for _, stage, kind in stuck(town)] == [("file", "undecided"), ("verify", "undecided")]
+
+
 def test_the_list_is_made_once_a_day_at_its_time_also_after_a_day_without(
     listing: Town, incidents: IncidentStore
 ) -> None:
