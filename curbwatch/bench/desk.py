@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 import curbwatch.database as db
 from alerts.dispatch import JobQueue
 from config.load import load_config
-from config.pack import load_pack
+from config.pack import Pack, load_pack
 from config.service import LogKnobs
 from curbwatch.bench.desk_check import check
 from curbwatch.bench.desk_load import DONE_SHARE, Act, Plan, Shift, fill, play
@@ -32,7 +32,7 @@ CREWS = 50
 UNITS = 10
 PROCESSES = 3  # the crews'; a fourth has dispatchers and detector
 DISPATCHERS = 2
-DISPATCH_SHARE = 0.04  # of all actions
+DISPATCH_SHARE = 0.1  # of all actions
 LEAD_S = 4.0  # that processes and connections may take to be there
 DRAIN_S = 60.0
 MUST_BE_0 = ("lost", "doubled", "two_owners", "rows_not_chained", "unsent")
@@ -126,7 +126,7 @@ def _measure(pool: ProcessPoolExecutor, own: Endpoints, pace: Pace, waiting: lis
     start_s = time.monotonic() + LEAD_S
     groups = [tuple(crews[number::PROCESSES]) for number in range(PROCESSES)] + [tuple(others)]
     before = _servers_cpu_s(own)
-    plans = [Plan(own.database_url, own.redis_url, start_s, pace.seconds, units(), group) for group in groups]
+    plans = [Plan(own.database_url, own.redis_url, start_s, pace.seconds, bench_pack().city, group) for group in groups]
     futures: list[Future[tuple[list[Act], float]]] = [pool.submit(play, plan) for plan in plans]
     results = [future.result() for future in futures]
     took_s = time.monotonic() - start_s
@@ -228,12 +228,16 @@ def _serve(own: Endpoints, pipe: Pipe) -> None:
     pipe.send(round(time.process_time() - before_s, 1))
 
 
-def _site(own: Endpoints) -> Site:
-    """The pack's city with the bench's units, always on duty; the configuration's defaults."""
-    config = load_config(None)
-    pack = load_pack(Path(config.site.pack))
+def bench_pack() -> Pack:
+    """The default pack with the bench's units, always on duty."""
+    pack = load_pack(Path(load_config(None).site.pack))
     rules = replace(pack.city.rules, duties=())
     city = replace(pack.city, units={name: Unit(name, name, name) for name in units()}, rules=rules)
+    return replace(pack, city=city)
+
+
+def _site(own: Endpoints) -> Site:
+    """The configuration's defaults."""
     with db.connect(own.database_url) as conn:
         edition = db.edition(conn)
-    return Site(config, replace(pack, city=city), own, edition)
+    return Site(load_config(None), bench_pack(), own, edition)

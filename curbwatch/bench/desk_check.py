@@ -13,16 +13,20 @@ select what, coalesce(detail ->> 'reason', detail ->> 'note') as key, count(*)
 from incident_event where what in ('rejected', 'finished') group by 1, 2
 """
 TAKEN = "select detail ->> 'job', actor, count(*) from incident_event where what = 'taken' group by 1, 2"
-CONFIRMED = "select incident_id::text, actor, count(*) from incident_event where what = 'confirmed' group by 1, 2"
+# A desk's action carries its key beside the record, with the step that it made.
+ACTED = """
+select a.key, count(e.event_id) from action_key a left join incident_event e using (incident_id, seq) group by a.key
+"""
 OPENED = "select incident_id::text, count(*) from incident_event where what = 'opened' group by 1"
-# A job that is taken while somebody has it would have two owners.
+# A case whose job is taken while somebody has it would have two owners.
 TWO_OWNERS = """
 select count(*) from (
-    select what, lag(what) over (partition by detail ->> 'job' order by event_id) as before
-    from incident_event where what in ('taken', 'rejected', 'reassigned', 'finished', 'lease_expired')
+    select what, lag(what) over (partition by incident_id order by event_id) as before
+    from incident_event where what in ('taken', 'rejected', 'reassigned', 'finished', 'lease_expired', 'suspended',
+        'void', 'self_handled', 'merged', 'gone')
 ) as step where what = 'taken' and before = 'taken'
 """
-SHOWN = "select job_id::text from job where shown_at is not null"
+UNSHOWN = "select job_id::text, holder from job where state = 'taken' and shown_at is null"
 COUNTS = """
 select (select count(*) from incident_event) as rows,
        (select coalesce(sum(chain_seq), 0) from incident) as chained,
@@ -60,10 +64,12 @@ def _expected(accepted: Iterable[Act]) -> Counter[tuple[str, ...]]:
     for act in accepted:
         if act.kind in ROW_OF:
             wanted[ROW_OF[act.kind], act.key] += 1
-        elif act.kind in {"take", "confirm"}:
+        elif act.kind == "take":
             wanted[act.kind, act.subject, act.person] += 1
         elif act.kind == "open":
             wanted[act.kind, act.subject] += 1
+        elif act.kind != "shown":
+            wanted["act", act.key] += 1
     return wanted
 
 
@@ -71,17 +77,16 @@ def _written(conn: Connection) -> Counter[tuple[str, ...]]:
     written: Counter[tuple[str, ...]] = Counter()
     for what, key, count in conn.execute(KEYED):
         written[what, key] = count
-    for kind, query in (("take", TAKEN), ("confirm", CONFIRMED), ("open", OPENED)):
+    for kind, query in (("take", TAKEN), ("act", ACTED), ("open", OPENED)):
         for *names, count in conn.execute(query):
             written[(kind, *names)] = count
     return written
 
 
 def _unshown(conn: Connection, accepted: Iterable[Act]) -> int:
-    """How many jobs that were last said to be shown are not known as shown."""
-    last = {act.subject: act.kind for act in accepted if act.kind in {"take", "shown", "done", "reject"}}
-    shown = {row[0] for row in conn.execute(SHOWN)}
-    return sum(kind == "shown" and job_id not in shown for job_id, kind in last.items())
+    """How many jobs whose holder last said that they were shown are not known as shown."""
+    last = {(act.subject, act.person): act.kind for act in accepted if act.kind in {"take", "shown", "done", "reject"}}
+    return sum(last.get((job_id, holder)) == "shown" for job_id, holder in conn.execute(UNSHOWN))
 
 
 def _one(conn: Connection, query: str) -> tuple[Any, ...]:

@@ -12,13 +12,18 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import NamedTuple, Protocol
 
+from alerts.actions import CaseActions, Given, RefusedError
 from alerts.dispatch import JobQueue
 from alerts.incidents import IncidentStore
 from alerts.jobs import JobStore
+from alerts.lifecycle import Act as Word
+from alerts.lifecycle import Wish
 from alerts.store import AlertDatabase
 from curbwatch.crew import Crew
-from schemas.errors import SinkError
+from schemas.city import City
+from schemas.errors import SinkError, UsageError
 from schemas.incident import EvidenceRecord, Job, Sighting
+from schemas.record import Actor
 from schemas.units import ns_of
 
 CAMERAS = 500  # of the city; things stand beside one another at each
@@ -45,7 +50,7 @@ class Shift:
     """What one person does: ``role`` is ``crew``, ``dispatcher`` or ``detector``.
 
     Their first action is due ``offset_s`` after the plan's start, the others every ``every_s``. ``subjects``: the
-    incidents that a dispatcher has to confirm. ``first``: the number of a detector's first new thing.
+    incidents that a dispatcher has to decide on. ``first``: the number of a detector's first new thing.
     """
 
     role: str
@@ -65,8 +70,13 @@ class Plan:
     redis_url: str = field(repr=False)
     start_s: float
     seconds: float
-    units: tuple[str, ...]
+    city: City
     shifts: tuple[Shift, ...]
+
+    @property
+    def units(self) -> tuple[str, ...]:
+        """Names of the units whose crews act."""
+        return tuple(self.city.units)
 
 
 class Worker(Protocol):
@@ -149,29 +159,46 @@ class CrewWorker:
             self._crew.shown(self._job)
             self._shown = True
             return "shown", job_id, key, True
-        done = self._dice.random() < DONE_SHARE
-        if done:
-            self._jobs.done(job_id, self._person, key)
-        else:
-            self._jobs.reject(job_id, self._person, key)
+        kind = "done" if self._dice.random() < DONE_SHARE else "reject"
+        try:
+            self._jobs.done(job_id, self._person, key) if kind == "done" else self._jobs.reject(
+                job_id, self._person, key
+            )
+        except UsageError:  # a dispatcher called it back meanwhile
+            kind, key = f"{kind}_late", ""
         self._job = None
-        return "done" if done else "reject", job_id, key, True
+        return kind, job_id, key, key != ""
 
 
 class DispatcherWorker:
-    """Confirms one waiting incident after the other."""
+    """Has some words on one waiting incident after the other: a note, that it is real, that it rests and goes on.
 
-    def __init__(self, shift: Shift, database: AlertDatabase) -> None:
-        self._person = shift.person
-        self._store = _incidents(database)
-        self._subjects = iter(shift.subjects)
+    Every fifth is void in the end. Each word has a key, under which it may be said again.
+    """
+
+    WORDS = (Word.NOTE, Word.CONFIRM, Word.SUSPEND, Word.RESUME, Word.VOID)
+
+    def __init__(self, shift: Shift, database: AlertDatabase, city: City) -> None:
+        self._actor = Actor(shift.person, "duty_lead")
+        self._desk = CaseActions(database, lambda: city)
+        self._ahead = (
+            (subject, act)
+            for number, subject in enumerate(shift.subjects)
+            for act in self.WORDS[: len(self.WORDS) if number % 5 == 4 else -1]
+        )
 
     def act(self, number: int) -> tuple[str, str, str, bool]:
         """Do the next thing: see Worker."""
-        subject = next(self._subjects, "")
-        if subject:
-            self._store.confirm(subject, self._person)
-        return "confirm", subject, f"{self._person}/{number}", bool(subject)
+        subject, act = next(self._ahead, ("", Word.NOTE))
+        key = f"{self._actor.name}/{number}"
+        if not subject:
+            return act, subject, key, False
+        wish = Wish(act, reason="permitted" if act is Word.VOID else "", text="bench")
+        try:
+            self._desk.act(subject, wish, self._actor, Given(key=key))
+        except RefusedError:  # a crew was faster: it is dealt with
+            return act, subject, key, False
+        return act, subject, key, True
 
 
 class DetectorWorker:
@@ -222,7 +249,7 @@ def _worker(plan: Plan, shift: Shift, database: AlertDatabase, queue: JobQueue) 
     if shift.role == "crew":
         return CrewWorker(shift, database, queue)
     if shift.role == "dispatcher":
-        return DispatcherWorker(shift, database)
+        return DispatcherWorker(shift, database, plan.city)
     return DetectorWorker(plan, shift, database)
 
 

@@ -5,12 +5,10 @@ import time
 import pytest
 
 import curbwatch.database as db
-from curbwatch.bench.desk import CREWS, Pace, shifts
+from curbwatch.bench.desk import CREWS, Pace, bench_pack, shifts, units
 from curbwatch.bench.desk_check import check
 from curbwatch.bench.desk_load import Act, Plan, Shift, fill, play
 from tests.alerts.made_desk import parts
-
-UNITS = ("u-1",)
 
 
 def test_the_paces_of_all_add_up_to_what_was_asked() -> None:
@@ -29,22 +27,22 @@ def test_a_desk_on_which_nothing_happened_has_lost_nothing(desk_url: str) -> Non
 
 @pytest.mark.servers
 def test_everything_that_was_accepted_is_in_the_record_once(desk_url: str, redis_url: str) -> None:
-    opened = fill(desk_url, UNITS, range(6), direct=True) + (
-        waiting := fill(desk_url, UNITS, range(6, 8), direct=False)
+    opened = fill(desk_url, units()[:1], range(6), direct=True) + (
+        waiting := fill(desk_url, units()[:1], range(6, 8), direct=False)
     )
     made = parts(desk_url, redis_url)
     made.relay().once()
     made.close()
     people = (
-        Shift("crew", "c-1", 0.0, 0.05, "u-1"),
-        Shift("crew", "c-2", 0.02, 0.05, "u-1"),
+        Shift("crew", "c-1", 0.0, 0.05, units()[0]),
+        Shift("crew", "c-2", 0.02, 0.05, units()[0]),
         Shift("dispatcher", "d-1", 0.0, 0.2, subjects=tuple(waiting)),
         Shift("detector", "detector", 0.0, 0.2, first=8),
     )
-    acts, cpu_s = play(Plan(desk_url, redis_url, time.monotonic(), 0.6, UNITS, people))
+    acts, cpu_s = play(Plan(desk_url, redis_url, time.monotonic(), 0.6, bench_pack().city, people))
     assert cpu_s > 0
     kinds = {act.kind for act in acts if act.accepted}
-    assert kinds >= {"take", "shown", "confirm", "open"}
+    assert kinds >= {"take", "shown", "note", "confirm", "open"}
     assert kinds & {"done", "reject"}
     with db.connect(desk_url) as conn:
         found = check(conn, acts, opened)
