@@ -9,6 +9,7 @@ from alerts.clocks.limits import limits_for
 from alerts.clocks.stages import Run, StageSpan, Step, stages_of
 from alerts.clocks.worktime import Measure, WorkTime, amount_s, measure_of
 from schemas.city import City
+from schemas.errors import ConfigError
 from schemas.rules import Stage, TimeLimit
 
 Lamp = Literal["green", "yellow", "red"]
@@ -24,7 +25,7 @@ class Clock:
         stage, round, limit_id, limit_name: which; the name is empty where the limit is for the stage itself.
         started_at: when it began to count.
         yellow_at, due_at: when 80 % and all of it are used up, though it may have ended before; None: not as long as it
-            stands still.
+            stands still, or never.
         ended_at: when its stage was left; None: not yet.
         limit_s: seconds it gives, of working time or by the clock as the limit says, extensions included.
         used_s: seconds of the same used up where it has ended or stands still; None while it runs.
@@ -114,4 +115,7 @@ def _reached(measure: Measure, runs: tuple[Run, ...], amount_s: float, *, still:
     begun, end = runs[-1]
     if still and end is not None and left_s > measure.between(begun, end):
         return None
-    return measure.add(begun, left_s)
+    try:
+        return measure.add(begun, left_s)
+    except ConfigError:  # so much working time never comes: a limit of thousands of days
+        return None

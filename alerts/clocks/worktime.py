@@ -3,6 +3,7 @@
 from bisect import bisect_left, bisect_right
 from collections import Counter
 from datetime import UTC, date, datetime, time, timedelta
+from functools import cached_property
 from typing import Protocol
 from zoneinfo import ZoneInfo
 
@@ -54,10 +55,10 @@ class WorkTime:
 
     @property
     def works(self) -> bool:
-        """Whether there is any working time at all."""
-        return bool(self._calendar.hours)
+        """Whether any weekday is worked; hours on public holidays alone are no working time to count limits in."""
+        return self.day_s > 0
 
-    @property
+    @cached_property
     def day_s(self) -> int:
         """Working seconds of one working day: of the weekdays that are worked, the length most of them have.
 
@@ -90,7 +91,7 @@ class WorkTime:
             if goal_us <= table.sums[-1]:
                 span = bisect_left(table.sums, goal_us) - 1
                 return EPOCH + timedelta(microseconds=table.starts[span] + goal_us - table.sums[span])
-            if not self.works:
+            if not self._calendar.hours:
                 break
         message = "working time cannot be counted: there are no working hours (so far ahead); give the calendar hours"
         raise ConfigError((Fault("calendar.toml", "hours", str(len(self._calendar.hours)), message),))

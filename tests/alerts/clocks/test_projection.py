@@ -304,6 +304,13 @@ def test_without_working_hours_only_limits_by_the_clock_run() -> None:
     assert [clock.limit_id for clock in found] == ["n"]
 
 
+def test_a_limit_that_is_never_used_up_stays_green_and_harms_no_other() -> None:
+    endless, short = limit("a", name="a", amount=10_000, unit="working_d"), limit("b", name="b")
+    found = clocks(steps(SENT), endless, short)
+    assert [(clock.limit_id, clock.due_at) for clock in found] == [("a", None), ("b", local("09-21 15:00"))]
+    assert lamp(found[0], local("12-31 09:00")) == "green"
+
+
 def test_a_running_clock_is_green_then_yellow_from_its_moment_on_then_red_after_its_moment() -> None:
     clock = only(steps(SENT), limit())
     shown = [lamp(clock, local(at)) for at in ("09-21 14:11", "09-21 14:12", "09-21 15:00")]

@@ -31,6 +31,7 @@ def test_without_working_hours_nothing_is_worked_and_an_amount_is_refused_with_i
 def test_hours_on_holidays_alone_end_with_the_last_holiday() -> None:
     work = WorkTime(WorkCalendar((Hours(frozenset({7}), 0, 60),), {date(2026, 10, 1): "国庆节"}), "Asia/Shanghai")
     assert work.add(local("09-01 00:00"), H) == local("10-01 01:00")
+    assert not work.works
     with pytest.raises(ConfigError, match="so far ahead"):
         work.add(local("09-01 00:00"), H + 1)
 
