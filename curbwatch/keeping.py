@@ -22,9 +22,11 @@ from curbwatch.chores import Chore
 from curbwatch.database import Edition
 from curbwatch.journal import NAME
 from curbwatch.parts.paths import home
+from schemas.errors import ConfigError, Fault
 from schemas.meter import Meter, NullMeter
 
 NULL = NullMeter()
+REFRESHED_DAYS = 9  # schemas/sql/community/0002 refreshes eight
 DIGEST = re.compile(r"\b[0-9a-f]{64}\b")
 
 
@@ -79,16 +81,22 @@ class Keeping:
 
 
 def make_keeping(database: AlertDatabase, config: Config, zone: str, edition: Edition, meter: Meter = NULL) -> Keeping:
-    """Return what keeps. ``zone``: the city's, IANA. Raises SetupError where the evidence folder cannot be made."""
+    """Return what keeps. ``zone``: the city's, IANA.
+
+    Raises SetupError where the evidence folder cannot be made, ConfigError for a term that the edition cannot keep.
+    """
     knobs, snapshots = config.keeping, snapshot_dir(config)
-    # A Community edition whose set was taken back counts like any other.
-    own_counts = not (edition is Edition.COMMUNITY and knobs.community)
+    if edition is Edition.COMMUNITY and knobs.community and knobs.positions_days < REFRESHED_DAYS:
+        told = (
+            f"is less than {REFRESHED_DAYS}: TimescaleDB would count days anew that are gone; or set community = false"
+        )
+        raise ConfigError((Fault("config", "keeping.positions_days", str(knobs.positions_days), told),))
     hypertables = edition is not Edition.NONE
     folder = EvidenceFolder(evidence_dir(config))
     return Keeping(
         database,
-        Rollup(database, zone, positions=own_counts),
-        Retention(database, knobs, hypertables=hypertables, own_counts=own_counts),
+        Rollup(database, zone),
+        Retention(database, knobs, hypertables=hypertables),
         Pictures(database, folder, days=knobs.evidence_days, prune=lambda digests: prune_backups(database, digests)),
         Strays(
             database,

@@ -24,8 +24,8 @@ def chunk_h(rows_per_day: float) -> int:
 def fit_chunks(database: AlertDatabase) -> int:
     """Make the next chunks of positions as long as the last day says; 1 where that changed, else 0. Raises SinkError.
 
-    For a database with TimescaleDB. Where that counts positions by itself the tally is empty, and a week stays:
-    compression needs whole days.
+    For a database with TimescaleDB. Where that counts positions by itself (Community) the tally says
+    nothing, and a week stays.
     """
     with database.transaction() as conn:
         rate, length = conn.execute(RATE).fetchone(), conn.execute(LENGTH).fetchone()

@@ -99,14 +99,12 @@ class Retention:
         knobs: KeepingKnobs,
         *,
         hypertables: bool,
-        own_counts: bool = True,
         budget_s: float = 0.5,
     ) -> None:
-        """``hypertables``: TimescaleDB is there. ``own_counts`` False: it counts positions by itself."""
+        """``hypertables``: TimescaleDB is there."""
         self._database = database
         self._knobs = knobs
         self._hypertables = hypertables
-        self._own_counts = own_counts
         self._budget_s = budget_s
         self._again_s: dict[str, float] = {}  # table -> monotonic time from which it is looked at again
 
@@ -195,7 +193,7 @@ class Retention:
 
     def _counted(self, conn: Connection, term: Term, span: Mapping[str, object]) -> bool:
         """Whether every hour of a span is counted: afterwards it cannot be."""
-        if not term.dirty or (term.dirty == "position" and not self._own_counts):
+        if not term.dirty:
             return True
         found = conn.execute(
             "select 1 from rollup_dirty where source = %(source)s and bucket < %(end)s"

@@ -108,14 +108,12 @@ DAYS = {"incident": INCIDENT_DAY, "position": POSITION_DAY}
 class Rollup:
     """Keeps the counts true. One process at a time: the chores' lock sees to that.
 
-    ``zone``: IANA name, whose days the days are; an hour belongs to the day in which it begins. ``positions`` False:
-    TimescaleDB's own continuous aggregates count them.
+    ``zone``: IANA name, whose days the days are; an hour belongs to the day in which it begins.
     """
 
-    def __init__(self, database: AlertDatabase, zone: str, *, positions: bool = True, budget_s: float = 0.5) -> None:
+    def __init__(self, database: AlertDatabase, zone: str, *, budget_s: float = 0.5) -> None:
         self._database = database
         self._zone = zone
-        self._positions = positions
         self._budget_s = budget_s
         self._moved_in = False  # whether the days are known to be this zone's
 
@@ -135,14 +133,12 @@ class Rollup:
             notes = _take(conn, "incident", now, 24)
             days = {_day(conn, note["bucket"], self._zone) for note in notes if _count_incidents(conn, note["bucket"])}
             _count_days(conn, "incident", days, self._zone)
-        if self._positions:
-            with self._database.transaction() as conn:
-                # One hour of all devices is a lot of work, an hour of one device is little.
-                ended = _take(conn, "position", now - HOUR, 20)
-                days = {_day(conn, note["bucket"], self._zone) for note in ended if _count_positions(conn, **note)}
-                _count_days(conn, "position", days, self._zone)
-            return len(notes) + len(ended)
-        return len(notes)
+        with self._database.transaction() as conn:
+            # One hour of all devices is a lot of work, an hour of one device is little.
+            ended = _take(conn, "position", now - HOUR, 20)
+            days = {_day(conn, note["bucket"], self._zone) for note in ended if _count_positions(conn, **note)}
+            _count_days(conn, "position", days, self._zone)
+        return len(notes) + len(ended)
 
     def _move_in(self) -> None:
         """Make the days those of our zone, where they are another's."""
@@ -151,7 +147,7 @@ class Rollup:
         with self._database.transaction() as conn:
             moved = conn.execute("update rollup_zone set zone = %(zone)s where zone <> %(zone)s", {"zone": self._zone})
             if moved.rowcount:
-                for source in DAYS if self._positions else ("incident",):
+                for source in DAYS:
                     _recount_all_days(conn, source, self._zone)
         self._moved_in = True
 
