@@ -154,11 +154,12 @@ def _warn_cells(table: Table[CellRow], faults: Faults) -> None:
 
 
 def _warn_duties(rows: PackRows, faults: Faults) -> None:
-    """A roster that leaves a crew out never sends it: it is looked for among those on duty."""
+    """A crew that the roster leaves out is on duty at any time, which is seldom meant where others have hours."""
     rostered = {row.unit for _, row in rows.rules.duties.rows}
     for where, unit in rows.units.rows if rostered else ():
         if unit.unit_id not in rostered:
-            faults.add(where, "unit_id", unit.unit_id, f"is never on duty in {rows.rules.duties.file}")
+            message = f"has no hours in {rows.rules.duties.file}: it counts as on duty at any time"
+            faults.add(where, "unit_id", unit.unit_id, message)
 
 
 def _warn_legacy(table: Table[ClassRow], faults: Faults) -> None:

@@ -6,6 +6,8 @@ from typing import Annotated, Any
 
 import typer
 
+from alerts.clocks.limits import uncounted
+from alerts.clocks.worktime import WorkTime
 from config.faults import Faults
 from config.load import load_config, read_config, secret_faults
 from config.model import Config
@@ -95,7 +97,9 @@ def _warnings(settings: Config | None, pack: Pack | None, file: str) -> list[Fau
     """What is allowed but looks like a mistake, in the pack and in what the configuration gives its cameras."""
     if pack is None:
         return []
-    found = [_placed(pack.folder.name, warning) for warning in pack.warnings]
+    city = pack.city
+    uncountable = uncounted(city, WorkTime(city.rules.calendar, city.timezone))
+    found = [_placed(pack.folder.name, warning) for warning in (*pack.warnings, *uncountable)]
     if settings is not None and len(pack.cameras) > (fit := settings.alerts.before_cameras):
         told = (
             f"holds two pictures of {fit} cameras, the pack has {len(pack.cameras)}: incidents may have none of before"

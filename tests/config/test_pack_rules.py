@@ -236,7 +236,7 @@ def test_a_crew_that_the_roster_leaves_out_is_a_warning(folder: PackFolder) -> N
     assert folder.load().warnings == ()
     folder.edit("duty.toml", 'unit = "u-2"', 'unit = "u-1"')
     assert [str(warning) for warning in folder.load().warnings] == [
-        "units.csv:3: unit_id = u-2: is never on duty in duty.toml"
+        "units.csv:3: unit_id = u-2: has no hours in duty.toml: it counts as on duty at any time"
     ]
 
 

@@ -73,7 +73,9 @@ def test_warnings_do_not_fail(
     monkeypatch.setenv("CURBWATCH_SITE__PACK", str(tmp_path))
     report = tmp_path / "report.json"
     assert run(monkeypatch, "check", "--json", str(report)) == 0
-    assert "legacy_2013 = 01-10: means 09006 too" in capsys.readouterr().err
+    printed = capsys.readouterr().err
+    assert "legacy_2013 = 01-10: means 09006 too" in printed
+    assert f"{tmp_path.name}/classes.csv: handle_h: counts working hours, and the calendar has none" in printed
     assert json.loads(report.read_text(encoding="utf-8"))["counts"]["cameras"] == 2
 
 
