@@ -6,7 +6,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from alerts.clocks.words import lamp_name, stage_name
-from alerts.messages import Lang, class_name, state_name, unit_name
+from alerts.messages import WHYS, Lang, class_name, state_name, unit_name
 from alerts.reasons import DOWNGRADES, VOIDS
 from schemas.city import City
 from schemas.record import What
@@ -52,8 +52,40 @@ PARTS: dict[str, tuple[str, str]] = {
     "clock": ("系统时钟", "clock"),
 }
 SHOWN_ID = 8  # characters of an id that a person reads
+# Values that are codes, by themselves alike in every key.
+CODES: dict[str, tuple[str, str]] = {
+    "unchecked": ("未经核查", "unchecked"),
+    "checked": ("核查通过", "checked"),
+    "camera": ("摄像头核查", "checked by the camera"),
+    "person": ("人工", "by a person"),
+    "still_there": ("仍在原处", "it is there still"),
+    "seen_better": ("后续画面更清楚", "a later picture shows it better"),
+    "unseen": ("长时间未再看到", "not seen for long"),
+    "untaken": ("无人领取", "nobody took it"),
+    "complaint": ("投诉", "complaint"),
+    "vehicle": ("车载上报", "vehicle"),
+    "patrol": ("巡查", "patrol"),
+} | {code: words for code, words in WHYS.items() if "{}" not in words[0]}
+# The order in which details are told; the database keeps them in one of its own.
+ORDER = ("class", "from", "to", "unit", "stage", "lamp", "limit", "working_h", "until", "at", "how", "why", "reason")
 # What a reader of the timeline has no use for; `show --json` and `log` have it.
-SILENT = frozenset({"digest", "before_digest", "after_digest", "evidence", "zone", "track", "job", "hold", "was"})
+SILENT = frozenset(
+    {
+        "digest",
+        "before_digest",
+        "after_digest",
+        "evidence",
+        "before",
+        "after",
+        "zone",
+        "track",
+        "job",
+        "hold",
+        "was",
+        "by",
+    }
+    | {"family", "list", "day", "count"}
+)
 
 
 def actor_name(actor: str, role: str, lang: Lang) -> str:
@@ -64,7 +96,8 @@ def actor_name(actor: str, role: str, lang: Lang) -> str:
 def step_words(city: City, what: str, detail: Mapping[str, Any], lang: Lang) -> str:
     """What a step says: its word, then what a person wants to know of its details."""
     word = WHATS.get(what, (what, what))[lang == "en"]
-    told = [said for key, value in detail.items() if (said := _told(city, what, key, value, lang))]
+    keys = sorted(detail, key=lambda key: (ORDER.index(key) if key in ORDER else len(ORDER), key))
+    told = [said for key in keys if (said := _told(city, what, key, detail[key], lang))]
     return " · ".join((word, *told))
 
 
@@ -80,10 +113,13 @@ def _told(city: City, what: str, key: str, value: object, lang: Lang) -> str:
         return f"{_arrow(key)}{unit_name(city, text, lang)}"
     if key == "reason":
         known = (DOWNGRADES if what == What.RECLASSED else VOIDS).get(text)
-        return text if known is None else (known.en if english else known.zh)
+        return CODES.get(text, (text, text))[english] if known is None else (known.en if english else known.zh)
     if key in {"until", "at"}:
         return _moment(city, text)
+    if isinstance(value, float) and value == int(value):
+        text = str(int(value))
     plain = {
+        "rework": ("返工", "rework"),
         "urgent": ("紧急", "urgent"),
         "case_no": (f"案号 {text}", f"case {text}"),
         "working_h": (f"{text} 工作小时", f"{text} h of work"),
@@ -97,7 +133,7 @@ def _told(city: City, what: str, key: str, value: object, lang: Lang) -> str:
         "distance_m": (f"距离 {text} 米", f"{text} m away"),
         "state": (state_name(text, lang), state_name(text, lang)),
     }
-    return plain[key][english] if key in plain else text
+    return plain.get(key, CODES.get(text, (text, text)))[english]
 
 
 def _arrow(key: str) -> str:
