@@ -10,7 +10,13 @@ import pytest
 from alerts.incidents import IncidentStore
 from alerts.jobs import JobStore
 from alerts.store import AlertDatabase
+from config.load import load_config
+from config.pack import load_pack
+from curbwatch.build import Site, make_chores
+from curbwatch.database import Edition
+from curbwatch.endpoints import resolve
 from curbwatch.parts import Servers
+from schemas.meter import NullMeter
 from schemas.record import State, What
 from tests.alerts.clocks.made_city import ALWAYS, limit, limited
 from tests.alerts.clocks.made_desk import HOUR, Town, opened, step
@@ -113,3 +119,21 @@ def test_the_list_of_a_day_names_what_is_stuck_and_why(
     out = verbs.run("incident", "stuck", "--day", tomorrow, "--lang", "zh")[1]
     assert all(word in out for word in ("应立未立", "立而不办", "办而不结", "监督指挥中心", "核查"))
     assert "handled, not closed" in verbs.run("incident", "stuck", "--day", tomorrow, "--lang", "en")[1]
+
+
+def test_the_running_system_works_clocks_out_and_looks_at_lamps(
+    verbs: Verbs, database: AlertDatabase, incidents: IncidentStore
+) -> None:
+    incident_id = opened(incidents, unit_id="yj-san-1")
+    config = load_config(verbs.config)
+    site = Site(config, load_pack(Path(config.site.pack)), resolve(config), Edition.APACHE)
+    chores = make_chores(site, NullMeter())
+    chores.round(0.0)
+    with database.transaction() as conn:
+        clocks = conn.execute(
+            "select stage, limit_id from incident_clock where incident_id = %s", (incident_id,)
+        ).fetchall()
+        state = conn.execute("select rule_version, looked_at is not null as looked from clock_state").fetchone()
+    chores.stop()
+    assert clocks == [{"stage": "handle", "limit_id": "waste"}]  # four working hours, by the example's limits.csv
+    assert state == {"rule_version": site.pack.city.version, "looked": True}
