@@ -38,7 +38,7 @@ def report(conn: Connection, told: Report, actor: Actor, rules: Rules) -> Report
     """
     if not 0 < len(told.ref) <= REF_MAX or not told.ref.isprintable():
         raise UsageError(f"a {told.kind} needs its number, 1 to {REF_MAX} printable characters: --ref NO")
-    # Two at one moment, of one number or of one place, wait for each other.
+    # Two at one moment, of one number or of one place, wait for each other; and so does a camera that sees it.
     keys = sites.lock_keys(told.camera_id, told.cell_id, told.point, rules.reach_m)
     sites.hold(conn, [*keys, f"{told.kind}/{told.ref}"])
     known = conn.execute(

@@ -42,7 +42,7 @@ class IncidentStore:
         One that had ended may open again, and a case in its check may go back to its crew: see ``alerts/effects.py``.
         Saying the same sighting twice changes nothing. The evidence must be on disk already.
         """
-        keys = sites.lock_keys(sighting.camera_id, sighting.cell_id, sighting.point, self.rules.reach_m)
+        keys = sites.lock_keys(sighting.camera_id, sighting.cell_id, sighting.point, self.rules.merge_m)
         with self._database.transaction("open") as conn:
             # Makers of sites of one place wait for each other: two cameras must not make two sites of one thing.
             sites.hold(conn, keys)

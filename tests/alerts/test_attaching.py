@@ -1,10 +1,14 @@
 """Complaints, patrols' and vehicles' findings on a real database: nearest wins, once is once, cameras join."""
 
+import threading
+import time
 from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 
+import curbwatch.database as db
+from alerts.attaching import report
 from alerts.incidents import IncidentStore
 from alerts.jobs import JobStore
 from alerts.store import AlertDatabase
@@ -17,6 +21,7 @@ from tests.alerts.makers import CELL, MONDAY_1059, S, departure, picture, sighti
 pytestmark = pytest.mark.servers
 
 POINT = (104.6405, 30.1205)
+WAITING = "select count(*) from pg_locks where locktype = 'advisory' and not granted"
 HOTLINE = Actor("12319", "intake")
 
 
@@ -168,23 +173,42 @@ def test_a_complaint_is_not_taken_for_gone_because_no_camera_looked(incidents: I
     assert incidents.show(told.incident_id).state == "verify"
 
 
-def test_callers_and_cameras_at_one_moment_make_one_incident(desk_url: str, incidents: IncidentStore) -> None:
-    for round_ in range(6):
-        place = (east(200 * round_)[0], 30.12096)  # 4 m from the edge of a tile, which the camera's point is beyond
+def test_callers_at_one_moment_make_one_incident(desk_url: str, incidents: IncidentStore) -> None:
+    for round_ in range(3):
+        place = east(200 * round_)
 
         def act(index: int, round_: int = round_, place: tuple[float, float] = place) -> None:
             own = AlertDatabase(desk_url)
             store = IncidentStore(own, merge_m=3.0, merge_iou=0.3)
-            if index < 3:
-                store.report(complaint(f"{round_}-{index % 2}", point=place), HOTLINE)
-            else:
-                near = (place[0] + 10 / M_PER_DEG, place[1])
-                store.open_or_refresh(sighting(camera_id=f"cam-{round_}", point=near), None, picture())
+            store.report(complaint(f"{round_}-{index % 2}", point=place), HOTLINE)
             own.close()
 
         together(4, act)
         assert len(incidents.recent()) == round_ + 1
         assert len(incidents.attachments(incidents.of_ref(f"{round_}-0"))) == 2
+
+
+def test_a_camera_waits_for_a_caller_who_tells_of_the_same_place_beyond_the_edge_of_a_tile(
+    desk_url: str, incidents: IncidentStore
+) -> None:
+    here, near = (POINT[0], 30.12096), (POINT[0], 30.12096 + 10 / M_PER_DEG)
+    seen: list[str] = []
+
+    def look() -> None:
+        seen.append(incidents.open_or_refresh(sighting(point=near), None, picture()).incident_id)
+
+    own = AlertDatabase(desk_url)
+    with own.transaction() as caller, db.connect(desk_url, autocommit=True) as onlooker:
+        told = report(caller, complaint(point=here), HOTLINE, incidents.rules)
+        camera = threading.Thread(target=look)
+        camera.start()
+        until_s = time.monotonic() + 20
+        while onlooker.execute(WAITING).fetchone() == (0,) and time.monotonic() < until_s:
+            time.sleep(0.02)
+        assert onlooker.execute(WAITING).fetchone() == (1,)
+    camera.join()
+    own.close()
+    assert seen == [told.incident_id]
 
 
 @pytest.mark.parametrize("ref", ["", "x" * 129, "a\nb"])

@@ -343,12 +343,12 @@ def test_a_quiet_place_lets_nothing_come_back_either_and_may_be_woken(
 def test_what_comes_and_goes_quietly_neither_ends_nor_holds_what_is_open_there(incidents: IncidentStore) -> None:
     told = say(incidents, sighting(family="stall", class_code="09006"))
     incidents.hush(told.incident_id, Quiet(utc(MONDAY_1059 + 7200 * S), "wang", "works"))
-    quiet = later(100)
+    quiet = later(700)
     assert say(incidents, quiet).quiet
-    assert leave(incidents, 160, track_id=8, appeared_ns=quiet.appeared_ns) is None
+    assert leave(incidents, 760, track_id=8, appeared_ns=quiet.appeared_ns) is None
     assert incidents.show(told.incident_id).state == "dispatched"
-    assert say(incidents, later(170, track_id=9)).quiet
-    assert leave(incidents, 180) == told.incident_id
+    assert say(incidents, later(770, track_id=9)).quiet
+    assert leave(incidents, 780) == told.incident_id
 
 
 def test_the_very_thing_that_a_person_voided_stays_void_however_long_it_stands(
