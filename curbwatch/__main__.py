@@ -37,6 +37,7 @@ VERBS = (
     "incident_report",
     "kpi",
     "device",
+    "device_track",
     "camera",
     "camera_memory",
     "camera_health",

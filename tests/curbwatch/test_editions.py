@@ -29,7 +29,8 @@ STAND_INS = """
 create function time_bucket(interval, timestamptz) returns timestamptz immutable language sql
     as $$ select date_bin($1, $2, timestamptz 'epoch') $$;
 create function add_continuous_aggregate_policy(
-    text, start_offset interval, end_offset interval, schedule_interval interval) returns integer language sql as $$ select 1 $$;
+    text, start_offset interval, end_offset interval, schedule_interval interval) returns integer
+    language sql as $$ select 1 $$;
 create procedure add_columnstore_policy(text, after interval) language sql as $$ $$;
 create procedure remove_columnstore_policy(text, if_exists boolean) language sql as $$ $$;
 create function show_chunks(text) returns setof regclass language sql as $$ select null::regclass where false $$;
