@@ -189,7 +189,7 @@ def _in_wgs84(ring: Any, crs: Crs) -> Any:  # noqa: ANN401 - not yet validated
         return ring
     try:
         corners = np.asarray(ring, np.float64).reshape(len(ring), 2)
-    except (ValueError, TypeError):
+    except (ValueError, TypeError, OverflowError):
         return ring
     if not np.isfinite(corners).all():
         return ring
@@ -214,7 +214,7 @@ def _take_zones(path: Path, rows: PackRows, new: dict[str, str], faults: Faults)
         camera = item.pop("camera", None)
         item["polygon"] = item.pop("polygon_px", ())
         row = faults.validate(ZoneRow, item, path.name, where + ".")
-        if camera not in zones:
+        if not isinstance(camera, str) or camera not in zones:
             faults.add(path.name, f"{where}.camera", camera, "is not a camera of cameras.toml")
         elif row is not None:
             zones[camera].append(row)

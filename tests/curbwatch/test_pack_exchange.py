@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from config.faults import Faults
@@ -337,3 +337,54 @@ def test_any_text_is_written_as_toml_that_reads_back(values: dict[str, str]) -> 
     document = parse_toml(toml_text("shop_front", [row]), Faults(), "x")
     assert document is not None
     assert ShopFrontRow.model_validate(document["shop_front"][0]) == row
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers(-(10**400), 10**400) | st.floats() | st.text(max_size=5),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=3), inner, max_size=2),
+    max_leaves=4,
+)
+KEYS = ("geometry", "properties", "coordinates", "camera", "polygon_px", "id", "hours", "valid_from", "box", "units")
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=60)
+@given(
+    name=st.sampled_from((*PLACES, ZONES)),
+    key=st.sampled_from(KEYS),
+    value=JSON,
+    crs=st.sampled_from(["wgs84", "bd09"]),
+)
+def test_any_feature_is_taken_or_refused(folder: PackFolder, name: str, key: str, value: object, crs: Any) -> None:  # noqa: ANN401
+    out = folder.path.parent / "out"
+    if not out.exists():
+        exported(folder)
+    with tempfile.TemporaryDirectory() as made:
+        found = features(out / name)
+        place = (
+            found[0]["geometry"] if key == "coordinates" else found[0] if key in found[0] else found[0]["properties"]
+        )
+        place[key] = value
+        try:
+            import_pack([write(Path(made) / name, found)], str(folder.path), Path(made) / "back", crs=crs)
+        except ConfigError as error:
+            assert error.faults  # noqa: PT017 - most examples are refused, none may end otherwise
+            assert not (Path(made) / "back").exists()
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=60)
+@given(name=st.sampled_from((*PLACES, ZONES, *TABLES)), data=st.data())
+def test_a_damaged_export_is_taken_or_refused(folder: PackFolder, name: str, data: st.DataObject) -> None:
+    out = folder.path.parent / "out"
+    if not out.exists():
+        exported(folder)
+    with tempfile.TemporaryDirectory() as made:
+        original = (out / name).read_bytes()
+        start = data.draw(st.integers(0, len(original)))
+        patch = data.draw(
+            st.binary(max_size=8) | st.sampled_from([b"[", b"NaN", b"1e999", b'"', b"{}", b"null", b"'="])
+        )
+        (Path(made) / name).write_bytes(original[:start] + patch + original[start + data.draw(st.integers(0, 30)) :])
+        try:
+            import_pack([Path(made) / name], str(folder.path), Path(made) / "back")
+        except ConfigError as error:
+            assert error.faults  # noqa: PT017 - most examples are refused, none may end otherwise
