@@ -1,5 +1,6 @@
 """Lamps, lists and escalations on a real database, by a time that the test sets."""
 
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -8,10 +9,13 @@ import pytest
 from alerts import crash
 from alerts.incidents import IncidentStore
 from alerts.jobs import JobStore
+from alerts.moves import JobMoves
+from alerts.pick import Picker
 from alerts.store import AlertDatabase
 from schemas.record import State, What
 from tests.alerts.clocks.made_city import ALWAYS, BERLIN, limit, limited, local
-from tests.alerts.clocks.made_desk import HOUR, Town, opened, step
+from tests.alerts.clocks.made_desk import HANDLED_IN_FOUR, HOUR, Town, opened, step
+from tests.alerts.test_moves import sweepers
 
 pytestmark = pytest.mark.servers
 MINUTE = timedelta(minutes=1)
@@ -118,6 +122,23 @@ def test_a_job_that_nobody_takes_goes_on_once_for_each_unit(
     assert [row[3] for row in town.entries()] == ["take/u-1", "take/u-2"]
     taken(jobs, incident_id)
     assert town.look(2 * HOUR) == 0
+
+
+def test_an_untaken_job_reaches_the_next_unit_and_each_of_them_is_missed_once(
+    database: AlertDatabase, incidents: IncidentStore, jobs: JobStore
+) -> None:
+    town = Town(database, replace(sweepers(), rules=HANDLED_IN_FOUR.rules), chief_h=1000.0)
+    moves = JobMoves(database, Picker(lambda: town.city, 300.0))
+    incident_id = opened(incidents, unit_id="u-2")
+    seen = []
+    for _ in range(4):
+        town.look(31 * MINUTE)
+        moves.follow_sweep()
+        job = jobs.of_incident(incident_id)
+        assert job is not None
+        seen.append((job.unit_id, job.urgency))
+    assert seen == [("u-3", "urgent")] * 4  # nobody is left who did not have it
+    assert [row[3] for row in town.entries() if row[0] == "escalated"] == ["take/u-2", "take/u-3"]
 
 
 def test_a_taken_job_is_not_missed_by_anybody(town: Town, incidents: IncidentStore, jobs: JobStore) -> None:
