@@ -87,7 +87,7 @@ def act_at(  # what a verb was called with
 
 def actions_of(desk: Desk) -> CaseActions:
     """The acts on this desk's database."""
-    return CaseActions(desk.database, desk.site.cities.city)
+    return CaseActions(desk.database, desk.site.cities.city, quiet_s=desk.site.config.incidents.quiet_s)
 
 
 def refused(line: str, exit_code: int) -> CurbwatchError:

@@ -8,15 +8,14 @@ import typer
 
 from alerts.messages import headline, state_name
 from alerts.wire import incident_state, instant
-from curbwatch.cli.dispatch import ConfigFile, Json, Language, Person
+from curbwatch.cli.acting import TokenFile, Who
+from curbwatch.cli.dispatch import ConfigFile, Json, Language
 from curbwatch.cli.explain import BoxText
 from curbwatch.cli.incident import incident_app
 from curbwatch.desk import open_desk
-from curbwatch.people import person_of
 from curbwatch.reports import Kind, Told, report_of
 from curbwatch.tuning.explain import parse_box
 from schemas.errors import UsageError
-from schemas.record import Actor
 
 EVENTS = {
     "opened": ("已登记,待现场核实", "opened: waits to be verified on the spot"),
@@ -32,7 +31,7 @@ def incident_report(  # noqa: PLR0913  # each is an option of the command line
     *,
     kind: Annotated[Kind, typer.Option("--kind", help="Who tells of it.")],
     ref: Annotated[str, typer.Option("--ref", metavar="NO", help="Its number where it came from; the same is once.")],
-    person: Person,
+    person: Who = "",
     family: Annotated[str, typer.Option("--family", help="stall, waste or truck; --class says it as well.")] = "",
     class_code: Annotated[str, typer.Option("--class", metavar="CODE", help="Five digits, of the pack.")] = "",
     lon: Degrees = None,
@@ -44,12 +43,12 @@ def incident_report(  # noqa: PLR0913  # each is an option of the command line
     at: Annotated[str, typer.Option("--at", metavar="TIME", help="RFC 3339 with a zone; default: now.")] = "",
     text: Annotated[str, typer.Option("--text", help="What was said.")] = "",
     plate: Annotated[str, typer.Option("--plate", help="A vehicle's plate.")] = "",
+    token_file: TokenFile = None,
     config: ConfigFile = None,
     lang: Language = None,
     as_json: Json = False,
 ) -> None:
     """Attach a complaint or finding to the open incident it tells of; where none is open, one opens that waits."""
-    person = person_of(person)
     told = Told(
         kind=kind,
         ref=ref,
@@ -62,11 +61,13 @@ def incident_report(  # noqa: PLR0913  # each is an option of the command line
         camera_id=camera,
         box_px=None if box is None else parse_box(box),
         cell_id=cell,
-        detail={key: value for key, value in (("text", text), ("plate", plate), ("by", person)) if value},
+        detail={key: value for key, value in (("text", text), ("plate", plate)) if value},
     )
     with open_desk(config, lang) as desk:
-        city = desk.site.pack.city
-        found = desk.incidents.report(report_of(told, city, desk.views), Actor(person, "intake"))
+        actor, city = desk.actor(person, token_file, unlisted="intake"), desk.site.cities.city()
+        if actor.role == "auditor":
+            raise UsageError(f"{actor.name} is an auditor: they read, and report nothing")
+        found = desk.incidents.report(report_of(told, city, desk.views), actor)
         event = "known" if found.known else "opened" if found.opened else "attached"
         row, now = desk.incidents.show(found.incident_id), datetime.now(UTC)
         title = headline(city, desk.names, row, desk.lang, now)

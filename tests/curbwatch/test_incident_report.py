@@ -133,6 +133,10 @@ def test_a_complaint_opens_an_incident_once_and_the_next_caller_joins_it(run: Ru
         ("patrol", "7"),
     ]
     assert incidents.of_ref("A-1") == row.incident_id
+    assert [(one.actor, one.what) for one in incidents.events(row.incident_id)] == [
+        ("li", "opened"),
+        ("li", "attached"),
+    ]
 
 
 @pytest.mark.servers
@@ -184,3 +188,16 @@ def test_the_caller_s_number_shows_the_case_and_what_it_lacks_to_stand_alone(
 def test_a_number_that_nobody_gave_is_one_clean_line(show: Run, arguments: tuple[str, ...]) -> None:
     status, out, err = show(*arguments)
     assert (status, out, len(err.splitlines())) == (2, "", 1)
+
+
+@pytest.mark.servers
+def test_whoever_collects_may_report_and_an_auditor_may_not(incident: Run, incidents: IncidentStore) -> None:
+    pack = load_pack(Path("yanjiang")).city
+    by_role = {member.role: member.person_id for member in pack.rules.staff.values()}
+    told = ("report", "--kind", "patrol", "--ref", "1", "--family", "waste", "--cell", min(pack.cells), "--as")
+    status, out, err = incident(*told, by_role["auditor"])
+    assert (status, out, incidents.recent()) == (2, "", [])
+    assert "is an auditor" in err
+    assert incident(*told, by_role["auxiliary"])[0] == 0
+    (row,) = incidents.recent()
+    assert (row.state, row.source) == ("verify", "patrol")
