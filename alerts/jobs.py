@@ -47,6 +47,11 @@ class JobStore:
     def __init__(self, database: AlertDatabase, *, lease_s: float) -> None:
         self._database = database
         self._lease_s = lease_s
+        self._known: dict[str, Actor] = {}
+
+    def know(self, actor: Actor) -> None:
+        """Write down what this person does in their own role, and whether a token proved them; others act as a crew."""
+        self._known[actor.name] = actor
 
     @property
     def lease_s(self) -> float:
@@ -79,8 +84,8 @@ class JobStore:
                 return self._job(conn, key) if mine and again else None
             if held is not None and held["state"] == "taken":
                 detail = {"job": job_id, "holder": held["holder"]}
-                record(conn, taken["incident_id"], crew(person), What.LEASE_EXPIRED, detail)
-            record(conn, taken["incident_id"], crew(person), What.TAKEN, {"job": job_id}, to=State.HANDLING)
+                record(conn, taken["incident_id"], self._who(person), What.LEASE_EXPIRED, detail)
+            record(conn, taken["incident_id"], self._who(person), What.TAKEN, {"job": job_id}, to=State.HANDLING)
             return self._job(conn, key)
 
     def renew(self, person: str) -> int:
@@ -123,7 +128,7 @@ class JobStore:
                 return before
             incident_id = self._release(conn, key, person, "done")
             conn.execute("update job set ended_at = now() where job_id = %s", (key,))
-            _finish(conn, incident_id, crew(person), {"job": job_id} | ({"note": note} if note.strip() else {}))
+            _finish(conn, incident_id, self._who(person), {"job": job_id} | ({"note": note} if note.strip() else {}))
             return self._job(conn, key)
 
     def reject(self, job_id: str, person: str, reason: str) -> Job:
@@ -139,7 +144,7 @@ class JobStore:
             incident_id = self._release(conn, key, person, "queued")
             conn.execute("update job set holder = '', reason = %s where job_id = %s", (reason, key))
             detail = {"job": job_id, "reason": reason}
-            record(conn, incident_id, crew(person), What.REJECTED, detail, to=State.DISPATCHED)
+            record(conn, incident_id, self._who(person), What.REJECTED, detail, to=State.DISPATCHED)
             hand_back(conn, incident_id, job_id)
             return self._job(conn, key)
 
@@ -328,6 +333,9 @@ class JobStore:
             )
         return epoch
 
+    def _who(self, person: str) -> Actor:
+        return self._known.get(person, Actor(person, "crew"))
+
     def _release(self, conn: Connection, key: uuid.UUID, person: str, state: str) -> uuid.UUID:
         row = conn.execute(
             "update job set state = %s, lease_until = null where job_id = %s and holder = %s and state = 'taken'"
@@ -346,13 +354,11 @@ class JobStore:
         return job_row(row)
 
 
-def crew(person: str) -> Actor:
-    """Return who acts at a crew's terminal."""
-    return Actor(person, "crew")
-
-
 def _finish(conn: Connection, incident_id: uuid.UUID, actor: Actor, detail: dict[str, str]) -> None:
-    """Note that the crew has dealt with it: the case waits for its check, or is closed where nobody checks."""
+    """Note that the crew has dealt with it: the case waits for its check, or is closed where nobody checks.
+
+    A camera that told before the crew did that the thing left has checked it already.
+    """
     row = conn.execute("select check_by from incident where incident_id = %s", (incident_id,)).fetchone()
     if row is not None and row["check_by"] != "none":
         record(conn, incident_id, actor, What.FINISHED, detail, to=State.CHECKING)

@@ -59,6 +59,17 @@ class Desk:
         """Who acts, in their role by the pack's staff; see ``People.actor``. Raises UsageError."""
         return self.people.actor(person, token_file, unlisted=unlisted)
 
+    def crew(self, person: str, token_file: Path | None = None) -> str:
+        """Who works on jobs here, as the record and the jobs call them; a name that the pack lacks is of a crew.
+
+        Raises UsageError as ``actor``, and for an auditor.
+        """
+        actor = self.actor(person, token_file, unlisted="crew")
+        if actor.role == "auditor":
+            raise UsageError(f"{actor.name} is an auditor, who reads only: no jobs")
+        self.jobs.know(actor)
+        return actor.name
+
     @property
     def people(self) -> People:
         """The people of the city."""

@@ -198,7 +198,8 @@ def read_token(path: Path) -> str:
             raise UsageError(f"token file {path} is no file")
         if mode & 0o077:
             raise UsageError(f"token file {path} can be read by others: chmod 600 {path}, and make a new token")
-        text = path.read_bytes()[:1000].decode("ascii", "replace").strip()
+        with path.open("rb") as file:
+            text = file.read(1000).decode("ascii", "replace").strip()
     except OSError as error:
         raise UsageError(f"token file {path} cannot be read: {error.strerror}") from None
     if len(text) != 2 * TOKEN_BYTES or not set(text) <= set("0123456789abcdef"):

@@ -16,10 +16,10 @@ import typer
 
 from alerts.messages import Lang, event_line, job_lines, state_name
 from alerts.wire import instant
+from curbwatch.cli.acting import TokenFile, Who
 from curbwatch.cli.app import app
 from curbwatch.crew import Crew, Taken, Watch
 from curbwatch.desk import Desk, open_desk
-from curbwatch.people import person_of
 from schemas.errors import SinkError
 from schemas.incident import Job
 
@@ -70,10 +70,11 @@ class Teller:
 
 
 @dispatch_app.command("take")
-def dispatch_take(
+def dispatch_take(  # noqa: PLR0913  # one argument per option of the command line
     job: Annotated[str, typer.Argument(metavar="JOB", help="This job; without it the next one of the unit.")] = "",
     *,
-    person: Person,
+    person: Who = "",
+    token_file: TokenFile = None,
     unit: Unit = "",
     wait_s: Annotated[float, typer.Option("--wait", min=0, help="Seconds to wait for a job.")] = 0.0,
     config: ConfigFile = None,
@@ -81,8 +82,8 @@ def dispatch_take(
     as_json: Json = False,
 ) -> None:
     """Take a job for PERSON: the next of the unit, urgent first, or the named one. Ends with 1 where none is had."""
-    person = person_of(person)
     with open_desk(config, lang) as desk:
+        person = desk.crew(person, token_file)
         teller = Teller(desk, as_json)
         if job:
             taken = desk.jobs.take(job, person)
@@ -105,6 +106,7 @@ def dispatch_take(
 def dispatch_watch(
     *,
     person: Annotated[str, typer.Option("--as", metavar="PERSON", help="Whose leases to renew while it runs.")] = "",
+    token_file: TokenFile = None,
     unit: Unit = "",
     seconds: Annotated[float | None, typer.Option("--seconds", min=0, help="End by itself after so long.")] = None,
     config: ConfigFile = None,
@@ -112,8 +114,8 @@ def dispatch_watch(
     as_json: Json = False,
 ) -> None:
     """Show the unit's jobs as they come and go, take none; keep the leases of PERSON alive. Ends on Ctrl-C, SIGTERM."""
-    person = person_of(person) if person else ""
     with stopping() as stop, open_desk(config, lang) as desk:
+        person = desk.crew(person, token_file) if person or token_file else ""
         teller = Teller(desk, as_json)
         watch = Watch(desk.jobs, desk.unit(unit), person, monotonic_s=monotonic)
         ends_s = None if seconds is None else monotonic() + seconds
@@ -131,15 +133,16 @@ def dispatch_watch(
 def dispatch_done(
     job: JobId,
     *,
-    person: Person,
+    person: Who = "",
+    token_file: TokenFile = None,
     note: Annotated[str, typer.Option("--note", help="What was done; goes into the record.")] = "",
     config: ConfigFile = None,
     lang: Language = None,
     as_json: Json = False,
 ) -> None:
     """Say that the job which PERSON holds is dealt with: it and its incident end."""
-    person = person_of(person)
     with open_desk(config, lang) as desk:
+        person = desk.crew(person, token_file)
         Teller(desk, as_json).job("done", desk.jobs.done(job, person, note))
 
 
@@ -147,15 +150,16 @@ def dispatch_done(
 def dispatch_reject(
     job: JobId,
     *,
-    person: Person,
+    person: Who = "",
+    token_file: TokenFile = None,
     reason: Annotated[str, typer.Option("--reason", help="Why; goes into the record.")],
     config: ConfigFile = None,
     lang: Language = None,
     as_json: Json = False,
 ) -> None:
     """Give the job which PERSON holds back to the unit's queue, with a reason."""
-    person = person_of(person)
     with open_desk(config, lang) as desk:
+        person = desk.crew(person, token_file)
         Teller(desk, as_json).job("rejected", desk.jobs.reject(job, person, reason), reason=reason)
 
 
