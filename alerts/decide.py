@@ -186,7 +186,7 @@ class Decider:
         city, spot, when = self.city, thing.spot, utc(thing.captured_ns)
         day = when.astimezone(ZoneInfo(city.timezone)).date()
         cell_id = cell_of(city, thing.view, spot.point)
-        front = front_at(city, spot) if thing.family == "stall" else None
+        front = front_at(city, spot)
         case = city.classes[class_code(city, thing.family, self._circumstances(thing, front is not None), self.knobs)]
         effort = effort_for(city, case, cell_id, day)
         if case.dwell_s is not None and thing.dwell_s < case.dwell_s * effort.dwell_factor:

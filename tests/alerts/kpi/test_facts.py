@@ -1,5 +1,6 @@
 """Cases counted by hand, and that nothing which happens after a period changes what it was."""
 
+from dataclasses import replace
 from datetime import date, timedelta
 
 import pytest
@@ -122,6 +123,30 @@ def test_a_surer_look_of_a_camera_is_no_mistake_of_whoever_filed() -> None:
     found = fact("plain", steps=steps)
     assert found is not None
     assert found.counts["filed_right"] == 1
+
+
+def test_an_escalation_by_the_clock_is_no_mistake_of_whoever_dispatched() -> None:
+    steps = steps_of("plain")
+    steps.insert(2, Told(moment("5-04 09:30"), "reassigned", "dispatched", {"from": "u-1", "to": "u-2"}, "system"))
+    found = fact("plain", steps=steps)
+    assert found is not None
+    assert (found.counts["dispatched_right"], found.unit_id) == (1, "u-2")
+
+
+def test_what_no_camera_told_of_says_nothing_of_cameras() -> None:
+    steps = known_by(steps_of("plain"), MAY.end)
+    found = fact_of(replace(case_of("plain"), source="complaint"), steps, (), MAY.begin, MAY.end)
+    assert found is not None
+    assert (found.counts["filed"], found.counts.get("judged", 0)) == (1, 0)
+
+
+@pytest.mark.parametrize(("stage", "expected"), [("handle", 1), ("", 1), ("check", 0), ("dispatch", 0)])
+def test_more_time_for_another_stage_is_none_for_handling(stage: str, expected: int) -> None:
+    steps = steps_of("extended")
+    steps[2] = replace(steps[2], detail={"stage": stage, "working_h": 24})
+    found = fact("extended", steps=steps)
+    assert found is not None
+    assert found.counts.get("extended", 0) == expected
 
 
 def test_steps_from_before_the_record_count_for_nothing() -> None:
