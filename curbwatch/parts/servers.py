@@ -138,7 +138,9 @@ def _state(folder: Path) -> dict[str, dict]:  # type: ignore[type-arg]  # two sm
     try:
         state: dict[str, dict] = json.loads((folder / "state.json").read_text())  # type: ignore[type-arg]
     except FileNotFoundError:
-        state = {"ports": dict(PORTS), "passwords": {}}
+        # Other folders have no wish: two that are made at one moment would both find the same first choice free.
+        own = folder == _folder(None)
+        state = {"ports": dict(PORTS) if own else dict.fromkeys(PORTS, 0), "passwords": {}}
     except (OSError, ValueError) as error:
         raise SetupError(
             f"{folder / 'state.json'} cannot be read ({error}): remove the folder and try again"
