@@ -44,6 +44,7 @@ EVENTS = {
     "withdrawn": ("已撤回,目标已消失", "withdrawn: the object is gone"),
     "lost": ("领取已超时,任务已退回队列", "your lease ran out: the job went back to the queue"),
     "confirmed": ("已核实,任务已发出", "confirmed: its job goes out"),
+    "shown": ("任务", "job"),
     "none": ("暂无任务", "nothing waits"),
     "trouble": ("连接中断,自动重试", "connection lost, trying again"),
     "back": ("连接恢复", "connected again"),

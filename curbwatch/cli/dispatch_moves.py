@@ -4,18 +4,19 @@ from typing import Annotated
 
 import typer
 
-from curbwatch.cli.dispatch import ConfigFile, JobId, Json, Language, Person, Teller, Unit, dispatch_app
+from curbwatch.cli.acting import TokenFile, Who
+from curbwatch.cli.dispatch import ConfigFile, JobId, Json, Language, Teller, Unit, dispatch_app
 from curbwatch.desk import open_desk
-from curbwatch.people import person_of
 
 Reason = Annotated[str, typer.Option("--reason", help="Why; goes into the record.")]
 
 
 @dispatch_app.command("reassign")
-def dispatch_reassign(
+def dispatch_reassign(  # noqa: PLR0913  # one argument per option of the command line
     job: JobId,
     *,
-    person: Person,
+    person: Who = "",
+    token_file: TokenFile = None,
     to: Annotated[str, typer.Option("--to", metavar="UNIT", help="The unit that gets it.")],
     reason: Reason,
     config: ConfigFile = None,
@@ -23,9 +24,8 @@ def dispatch_reassign(
     as_json: Json = False,
 ) -> None:
     """Give a job that waits or is held to another unit. Whoever held it holds it no more."""
-    person = person_of(person)
     with open_desk(config, lang) as desk:
-        moved = desk.moves.reassign(job, desk.actor(person), desk.unit(to), reason)
+        moved = desk.moves.reassign(job, desk.actor(person, token_file), desk.unit(to), reason)
         Teller(desk, as_json).job("reassigned", moved, reason=reason)
 
 
@@ -33,16 +33,16 @@ def dispatch_reassign(
 def dispatch_escalate(
     job: JobId,
     *,
-    person: Person,
+    person: Who = "",
+    token_file: TokenFile = None,
     reason: Reason,
     config: ConfigFile = None,
     lang: Language = None,
     as_json: Json = False,
 ) -> None:
     """Send a job that nobody took to the next unit on duty, before the others; the sweep does so by itself."""
-    person = person_of(person)
     with open_desk(config, lang) as desk:
-        moved = desk.moves.escalate(job, desk.actor(person), reason)
+        moved = desk.moves.escalate(job, desk.actor(person, token_file), reason)
         Teller(desk, as_json).job("escalated", moved, reason=reason)
 
 
