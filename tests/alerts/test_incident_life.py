@@ -1,9 +1,8 @@
 """An incident's own life on a real database: it closes itself, comes back, is rework, keeps its pictures."""
 
-import time
 from collections.abc import Iterator
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 
 import pytest
 
@@ -12,69 +11,21 @@ from alerts.actions import CaseActions
 from alerts.incidents import IncidentStore
 from alerts.jobs import JobStore
 from alerts.lifecycle import Act, Wish
-from alerts.merging import join
-from alerts.sites import Quiet, hush
-from alerts.store import AlertDatabase, id_of
+from alerts.store import AlertDatabase
 from curbwatch.feedback import place_of
 from schemas.errors import UsageError
 from schemas.feedback import Ignore
-from schemas.incident import EvidenceRecord, Opened, Sighting
 from schemas.record import Actor, State
-from schemas.units import utc
+from tests.alerts.lives import AFTER, DAY_S, finish, later, leave, now_s, put, roles, say, steps
 from tests.alerts.makers import MONDAY_1059, S, city, departure, picture, sighting, together
 
 pytestmark = pytest.mark.servers
-
-AFTER = picture("after", MONDAY_1059 + 60 * S)
-DAY_S = 86_400.0
 
 
 @pytest.fixture
 def conn(desk_url: str) -> Iterator[db.Connection]:
     with db.connect(desk_url, autocommit=True) as found:
         yield found
-
-
-def say(incidents: IncidentStore, one: Sighting, shows: EvidenceRecord | None = None) -> Opened:
-    return incidents.open_or_refresh(one, picture("before"), shows or picture())
-
-
-def later(at_s: float, **changes: object) -> Sighting:
-    """Another track at the same place, whose thing came 90 s before it is seen."""
-    appeared_ns = MONDAY_1059 + int((at_s - 90) * S)
-    return sighting(at_s, **({"track_id": 8, "appeared_ns": appeared_ns} | changes))
-
-
-def leave(incidents: IncidentStore, at_s: float = 60.0, **changes: object) -> str | None:
-    return incidents.depart(departure(at_s, after=AFTER, **changes))
-
-
-def steps(incidents: IncidentStore, told: Opened) -> list[str]:
-    return [event.what for event in incidents.events(told.incident_id)]
-
-
-def roles(incidents: IncidentStore, told: Opened) -> list[str]:
-    return [one.role for one in incidents.pictures(told.incident_id)]
-
-
-def put(conn: db.Connection, told: Opened, state: State, check: str = "none") -> None:
-    conn.execute(
-        "update incident set state = %s, check_by = %s where incident_id = %s", (state, check, told.incident_id)
-    )
-
-
-def now_s() -> float:
-    """The clock on the wall, as captured seconds after Monday 10:59."""
-    return (time.time_ns() - MONDAY_1059) / S
-
-
-def finish(incidents: IncidentStore, jobs: JobStore, told: Opened) -> str:
-    """Li takes the job and says that it is dealt with."""
-    job = jobs.of_incident(told.incident_id)
-    assert job is not None
-    assert jobs.take(job.job_id, "li") is not None
-    jobs.done(job.job_id, "li")
-    return job.job_id
 
 
 @pytest.mark.parametrize(
@@ -289,102 +240,6 @@ def test_what_is_urgent_has_no_grace_and_what_was_corrected_has_no_second_one(in
     assert incidents.show(told.incident_id).state == "dispatched"
 
 
-def quiet_after_void(conn: db.Connection, database: AlertDatabase, told: Opened, quiet: Quiet) -> None:
-    put(conn, told, State.VOID)
-    with database.transaction() as own:
-        hush(own, id_of(told.incident_id, "an incident"), quiet)
-
-
-@pytest.mark.parametrize(
-    ("urgent", "family", "names_urgent", "opens"),
-    [
-        (False, "waste", False, False),
-        (False, "stall", False, True),  # of stalls nobody spoke
-        (True, "waste", False, True),  # what is urgent is never muted unnamed
-        (True, "waste", True, False),
-    ],
-)
-def test_a_quiet_place_opens_nothing_of_what_was_named_until_it_ends(
-    incidents: IncidentStore,
-    database: AlertDatabase,
-    conn: db.Connection,
-    urgent: bool,
-    family: str,
-    names_urgent: bool,
-    opens: bool,
-) -> None:
-    told = say(incidents, sighting())
-    until = utc(MONDAY_1059 + 3600 * S)
-    quiet_after_void(conn, database, told, Quiet(until, "wang", "a market", "waste", urgent=names_urgent))
-    again = later(600, family=family, urgent=urgent)
-    assert (incidents.refresh(again) is None) == opens
-    found = say(incidents, again)
-    assert (found.opened, found.quiet) == (opens, not opens)
-    before = incidents.show(told.incident_id)
-    assert (before.sightings, before.state) == (1, "void")
-    assert conn.execute("select count(*) from sighting where quiet").fetchone() == (int(not opens),)
-    assert leave(incidents, 700, track_id=8, appeared_ns=again.appeared_ns) == (found.incident_id if opens else None)
-    on = replace(again, captured_ns=MONDAY_1059 + 3600 * S)  # it stands on when the quiet is over
-    assert say(incidents, on).opened != opens
-
-
-def test_a_quiet_place_lets_nothing_come_back_either_and_may_be_woken(
-    incidents: IncidentStore, database: AlertDatabase, conn: db.Connection
-) -> None:
-    told = say(incidents, sighting())
-    leave(incidents)
-    incidents.hush(told.incident_id, Quiet(utc(MONDAY_1059 + 7200 * S), "wang", "works"))
-    assert say(incidents, later(600)).quiet
-    assert incidents.show(told.incident_id).state == "gone"
-    conn.execute("update site set quiet_until = null")
-    assert say(incidents, later(660)).reopened
-
-
-def test_what_comes_and_goes_quietly_neither_ends_nor_holds_what_is_open_there(incidents: IncidentStore) -> None:
-    told = say(incidents, sighting(family="stall", class_code="09006"))
-    incidents.hush(told.incident_id, Quiet(utc(MONDAY_1059 + 7200 * S), "wang", "works"))
-    quiet = later(700)
-    assert say(incidents, quiet).quiet
-    assert leave(incidents, 760, track_id=8, appeared_ns=quiet.appeared_ns) is None
-    assert incidents.show(told.incident_id).state == "dispatched"
-    assert say(incidents, later(770, track_id=9)).quiet
-    assert leave(incidents, 780) == told.incident_id
-
-
-def test_the_very_thing_that_a_person_voided_stays_void_however_long_it_stands(
-    incidents: IncidentStore, conn: db.Connection
-) -> None:
-    told = say(incidents, sighting())
-    put(conn, told, State.VOID)
-    found = incidents.refresh(sighting(DAY_S))
-    assert found is not None
-    assert (found.incident_id, incidents.show(told.incident_id).state) == (told.incident_id, "void")
-
-
-@pytest.mark.parametrize("breaks", ["nothing", "urgent", "later"])
-def test_what_a_person_voided_is_quiet_at_its_place_for_an_hour_also_under_a_new_track(
-    incidents: IncidentStore, database: AlertDatabase, breaks: str
-) -> None:
-    base_s = now_s()
-    told = say(incidents, later(base_s))
-    wish = Wish(Act.VOID, reason="false_alarm")
-    CaseActions(database, city, quiet_s=3600).act(told.incident_id, wish, Actor("wang", "dispatcher"))
-    at_s = base_s + (3700 if breaks == "later" else 600)
-    again = say(incidents, later(at_s, track_id=9, urgent=breaks == "urgent"))
-    assert (again.opened, again.quiet) == (breaks != "nothing", breaks == "nothing")
-
-
-def test_a_snooze_that_names_what_is_urgent_mutes_that_too(incidents: IncidentStore, database: AlertDatabase) -> None:
-    told = say(incidents, later(now_s()))
-    leave(incidents, now_s() + 60, track_id=8, appeared_ns=told.sighting.appeared_ns)
-    for number, urgent in enumerate((None, True)):
-        wish = Wish(Act.SNOOZE, text="市场", until=datetime.now(UTC) + timedelta(hours=2), urgent=urgent)
-        CaseActions(database, city).act(told.incident_id, wish, Actor("wang", "dispatcher"))
-        again = say(incidents, later(now_s() + 600, track_id=20 + number, urgent=True))
-        assert again.quiet == bool(urgent)
-        leave(incidents, now_s() + 660, track_id=20 + number, appeared_ns=again.sighting.appeared_ns)
-
-
 def test_a_surer_look_at_the_same_thing_changes_its_class_once_and_a_person_s_word_stays(
     incidents: IncidentStore, database: AlertDatabase
 ) -> None:
@@ -438,49 +293,6 @@ def test_what_a_person_tells_a_camera_to_ignore_is_in_the_view_that_was_shown(
     conn.execute("update incident set opening_id = null")
     with pytest.raises(UsageError, match="no camera saw it"):
         place_of(conn, told.incident_id)
-
-
-def test_two_incidents_that_are_one_thing_become_one_with_all_that_belongs_to_them(
-    incidents: IncidentStore, jobs: JobStore, database: AlertDatabase, conn: db.Connection
-) -> None:
-    one = say(incidents, sighting(point=(104.64, 30.12)))
-    other = say(incidents, sighting(10, track_id=9, camera_id="cam-2", point=(104.6401, 30.12)), picture("other"))
-    ids = [id_of(told.incident_id, "an incident") for told in (one, other)]
-    with database.transaction() as own:
-        join(own, ids[0], ids[1])
-    put(conn, one, State.MERGED)
-    row = incidents.show(other.incident_id)
-    assert (row.sightings, len(incidents.pictures(other.incident_id))) == (2, 3)
-    job = jobs.of_incident(one.incident_id)
-    assert job is not None
-    assert job.state == "withdrawn"
-    for more in (sighting(60, point=(104.64, 30.12)), later(60, point=(104.64, 30.12))):
-        found = say(incidents, more)
-        assert (found.incident_id, found.opened) == (other.incident_id, False)
-    left = [(60, 9, "cam-2"), (120, 7, "cam-1")]
-    assert [leave(incidents, at_s, track_id=track, camera_id=camera) for at_s, track, camera in left] == [None, None]
-    gone = leave(incidents, 180, track_id=8, appeared_ns=later(60).appeared_ns)
-    assert gone == other.incident_id
-
-
-@pytest.mark.parametrize("case", ["itself", "family", "ended", "held"])
-def test_what_is_not_one_is_not_merged(
-    incidents: IncidentStore, jobs: JobStore, database: AlertDatabase, case: str
-) -> None:
-    one = say(incidents, sighting())
-    family = "stall" if case == "family" else "waste"
-    other = say(incidents, sighting(track_id=9, family=family, box_px=(0.0, 0.0, 50.0, 50.0)))
-    if case == "ended":
-        leave(incidents, track_id=9)
-    if case == "held":
-        job = jobs.of_incident(one.incident_id)
-        assert job is not None
-        jobs.take(job.job_id, "li")
-    into = one if case == "itself" else other
-    words = {"itself": "name two", "family": "two things", "ended": "is gone", "held": "li is on the way"}
-    with pytest.raises(UsageError, match=words[case]), database.transaction() as own:
-        join(own, id_of(one.incident_id, "an incident"), id_of(into.incident_id, "an incident"))
-    assert incidents.show(one.incident_id).sightings == 1
 
 
 def test_a_crew_that_finishes_and_a_thing_that_leaves_at_one_moment_agree(

@@ -1,0 +1,66 @@
+"""Two incidents that are one thing become one; two that are not stay two."""
+
+from collections.abc import Iterator
+
+import pytest
+
+import curbwatch.database as db
+from alerts.incidents import IncidentStore
+from alerts.jobs import JobStore
+from alerts.merging import join
+from alerts.store import AlertDatabase, id_of
+from schemas.errors import UsageError
+from schemas.record import State
+from tests.alerts.lives import later, leave, put, say
+from tests.alerts.makers import picture, sighting
+
+pytestmark = pytest.mark.servers
+
+
+@pytest.fixture
+def conn(desk_url: str) -> Iterator[db.Connection]:
+    with db.connect(desk_url, autocommit=True) as found:
+        yield found
+
+
+def test_two_incidents_that_are_one_thing_become_one_with_all_that_belongs_to_them(
+    incidents: IncidentStore, jobs: JobStore, database: AlertDatabase, conn: db.Connection
+) -> None:
+    one = say(incidents, sighting(point=(104.64, 30.12)))
+    other = say(incidents, sighting(10, track_id=9, camera_id="cam-2", point=(104.6401, 30.12)), picture("other"))
+    ids = [id_of(told.incident_id, "an incident") for told in (one, other)]
+    with database.transaction() as own:
+        join(own, ids[0], ids[1])
+    put(conn, one, State.MERGED)
+    row = incidents.show(other.incident_id)
+    assert (row.sightings, len(incidents.pictures(other.incident_id))) == (2, 3)
+    job = jobs.of_incident(one.incident_id)
+    assert job is not None
+    assert job.state == "withdrawn"
+    for more in (sighting(60, point=(104.64, 30.12)), later(60, point=(104.64, 30.12))):
+        found = say(incidents, more)
+        assert (found.incident_id, found.opened) == (other.incident_id, False)
+    left = [(60, 9, "cam-2"), (120, 7, "cam-1")]
+    assert [leave(incidents, at_s, track_id=track, camera_id=camera) for at_s, track, camera in left] == [None, None]
+    gone = leave(incidents, 180, track_id=8, appeared_ns=later(60).appeared_ns)
+    assert gone == other.incident_id
+
+
+@pytest.mark.parametrize("case", ["itself", "family", "ended", "held"])
+def test_what_is_not_one_is_not_merged(
+    incidents: IncidentStore, jobs: JobStore, database: AlertDatabase, case: str
+) -> None:
+    one = say(incidents, sighting())
+    family = "stall" if case == "family" else "waste"
+    other = say(incidents, sighting(track_id=9, family=family, box_px=(0.0, 0.0, 50.0, 50.0)))
+    if case == "ended":
+        leave(incidents, track_id=9)
+    if case == "held":
+        job = jobs.of_incident(one.incident_id)
+        assert job is not None
+        jobs.take(job.job_id, "li")
+    into = one if case == "itself" else other
+    words = {"itself": "name two", "family": "two things", "ended": "is gone", "held": "li is on the way"}
+    with pytest.raises(UsageError, match=words[case]), database.transaction() as own:
+        join(own, id_of(one.incident_id, "an incident"), id_of(into.incident_id, "an incident"))
+    assert incidents.show(one.incident_id).sightings == 1

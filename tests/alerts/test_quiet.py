@@ -1,0 +1,123 @@
+"""Places that are quiet for a while: after a void, by a snooze; what is kept meanwhile, and what breaks through."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+import curbwatch.database as db
+from alerts.actions import CaseActions
+from alerts.incidents import IncidentStore
+from alerts.lifecycle import Act, Wish
+from alerts.sites import Quiet, hush
+from alerts.store import AlertDatabase, id_of
+from schemas.incident import Opened
+from schemas.record import Actor, State
+from schemas.units import utc
+from tests.alerts.lives import DAY_S, later, leave, now_s, put, say
+from tests.alerts.makers import MONDAY_1059, S, city, sighting
+
+pytestmark = pytest.mark.servers
+
+
+@pytest.fixture
+def conn(desk_url: str) -> Iterator[db.Connection]:
+    with db.connect(desk_url, autocommit=True) as found:
+        yield found
+
+
+def quiet_after_void(conn: db.Connection, database: AlertDatabase, told: Opened, quiet: Quiet) -> None:
+    put(conn, told, State.VOID)
+    with database.transaction() as own:
+        hush(own, id_of(told.incident_id, "an incident"), quiet)
+
+
+@pytest.mark.parametrize(
+    ("urgent", "family", "names_urgent", "opens"),
+    [
+        (False, "waste", False, False),
+        (False, "stall", False, True),  # of stalls nobody spoke
+        (True, "waste", False, True),  # what is urgent is never muted unnamed
+        (True, "waste", True, False),
+    ],
+)
+def test_a_quiet_place_opens_nothing_of_what_was_named_until_it_ends(
+    incidents: IncidentStore,
+    database: AlertDatabase,
+    conn: db.Connection,
+    urgent: bool,
+    family: str,
+    names_urgent: bool,
+    opens: bool,
+) -> None:
+    told = say(incidents, sighting())
+    until = utc(MONDAY_1059 + 3600 * S)
+    quiet_after_void(conn, database, told, Quiet(until, "wang", "a market", "waste", urgent=names_urgent))
+    again = later(600, family=family, urgent=urgent)
+    assert (incidents.refresh(again) is None) == opens
+    found = say(incidents, again)
+    assert (found.opened, found.quiet) == (opens, not opens)
+    before = incidents.show(told.incident_id)
+    assert (before.sightings, before.state) == (1, "void")
+    assert conn.execute("select count(*) from sighting where quiet").fetchone() == (int(not opens),)
+    assert leave(incidents, 700, track_id=8, appeared_ns=again.appeared_ns) == (found.incident_id if opens else None)
+    on = replace(again, captured_ns=MONDAY_1059 + 3600 * S)  # it stands on when the quiet is over
+    assert say(incidents, on).opened != opens
+
+
+def test_a_quiet_place_lets_nothing_come_back_either_and_may_be_woken(
+    incidents: IncidentStore, database: AlertDatabase, conn: db.Connection
+) -> None:
+    told = say(incidents, sighting())
+    leave(incidents)
+    incidents.hush(told.incident_id, Quiet(utc(MONDAY_1059 + 7200 * S), "wang", "works"))
+    assert say(incidents, later(600)).quiet
+    assert incidents.show(told.incident_id).state == "gone"
+    conn.execute("update site set quiet_until = null")
+    assert say(incidents, later(660)).reopened
+
+
+def test_what_comes_and_goes_quietly_neither_ends_nor_holds_what_is_open_there(incidents: IncidentStore) -> None:
+    told = say(incidents, sighting(family="stall", class_code="09006"))
+    incidents.hush(told.incident_id, Quiet(utc(MONDAY_1059 + 7200 * S), "wang", "works"))
+    quiet = later(700)
+    assert say(incidents, quiet).quiet
+    assert leave(incidents, 760, track_id=8, appeared_ns=quiet.appeared_ns) is None
+    assert incidents.show(told.incident_id).state == "dispatched"
+    assert say(incidents, later(770, track_id=9)).quiet
+    assert leave(incidents, 780) == told.incident_id
+
+
+def test_the_very_thing_that_a_person_voided_stays_void_however_long_it_stands(
+    incidents: IncidentStore, conn: db.Connection
+) -> None:
+    told = say(incidents, sighting())
+    put(conn, told, State.VOID)
+    found = incidents.refresh(sighting(DAY_S))
+    assert found is not None
+    assert (found.incident_id, incidents.show(told.incident_id).state) == (told.incident_id, "void")
+
+
+@pytest.mark.parametrize("breaks", ["nothing", "urgent", "later"])
+def test_what_a_person_voided_is_quiet_at_its_place_for_an_hour_also_under_a_new_track(
+    incidents: IncidentStore, database: AlertDatabase, breaks: str
+) -> None:
+    base_s = now_s()
+    told = say(incidents, later(base_s))
+    wish = Wish(Act.VOID, reason="false_alarm")
+    CaseActions(database, city, quiet_s=3600).act(told.incident_id, wish, Actor("wang", "dispatcher"))
+    at_s = base_s + (3700 if breaks == "later" else 600)
+    again = say(incidents, later(at_s, track_id=9, urgent=breaks == "urgent"))
+    assert (again.opened, again.quiet) == (breaks != "nothing", breaks == "nothing")
+
+
+def test_a_snooze_that_names_what_is_urgent_mutes_that_too(incidents: IncidentStore, database: AlertDatabase) -> None:
+    told = say(incidents, later(now_s()))
+    leave(incidents, now_s() + 60, track_id=8, appeared_ns=told.sighting.appeared_ns)
+    for number, urgent in enumerate((None, True)):
+        wish = Wish(Act.SNOOZE, text="市场", until=datetime.now(UTC) + timedelta(hours=2), urgent=urgent)
+        CaseActions(database, city).act(told.incident_id, wish, Actor("wang", "dispatcher"))
+        again = say(incidents, later(now_s() + 600, track_id=20 + number, urgent=True))
+        assert again.quiet == bool(urgent)
+        leave(incidents, now_s() + 660, track_id=20 + number, appeared_ns=again.sighting.appeared_ns)
