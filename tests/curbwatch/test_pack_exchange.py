@@ -361,7 +361,11 @@ def test_any_feature_is_taken_or_refused(folder: PackFolder, name: str, key: str
     with tempfile.TemporaryDirectory() as made:
         found = features(out / name)
         place = (
-            found[0]["geometry"] if key == "coordinates" else found[0] if key in found[0] else found[0]["properties"]
+            (found[0]["geometry"] or found[0])
+            if key == "coordinates"
+            else found[0]
+            if key in found[0]
+            else found[0]["properties"]
         )
         place[key] = value
         try:
