@@ -27,26 +27,27 @@ BATCH = 50  # cases locked at once
 CASES_MAX = 100  # named in a digest; the others are counted
 # Cases of which a lamp may have to turn, or whose job nobody took; judged again under their lock.
 TURNING = """
-select distinct c.incident_id from incident_clock c
-where c.ended_at is null and not c.paused and (
-    (c.yellow_at <= %(now)s and c.due_at >= %(now)s and not exists (select from sweep_entry s
-        where (s.incident_id, s.stage, s.round, s.limit_id, s.kind)
-            = (c.incident_id, c.stage, c.round, c.limit_id, 'yellow')))
-    or (c.due_at < %(now)s and not exists (select from sweep_entry s
-        where (s.incident_id, s.stage, s.round, s.limit_id, s.kind)
-            = (c.incident_id, c.stage, c.round, c.limit_id, 'red'))))
+select c.incident_id from incident_clock c
+where c.ended_at is null and not c.paused and c.yellow_at <= %(now)s and c.due_at >= %(now)s
+    and not exists (select from sweep_entry s where s.kind = 'yellow'
+        and (s.incident_id, s.stage, s.round, s.limit_id) = (c.incident_id, c.stage, c.round, c.limit_id))
+union
+select c.incident_id from incident_clock c
+where c.ended_at is null and not c.paused and c.due_at < %(now)s
+    and not exists (select from sweep_entry s where s.kind = 'red'
+        and (s.incident_id, s.stage, s.round, s.limit_id) = (c.incident_id, c.stage, c.round, c.limit_id))
 union
 select w.incident_id from incident_wait w join job j using (incident_id)
-where w.due_at < %(now)s and j.state = 'queued' and not exists (select from sweep_entry s
-    where (s.incident_id, s.stage, s.round, s.limit_id, s.kind)
-        = (w.incident_id, 'handle', w.round, %(take)s || j.unit_id, 'escalated'))
+where w.due_at < %(now)s and j.state = 'queued'
+    and not exists (select from sweep_entry s where s.kind = 'escalated' and s.stage = 'handle'
+        and (s.incident_id, s.round, s.limit_id) = (w.incident_id, w.round, %(take)s || j.unit_id))
 """
 # Cases that were told to be late and of which the supervisor has not heard.
 LATE = """
 select c.incident_id, c.due_at from incident_clock c
-where c.ended_at is null and not c.paused and c.due_at <= %s and not exists (select from sweep_entry s
-    where (s.incident_id, s.stage, s.round, s.limit_id, s.kind)
-        = (c.incident_id, c.stage, c.round, c.limit_id, 'escalated'))
+where c.ended_at is null and not c.paused and c.due_at <= %s
+    and not exists (select from sweep_entry s where s.kind = 'escalated'
+        and (s.incident_id, s.stage, s.round, s.limit_id) = (c.incident_id, c.stage, c.round, c.limit_id))
 """
 STUCK = """
 select distinct c.incident_id from incident_clock c
