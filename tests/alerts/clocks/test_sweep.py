@@ -10,6 +10,7 @@ from alerts import crash
 from alerts.incidents import IncidentStore
 from alerts.jobs import JobStore
 from alerts.moves import JobMoves
+from alerts.outlets.store import OutletStore, Wants
 from alerts.pick import Picker
 from alerts.store import AlertDatabase
 from schemas.record import State, What
@@ -223,6 +224,12 @@ def test_what_turned_while_nobody_could_tell_is_one_message_to_each_unit_and_eac
     assert {detail["digest"] for detail in each} == {told["digest"] for told in digests}
     assert town.look(MINUTE) == 0
     assert len(town.digests()) == 2
+    outlets = OutletStore(town.database)
+    with town.database.transaction() as conn:
+        conn.execute("insert into outlet (name) values ('hotline')")
+    outlets.project([Wants("hotline", steps=(What.URGED, What.ESCALATED))])
+    sent = "select e.detail ->> 'why' from outlet_message join incident_event e using (incident_id, seq)"
+    assert town.rows(sent) == [("digest",), ("digest",)]  # six cases, two messages
 
 
 def test_a_digest_whose_teller_was_killed_is_told_by_the_next_and_one_of_many_names_a_hundred(
