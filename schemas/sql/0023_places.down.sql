@@ -1,0 +1,2 @@
+drop index incident_told_of;
+drop index site_own;
