@@ -79,15 +79,18 @@ class KpiStore:
             kept = _kept(conn, period)
             if kept is not None:
                 return kept
-            row = conn.execute("select now() as now").fetchone()
-            over = row is not None and period.over(row["now"])
+            now = _now(conn)
+            over = period.over(now)
             if not over and not so_far:
                 raise UsageError(
                     f"the period until {period.last} is not over yet, its report would change:"
                     " --so-far shows it as it is by now"
                 )
+            if now < period.begin:
+                raise UsageError(f"the period from {period.first} has not begun yet")
+            span = (period.begin, min(period.end, now))
             city = self._city()
-            facts = Facts(in_order(_cases(conn, period, city)), in_order(_cameras(conn, period)))
+            facts = Facts(in_order(_cases(conn, *span, city)), in_order(_cameras(conn, *span)))
             known = Known(period, facts, city.version, over)
             if over:
                 _keep(conn, known)
@@ -100,8 +103,7 @@ class KpiStore:
         period = month_before(now.astimezone(zone).date(), city.timezone)
         with self._database.transaction() as conn:
             begun = conn.execute("select 1 from incident where created_at < %s limit 1", (period.end,)).fetchone()
-            row = conn.execute("select now() as now").fetchone()
-            if begun is None or row is None or not period.over(row["now"]) or _row(conn, period) is not None:
+            if begun is None or not period.over(_now(conn)) or _row(conn, period) is not None:
                 return 0
         return int(self.known(period).closed)
 
@@ -112,9 +114,18 @@ class KpiStore:
         return {str(row["incident_id"]): row for row in rows}
 
 
-def _cases(conn: Connection, period: Period, city: City) -> Iterator[Fact]:
-    """Facts of every case that counts in a period."""
-    span = {"begin": period.begin, "end": period.end, "open": list(OPEN_STATES)}
+def _now(conn: Connection) -> datetime:
+    """The database's time."""
+    row = conn.execute("select clock_timestamp() as now").fetchone()
+    if row is None:
+        raise RuntimeError("a statement that must return a row returned none")
+    now: datetime = row["now"]
+    return now
+
+
+def _cases(conn: Connection, begin: datetime, end: datetime, city: City) -> Iterator[Fact]:
+    """Facts of every case that counts between two moments."""
+    span = {"begin": begin, "end": end, "open": list(OPEN_STATES)}
     rows = conn.execute(CASES, span).fetchall()
     work = WorkTime(city.rules.calendar, city.timezone)
     for start in range(0, len(rows), BATCH):
@@ -129,22 +140,22 @@ def _cases(conn: Connection, period: Period, city: City) -> Iterator[Fact]:
             clocks[row["incident_id"]].append(_clock(row))
         for row in batch:
             key = row["incident_id"]
-            known = known_by(steps[key], period.end)
+            known = known_by(steps[key], end)
             fresh = clocks_of(known, row["class_code"], row["cell_id"], city, work)
             case = Case(**{**row, "incident_id": str(key)})
             held = clocks_at(known, case.class_code, clocks[key], fresh)
-            fact = fact_of(case, known, held, period.begin, period.end)
+            fact = fact_of(case, known, held, begin, end)
             if fact is not None:
                 yield fact
 
 
-def _cameras(conn: Connection, period: Period) -> Iterator[Fact]:
-    """How each camera did in a period, in whole seconds; none of which nothing is known."""
-    span = {"begin": period.begin, "end": period.end}
+def _cameras(conn: Connection, begin: datetime, end: datetime) -> Iterator[Fact]:
+    """How each camera did between two moments, in whole seconds; none of which nothing is known."""
+    span = {"begin": begin, "end": end}
     for camera in conn.execute(CAMERAS, span).fetchall():
         device = camera["device_id"]
         rows = conn.execute(SAMPLES, span | {"device": device, "holds_s": HOLDS_S}).fetchall()
-        found = uptime([Sample(row["ts"], row["state"]) for row in rows], period.begin, period.end)
+        found = uptime([Sample(row["ts"], row["state"]) for row in rows], begin, end)
         counts = {
             "up_s": round(found.up_s),
             "down_s": round(found.down_s),

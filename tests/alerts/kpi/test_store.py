@@ -127,6 +127,12 @@ def test_a_period_that_is_not_over_is_refused_or_marked_and_never_kept(database:
         assert conn.execute("select count(*) as n from kpi_period").fetchone() == {"n": 0}
 
 
+def test_a_period_that_has_not_begun_is_refused(database: AlertDatabase) -> None:
+    day = datetime.now(UTC).date() + timedelta(days=3)
+    with pytest.raises(UsageError, match="has not begun"):
+        store(database).known(Period(day, day, MAY.zone), so_far=True)
+
+
 def test_a_case_that_nobody_touched_all_month_is_still_overdue_in_it(may: AlertDatabase) -> None:
     june = Period(date(2026, 6, 1), date(2026, 6, 30), "Asia/Shanghai")
     (found,) = [fact for fact in store(may).known(june).facts.cases if fact.key == id_of("in_time")]
