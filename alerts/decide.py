@@ -187,11 +187,14 @@ class Decider:
         day = when.astimezone(ZoneInfo(city.timezone)).date()
         cell_id = cell_of(city, thing.view, spot.point)
         front = front_at(city, spot)
-        case = city.classes[class_code(city, thing.family, self._circumstances(thing, front is not None), self.knobs)]
+        seen = self._circumstances(thing, front is not None)
+        case = city.classes[class_code(city, thing.family, seen, self.knobs)]
         effort = effort_for(city, case, cell_id, day)
         if case.dwell_s is not None and thing.dwell_s < case.dwell_s * effort.dwell_factor:
             return "dwell"
-        if permit_for(city, thing.family, when, spot.point, spot.camera_id, spot.zone) is not None:
+        # What is a market's affair outside its hours is within them whatever it would be elsewhere.
+        code = class_code(city, thing.family, replace(seen, at_market=False), self.knobs)
+        if permit_for(city, thing.family, when, spot.point, spot.camera_id, spot.zone, code=code) is not None:
             return "permit"
         if fixture_at(city, thing.family, day, spot, self.knobs.fixture_iou) is not None:
             return "fixture"

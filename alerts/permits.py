@@ -10,9 +10,11 @@ from schemas.rules import WorkCalendar
 
 
 def permit_for(
-    city: City, family: str, when: datetime, point: LonLat | None, camera_id: str, zone: str
+    city: City, family: str, when: datetime, point: LonLat | None, camera_id: str, zone: str, *, code: str = ""
 ) -> Permit | None:
     """The first permit that allows ``family`` at this place and moment; None where none does.
+
+    ``code``: the thing's class. A permit may be for some classes of its families alone, and is then for no unknown one.
 
     ``when`` is aware; hours and dates count in the city's own time zone, and a day counts as what its calendar says:
     a make-up day as the weekday it stands for, a public holiday as a holiday, which a permit has to name. A permit's
@@ -20,7 +22,8 @@ def permit_for(
     """
     local = when.astimezone(ZoneInfo(city.timezone))
     for permit in city.permits:
-        if family in permit.families and _open(permit, city, local) and _here(permit, point, camera_id, zone):
+        meant = family in permit.families and (not permit.classes or code in permit.classes)
+        if meant and _open(permit, city, local) and _here(permit, point, camera_id, zone):
             return permit
     return None
 

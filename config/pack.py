@@ -173,6 +173,7 @@ def _permit(row: PermitRow) -> Permit:
         hours=tuple(hours_from(hours) for hours in row.hours),
         valid_from=row.valid_from,
         valid_to=row.valid_to,
+        classes=frozenset(row.classes),
     )
 
 

@@ -133,7 +133,15 @@ def _check_permits(rows: PackRows, zone: ZoneInfo | None, faults: Faults) -> Non
     file = rows.permits.file
     for where, identity in repeated(rows.permits.ids):
         faults.add(file, f"{where}.id", identity, "is there twice")
+    families = {row.code: row.family for _, row in rows.classes.rows}
     for where, permit in rows.permits.rows:
+        for code in permit.classes:
+            if code not in rows.classes.known:
+                faults.add(file, f"{where}.classes", code, "is not in classes.csv" + nearest(code, rows.classes.known))
+            elif families.get(code, permit.families[0]) not in permit.families:
+                faults.add(
+                    file, f"{where}.classes", code, f"is a class of family {families[code]}: name it in families"
+                )
         if not permit.polygon and not permit.camera_zones:
             faults.add(file, where, "", "has no place: give a polygon, camera_zones, or both")
         for message in ground_faults(permit.polygon) if permit.polygon else ():
@@ -186,11 +194,17 @@ def _check_overlaps(rows: PackRows, faults: Faults) -> None:
     pairs |= {pair for numbers in by_zone.values() for pair in combinations(numbers, 2) if pair[0] != pair[1]}
     calendar = calendar_of(rows.rules)
     for one, two in sorted(pairs):
-        shared = sorted(set(permits[one].families) & set(permits[two].families))
+        shared = _shared(permits[one], permits[two])
         when = _same_time(permits[one], permits[two], calendar) if shared else ""
         if when:
             message = f"overlaps permit {permits[one].permit_id} for {', '.join(shared)} in place and time: {when}"
             faults.add(table.file, table.rows[two][0], "", message)
+
+
+def _shared(one: PermitRow, other: PermitRow) -> list[str]:
+    """Families that both permits allow, where no list of classes keeps them apart."""
+    apart = one.classes and other.classes and not set(one.classes) & set(other.classes)
+    return [] if apart else sorted(set(one.families) & set(other.families))
 
 
 def _area_m2(one: Polygon, other: Polygon) -> float:

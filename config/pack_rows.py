@@ -119,6 +119,7 @@ class PermitRow(Row):
     permit_id: DeviceId = Field(alias="id")
     name: Text
     families: tuple[Family, ...] = Field(min_length=1)
+    classes: tuple[str, ...] = Field(default=(), max_length=64)
     polygon: Ground = ()
     camera_zones: tuple[tuple[str, str], ...] = ()
     valid_from: date

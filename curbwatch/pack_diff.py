@@ -131,6 +131,7 @@ def _cell(row: GridCell) -> Fields:
 def _permit(row: Permit) -> Fields:
     return {
         "families": _many(row.families),
+        "classes": _many(row.classes),
         "hours": _hours(row.hours),
         **_span(row.valid_from, row.valid_to),
         **_place(row.polygon, row.camera_zones),

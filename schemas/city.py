@@ -75,7 +75,7 @@ class Permit:
     """A place where stalls (or other families) are allowed (疏导点), at these hours, in this time span.
 
     A place is a ground polygon, or, for uncalibrated cameras, (camera_id, zone name) pairs; both may be given.
-    ``valid_from`` and ``valid_to`` are inclusive local dates.
+    ``valid_from`` and ``valid_to`` are inclusive local dates. ``classes``: only these of its families; empty: all.
     """
 
     permit_id: str
@@ -86,6 +86,7 @@ class Permit:
     hours: tuple[Hours, ...]
     valid_from: date
     valid_to: date
+    classes: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)

@@ -77,6 +77,21 @@ def test_goods_on_a_shop_front_are_09005_and_name_its_party() -> None:
     assert (found.class_code, found.party) == ("09005", "王记面馆")
 
 
+def test_a_market_for_vendors_does_not_excuse_a_shop_that_spills_over_onto_it() -> None:
+    vendors = permit((ALL_WEEK, 0, 1440), classes=frozenset({"09006"}))
+    assert told(ruled(vendors)).passed_over == {"permit": 1}
+    front = ShopFront("s-1", "面馆", "王记面馆", camera_zones=HERE)
+    assert only(told(ruled(vendors, shop_fronts=(front,)))).class_code == "09005"
+
+
+def test_an_open_market_for_vendors_excuses_them_where_the_pack_has_a_class_for_markets() -> None:
+    vendors = permit((ALL_WEEK, 11 * 60, 21 * 60), classes=frozenset({"09006"}))
+    market = CaseClass("09002", "早夜市", "Market outside its hours", "stall")
+    found = ruled(vendors, classes=(market,))
+    assert only(told(found, at("4 10:59"))).class_code == "09002"
+    assert told(found, at("4 11:00")).passed_over == {"permit": 1}
+
+
 def test_waste_on_a_shop_front_is_waste_and_names_nobody() -> None:
     front = ShopFront("s-1", "面馆", "王记面馆", camera_zones=HERE)
     found = only(told(ruled(shop_fronts=(front,)), family="waste"))

@@ -23,6 +23,13 @@ def test_no_permits_allow_nothing() -> None:
     assert not allowed(city(), datetime(2026, 5, 4, tzinfo=UTC))
 
 
+def test_a_permit_for_some_classes_allows_no_others() -> None:
+    when = datetime(2026, 5, 4, tzinfo=UTC)
+    found = city(permit((ALL_WEEK, 0, 1440), classes=frozenset({"09006"})))
+    asked = [permit_for(found, "stall", when, None, "cam-1", "left", code=code) for code in ("09006", "09005", "")]
+    assert [one is not None for one in asked] == [True, False, False]
+
+
 @pytest.mark.parametrize(
     ("local", "expected"),
     [("10:59:59", False), ("11:00:00", True), ("20:59:59", True), ("21:00:00", False)],

@@ -113,6 +113,8 @@ def test_a_mix_of_normalised_and_pixel_corners_is_refused(folder: PackFolder) ->
         ("permits.toml", HOURS, 'from = "08:00"\nto = "24:30"', "to = 24:30: is not a clock time"),
         ("permits.toml", HOURS, 'from = "08:60"\nto = "09:30"', "from = 08:60: is not a clock time"),
         ("permits.toml", '"mon"', '"monday"', "hours[0].days[0] = monday: should be"),
+        ("permits.toml", "polygon", 'classes = ["09007"]\npolygon', "p-1].classes = 09007: is not in classes.csv; did"),
+        ("permits.toml", "polygon", 'classes = ["06010"]\npolygon', "p-1].classes = 06010: is a class of family waste"),
         ("permits.toml", "2026-01-01", "2027-01-01", "valid_from = 2027-01-01 to 2026-12-31: ends before it starts"),
         ("permits.toml", "2026-01-01", '"2026-01-01"', "valid_from = 2026-01-01: should be a valid date"),
         ("permits.toml", GROUND, "[[30.12, 104.64], [30.12, 104.6405], [30.1205, 104.6405]]", "are the two swapped"),

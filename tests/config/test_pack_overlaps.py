@@ -43,6 +43,7 @@ def test_overlapping_permits_are_refused_with_a_day_at_which_they_do(folder: Pac
     "edits",
     [
         (('families = ["stall"]', 'families = ["waste"]'),),
+        (('families = ["stall"]', 'families = ["stall"]\nclasses = ["09005"]'),),
         (('"mon", "sun"', '"tue"'),),
         (('"mon", "sun"', '"holiday"'),),
         (('from = "01:00"', 'from = "08:30"'), ('to = "08:30"', 'to = "09:00"')),
@@ -59,8 +60,18 @@ def test_overlapping_permits_are_refused_with_a_day_at_which_they_do(folder: Pac
 def test_permits_that_never_hold_together_are_no_fault(folder: PackFolder, edits: tuple[tuple[str, str], ...]) -> None:
     with (folder.path / "cameras.toml").open("a") as handle:
         handle.write('[[camera.zone]]\nname = "whole"\npolygon = [[0, 0], [9, 0], [9, 9]]\n')
+    folder.edit("classes.csv", "09006,", "09005,店,Shop,stall,,4\n09006,")
     second(folder, *edits)
+    text = (folder.path / "permits.toml").read_text(encoding="utf-8")
+    first = text.replace('families = ["stall"]', 'families = ["stall"]\nclasses = ["09006"]', 1)
+    (folder.path / "permits.toml").write_text(first, encoding="utf-8")
     folder.load()
+
+
+def test_permits_for_the_same_class_overlap_and_one_for_all_overlaps_each(folder: PackFolder) -> None:
+    for classes in ('\nclasses = ["09006"]', ""):
+        second(folder, ('families = ["stall"]', 'families = ["stall"]' + classes))
+        assert "overlaps permit p-1 for stall" in folder.faults()[0]
 
 
 def test_a_holiday_is_no_monday_and_a_make_up_day_is_one(folder: PackFolder) -> None:

@@ -42,6 +42,7 @@ def test_two_packs_that_say_the_same_differ_in_nothing(before: PackFolder, after
     [
         ("permits.toml", '"08:30"', '"09:30"', "permit p-1 P: hours mon,sun 01:00-08:30 → mon,sun 01:00-09:30"),
         ("permits.toml", "2026-12-31", "2027-12-31", "permit p-1 P: valid_to 2026-12-31 → 2027-12-31"),
+        ("permits.toml", "polygon", 'classes = ["09006"]\npolygon', "permit p-1 P: classes * → 09006"),
         ("permits.toml", 'name = "P"', 'name = "Q"', "permit p-1 Q: name P → Q"),
         ("cells.geojson", '"waste": "u-2"', '"waste": "u-1"', "cell 512002001001001: waste goes from u-2 to u-1"),
         ("cells.geojson", ', "waste": "u-2"', "", "cell 512002001001001: waste goes from u-2 to -"),
