@@ -78,8 +78,8 @@ class _NoIncidents:
         self.asked.append(sighting)
         return Opened("none", opened=False, sighting=sighting)
 
-    def depart(self, _departure: Departure) -> None:
-        return None
+    def awaits(self, _departure: Departure) -> bool:
+        return False
 
 
 class Road:
