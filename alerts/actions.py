@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, tzinfo
 from typing import Any
 
 from alerts.acting import Doing, perform
@@ -12,6 +12,7 @@ from alerts.keeping.holds import held
 from alerts.lifecycle import MOVES, Act, Case, Refusal, Wish, decide
 from alerts.messages import Lang
 from alerts.reading import view
+from alerts.record.words import WHATS
 from alerts.rows import incident_row
 from alerts.store import AlertDatabase, Connection, id_of
 from schemas.city import City
@@ -37,12 +38,13 @@ class RefusedError(UsageError):
         self.exit_code = 1 if refusal.code in LATE else UsageError.exit_code
         super().__init__(self.line("en"))
 
-    def line(self, lang: Lang) -> str:
-        """Why, in one sentence, with whose step was first."""
+    def line(self, lang: Lang, zone: tzinfo = UTC) -> str:
+        """Why, in one sentence, with whose step was first, on the clock of ``zone``."""
         said = refusal_line(self.refusal, self.act, lang)
         if self.last is None:
             return said
-        return f"{said} ({self.last.actor}, {self.last.what}, {self.last.at.astimezone(UTC):%Y-%m-%d %H:%M:%SZ})"
+        word = WHATS.get(self.last.what, (self.last.what, self.last.what))[lang == "en"]
+        return f"{said} ({self.last.at.astimezone(zone):%m-%d %H:%M:%S} {self.last.actor}: {word})"
 
 
 class ChangedError(CurbwatchError):

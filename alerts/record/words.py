@@ -56,7 +56,6 @@ SHOWN_ID = 8  # characters of an id that a person reads
 CODES: dict[str, tuple[str, str]] = {
     "unchecked": ("未经核查", "unchecked"),
     "checked": ("核查通过", "checked"),
-    "camera": ("摄像头核查", "checked by the camera"),
     "person": ("人工", "by a person"),
     "still_there": ("仍在原处", "it is there still"),
     "seen_better": ("后续画面更清楚", "a later picture shows it better"),
@@ -66,6 +65,8 @@ CODES: dict[str, tuple[str, str]] = {
     "vehicle": ("车载上报", "vehicle"),
     "patrol": ("巡查", "patrol"),
 } | {code: words for code, words in WHYS.items() if "{}" not in words[0]}
+HOW = {"camera": ("摄像头核查通过", "checked by the camera")}
+SOURCES = {"camera": ("摄像头", "by camera")}
 # The order in which details are told; the database keeps them in one of its own.
 ORDER = ("class", "from", "to", "unit", "stage", "lamp", "limit", "working_h", "until", "at", "how", "why", "reason")
 # What a reader of the timeline has no use for; `show --json` and `log` have it.
@@ -103,22 +104,16 @@ def step_words(city: City, what: str, detail: Mapping[str, Any], lang: Lang) -> 
 
 def _told(city: City, what: str, key: str, value: object, lang: Lang) -> str:
     """One detail; empty: it is not for the timeline."""
-    english = lang == "en"
     if key in SILENT or value in (None, "", False):
         return ""
-    text = str(value)
-    if key in {"class", "to", "from"} and text in city.classes:
-        return f"{_arrow(key)}{class_name(city, text, lang)}"
-    if key in {"unit", "to", "from"} and text in city.units:
-        return f"{_arrow(key)}{unit_name(city, text, lang)}"
-    if key == "reason":
-        known = (DOWNGRADES if what == What.RECLASSED else VOIDS).get(text)
-        return CODES.get(text, (text, text))[english] if known is None else (known.en if english else known.zh)
+    text = str(int(value)) if isinstance(value, float) and value == int(value) else str(value)
+    if text in city.classes and key in {"class", "to", "from"}:
+        return _arrow(key) + class_name(city, text, lang)
+    if text in city.units and key in {"unit", "to", "from"}:
+        return _arrow(key) + unit_name(city, text, lang)
     if key in {"until", "at"}:
         return _moment(city, text)
-    if isinstance(value, float) and value == int(value):
-        text = str(int(value))
-    plain = {
+    words = {
         "rework": ("返工", "rework"),
         "urgent": ("紧急", "urgent"),
         "case_no": (f"案号 {text}", f"case {text}"),
@@ -133,7 +128,14 @@ def _told(city: City, what: str, key: str, value: object, lang: Lang) -> str:
         "distance_m": (f"距离 {text} 米", f"{text} m away"),
         "state": (state_name(text, lang), state_name(text, lang)),
     }
-    return plain.get(key, CODES.get(text, (text, text)))[english]
+    return words.get(key, _code(what, key, text))[lang == "en"]
+
+
+def _code(what: str, key: str, text: str) -> tuple[str, str]:
+    """The words of a value that is a code; itself where it is none."""
+    reasons = {code: (one.zh, one.en) for code, one in (DOWNGRADES if what == What.RECLASSED else VOIDS).items()}
+    known = {"how": HOW, "source": SOURCES, "reason": reasons}.get(key, {})
+    return (CODES | known).get(text, (text, text))
 
 
 def _arrow(key: str) -> str:

@@ -73,9 +73,10 @@ def act_at(  # what a verb was called with
     try:
         acted = actions_of(desk).act(incident_id, wish, actor, given)
     except RefusedError as error:
+        line = error.line(desk.lang, ZoneInfo(desk.site.pack.city.timezone))
         if session.as_json:
-            _refused(error.refusal.code, error.line(desk.lang), incident_id)
-        raise refused(error.line(desk.lang), error.exit_code) from None
+            _refused(error.refusal.code, line, incident_id)
+        raise refused(line, error.exit_code) from None
     except ChangedError as error:
         if session.as_json:
             _refused("changed", str(error), incident_id)

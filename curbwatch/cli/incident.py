@@ -1,7 +1,6 @@
 """``curbwatch incident list|show|log``: what was seen, and what is known of it."""
 
 import json
-from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Annotated, Any
 from zoneinfo import ZoneInfo
@@ -9,6 +8,7 @@ from zoneinfo import ZoneInfo
 import typer
 from rich.text import Text
 
+from alerts.desk_card import card
 from alerts.desk_list import Asked, Listed, listed
 from alerts.evidence import EvidenceFolder
 from alerts.messages import duration, headline, state_name
@@ -101,11 +101,12 @@ def incident_show(
             typer.echo(json.dumps(known | more | facts.as_json(desk.lang), ensure_ascii=False))
             return
         typer.echo(_titled(desk, row, now))
-        for key, value in asdict(row).items():
-            shown = _clock(desk, value) if isinstance(value, datetime) else "-" if value in {None, ""} else value
-            typer.echo(f"  {key:15} {shown}")
+        for line in card(desk.site.pack.city, desk.names, row, desk.lang):
+            typer.echo(f"  {escaped(line)}")
         if job is not None:
-            typer.echo(f"job             {job.job_id}  {state_name(job.state, desk.lang)} {job.urgency} {job.holder}")
+            holder = f"  @{escaped(job.holder)}" if job.holder else ""
+            word = ("任务", "job")[desk.lang == "en"]
+            typer.echo(f"  {word} {job.job_id}  {state_name(job.state, desk.lang)}{holder}")
         for picture in pictures:
             whole = "intact" if picture["intact"] else "NOT INTACT OR MISSING"
             typer.echo(f"{picture['role']:15} sha256 {picture['sha256']}  {picture['size_bytes']} bytes  {whole}")
@@ -130,7 +131,7 @@ def incident_log(
             head = f"{row.seq:4} {_clock(desk, row.at)}  {escaped(row.actor)} ({row.role})  {row.what} → {row.state}"
             typer.echo(f"{head}  {row.hash.hex()[:16]}")
             if row.detail:
-                typer.echo(f"     {escaped(json.dumps(dict(row.detail), ensure_ascii=False, default=str))}")
+                typer.echo(f"     {escaped(json.dumps(row_json(row)['detail'], ensure_ascii=False))}")
 
 
 def _stated(desk: Desk, row: IncidentRow, now: datetime) -> dict[str, Any]:
@@ -177,7 +178,7 @@ def _line(desk: Desk, one: Listed, now: datetime) -> Text:
         late = ("超", "late ") if left_s < 0 else ("余", "left ")
         due = f"  {late[desk.lang == 'en']}{duration(abs(left_s), desk.lang)}"
     urgent = ("!", "bold red") if one.row.urgent else (" ", "")
-    who = f"  @{escaped(one.holder)}" if one.holder else ""
+    who = f"  @{escaped(one.holder)}" if one.job_state == "taken" else ""
     when, title = _clock(desk, one.row.opened_at), escaped(_titled(desk, one.row, now))
     return Text.assemble(lamp, urgent, f" {when}  {one.row.incident_id}  {title}", (due, one.lamp), who)
 

@@ -177,7 +177,7 @@ def test_who_comes_late_is_told_who_was_first_and_what_changed(verbs: Verbs, see
     (again,) = verbs.told("incident", "confirm", seen, *LIN, "--key", "k-1")
     assert again["again"]
     status, _, err = verbs.run("incident", "file", seen, *WU)
-    assert (status, "林芳, confirmed" in err, err.count("\n")) == (1, True, 1)
+    assert (status, "林芳: 核实立案" in err, err.count("\n")) == (1, True, 1)
     status, out, err = verbs.run("incident", "void", seen, *WU, "--reason", "test", "--version", "1", "--json")
     assert (status, json.loads(out)["reason"]) == (1, "changed")
     assert "2 林芳 confirmed" in err
@@ -228,6 +228,8 @@ def test_a_quiet_place_and_a_merge_are_said_in_words(
 
 def test_every_step_has_its_word_and_every_detail_a_place() -> None:
     assert set(WHATS) == set(What)
+    page = (Path(__file__).parents[2] / "docs/record.md").read_text("utf-8")
+    assert [what for what in What if f"| `{what}` |" not in page] == []
     words = step_words(city(), "reclassed", {"from": "09006", "to": "09005", "reason": "minor", "digest": "ab"}, "zh")
     assert words == "改类 · 占道经营 · → 店外经营 · 情节轻微"
     assert step_words(city(), "danced", {"with": "li"}, "en") == "danced · li"

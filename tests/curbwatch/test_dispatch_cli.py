@@ -324,7 +324,7 @@ def test_an_incident_shows_every_fact_picture_and_step(run: Run, seen: str, tmp_
     (told,) = events(run("incident", "show", seen, "--json")[1])
     assert [one["intact"] for one in told["evidence"]] == [True, False]
     text = run("incident", "show", seen, "--lang", "en")[1]
-    for part in ("[to verify]", "class_code      06010", told["evidence"][0]["sha256"], "NOT INTACT", "opened"):
+    for part in ("[to verify]", "06010 Exposed waste", told["evidence"][0]["sha256"], "NOT INTACT", "opened"):
         assert part in text
 
 
