@@ -12,8 +12,9 @@ from curbwatch.cli.output import write_json
 from curbwatch.demo.hold import held
 from curbwatch.demo.pictures import write_pictures
 from curbwatch.demo.play import Demo, Played, now, to_stderr
-from curbwatch.demo.report import DUE_DWELLS, Findings, balanced, judge, missing, permitted, summary, truth_told
+from curbwatch.demo.report import DUE_DWELLS, KINDS, Findings, balanced, judge, missing, permitted, summary, truth_told
 from curbwatch.demo.setting import DWELL_S, PERMIT, Setting, make_setting
+from curbwatch.demo.timelines import farthest, way_json, way_lines
 from curbwatch.parts import up
 from curbwatch.simulate.demo import demo_city
 from curbwatch.telemetry import configure_logs
@@ -49,8 +50,15 @@ def demo(
     result["permit"] = permitted(city.truth, played.telemetry, played.seconds)
     result["seconds"] = round(played.seconds, 1)
     result["first_job_s"] = None if played.first_job_s is None else round(played.first_job_s, 1)
+    ways = {kind: way for kind in KINDS if (way := farthest(played.ways, kind)) is not None}
+    result["timelines"] = {kind: way_json(way) for kind, way in ways.items()}
     for line in _told(result, findings, played, setting):
         typer.echo(line)
+    names = {name: camera.name for name, camera in setting.site.pack.cameras.items()}
+    for way in ways.values():
+        typer.echo("")
+        for line in way_lines(setting.site.pack.city, names, way):
+            typer.echo(line)
     write_json(json_path, result)
     if not balanced(result):
         raise CurbwatchError("the counters do not balance: this is a defect, please report it with the summary above")

@@ -23,6 +23,7 @@ from curbwatch.demo.crews import Crews
 from curbwatch.demo.dispatcher import Dispatcher
 from curbwatch.demo.lines import board_state
 from curbwatch.demo.setting import Setting
+from curbwatch.demo.timelines import Way
 from curbwatch.device import Broker, Client
 from curbwatch.pipeline import Pipeline
 from curbwatch.service import serve
@@ -56,6 +57,7 @@ class Played:
         jobs: number by state.
         latency_ms: of each job that was sent to the queue without waiting for a person.
         first_job_s: seconds from ready to the first of them; None where there was none.
+        ways: each incident with every step of its record.
     """
 
     telemetry: Telemetry
@@ -65,6 +67,7 @@ class Played:
     latency_ms: list[float]
     seconds: float
     first_job_s: float | None
+    ways: Sequence[Way]
 
 
 class Demo:
@@ -98,14 +101,16 @@ class Demo:
             with db.session(self._setting.site.endpoints.database_url) as conn:
                 sent = conn.execute(LATENCY).fetchall()
             first_s = min((float(at) for _, at in sent), default=None)
+            rows = self._incidents.recent(1000)
             return Played(
                 self._telemetry,
                 self._sent,
-                self._incidents.recent(1000),
+                rows,
                 self._jobs.counts(),
                 [float(latency_ms) for latency_ms, _ in sent if latency_ms is not None],
                 self._ended_s - self._started_s,
                 None if first_s is None else first_s - self._started_at,
+                [(row, self._incidents.events(row.incident_id)) for row in rows],
             )
         finally:
             self._database.close()

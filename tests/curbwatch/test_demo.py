@@ -87,6 +87,8 @@ def test_the_demo_reaches_its_first_job_and_its_counters_balance(private: Path) 
     assert found["city"]["alarms_without_cause"] == 0
     assert found["permit"]["stood"] == 1
     assert found["permit"]["seen"] > 0  # in plain sight, and left alone
+    assert [step["what"] for step in found["timelines"]["stall"]][:2] == ["opened", "confirmed"]
+    assert {"dispatched", "taken"} <= {step["what"] for step in found["timelines"]["waste"]}
     assert 0 < found["latency_ms"]["p50"] <= found["latency_ms"]["p99"]
     pictures = sorted(path.name for path in Path(found["evidence_dir"]).iterdir())
     assert "evidence.jpg" in pictures
