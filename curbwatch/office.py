@@ -7,7 +7,9 @@ from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import curbwatch.database as db
+from alerts.desk_words import role_name
 from alerts.messages import Lang
+from alerts.store import AlertDatabase
 from config.load import load_config
 from config.pack import load_pack
 from config.quality import city_box
@@ -16,13 +18,15 @@ from curbwatch.broker.plan import own_users
 from curbwatch.build import Site, make_store, position_forms
 from curbwatch.endpoints import standing
 from curbwatch.letters import Chosen
+from curbwatch.people import People
 from curbwatch.registry import load_registry
 from curbwatch.replay import Replayed, Replayer, replay_all
 from curbwatch.strangers import Accepted, Wish, accept
 from curbwatch.telemetry import configure_logs
 from ingest.forms import Forms, load_codecs
 from ingest.quality import Quality
-from schemas.errors import SetupError
+from schemas.errors import SetupError, UsageError
+from schemas.record import Actor
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +45,21 @@ class Office:
     def zone(self) -> ZoneInfo:
         """The city's time."""
         return ZoneInfo(self.site.pack.city.timezone)
+
+    def actor(self, person: str, token_file: Path | None = None) -> Actor:
+        """Who decides something here, by the pack's staff and their token; see ``People.actor``.
+
+        Raises UsageError, also for those who may not decide.
+        """
+        database = AlertDatabase(self.site.endpoints.database_url)
+        try:
+            people = People(self.site.pack.city.rules.staff, database, tokens=self.site.config.desk.tokens)
+            actor = people.actor(person, token_file)
+        finally:
+            database.close()
+        if actor.role in {"auxiliary", "auditor"}:
+            raise UsageError(f"{actor.name} is {role_name(actor.role, 'en')} staff, who do not decide this")
+        return actor
 
     def accept(self, wish: Wish) -> Accepted:
         """Enter a stranger in the registry. Raises UsageError, ConfigError for codecs that do not exist."""

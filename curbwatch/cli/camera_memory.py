@@ -9,13 +9,13 @@ import typer
 
 from alerts.wire import instant
 from curbwatch import feedback
+from curbwatch.cli.acting import TokenFile, Who
 from curbwatch.cli.camera import camera_app
 from curbwatch.cli.device import Json
-from curbwatch.cli.dispatch import ConfigFile, Person
+from curbwatch.cli.dispatch import ConfigFile
 from curbwatch.cli.output import escaped
 from curbwatch.cli.table import clock, table
 from curbwatch.office import Office, open_office
-from curbwatch.people import person_of
 from schemas.errors import UsageError
 from schemas.feedback import Fixture, Ignore, NativeBox, Undo
 from schemas.units import ns_of, utc
@@ -51,24 +51,26 @@ def camera_undo(
     camera: Camera,
     adoption: Annotated[int, typer.Argument(metavar="ADOPTION", help="Its number, as `adoptions` lists it.")],
     *,
-    person: Person,
+    person: Who = "",
+    token_file: TokenFile = None,
     wait_s: Wait = 5.0,
     config: ConfigFile = None,
     as_json: Json = False,
 ) -> None:
     """Say that what became background was real: it is looked for again, and counts from when it came."""
-    person = person_of(person)
     with open_office(config) as office:
+        person = office.actor(person, token_file).name
         feedback.refuse_unknown(office.conn, camera)
         feedback.refuse_unlisted(office.conn, camera, adoption)
         _order(office, camera, person, (Undo(adoption), ""), wait_s, as_json=as_json)
 
 
 @camera_app.command("ignore")
-def camera_ignore(
+def camera_ignore(  # noqa: PLR0913  # one argument per option of the command line
     camera: Camera,
     *,
-    person: Person,
+    person: Who = "",
+    token_file: TokenFile = None,
     box: Box = "",
     incident: Annotated[str, typer.Option("--incident", metavar="ID", help="What this incident is about.")] = "",
     wait_s: Wait = 5.0,
@@ -76,10 +78,10 @@ def camera_ignore(
     as_json: Json = False,
 ) -> None:
     """Say that what stands there is nothing: it becomes background. Give a box, or an incident of this camera."""
-    person = person_of(person)
     if bool(box) == bool(incident):
         raise UsageError("what shall be ignored? give --box or --incident, one of them")
     with open_office(config) as office:
+        person = office.actor(person, token_file).name
         if incident:
             what = _of_incident(office, camera, incident)
         else:
@@ -89,10 +91,11 @@ def camera_ignore(
 
 
 @camera_app.command("fixture")
-def camera_fixture(
+def camera_fixture(  # noqa: PLR0913  # one argument per option of the command line
     camera: Camera,
     *,
-    person: Person,
+    person: Who = "",
+    token_file: TokenFile = None,
     box: Box,
     until: Annotated[
         str, typer.Option("--until", metavar="TIME", help="ISO 8601, in the city's time; default: for ever.")
@@ -102,8 +105,8 @@ def camera_fixture(
     as_json: Json = False,
 ) -> None:
     """Say that what stands there may stand there: it is not reported while it does."""
-    person = person_of(person)
     with open_office(config) as office:
+        person = office.actor(person, token_file).name
         place, preset = _box(box)
         what = Fixture(place, _moment(office, until) if until else None)
         _order(office, camera, person, (what, preset), wait_s, as_json=as_json)

@@ -14,15 +14,14 @@ from alerts.keeping import holds as legal
 from alerts.store import AlertDatabase
 from alerts.wire import instant
 from curbwatch.chores import CHORES_LOCK
+from curbwatch.cli.acting import TokenFile, Who
 from curbwatch.cli.app import app
-from curbwatch.cli.dispatch import ConfigFile, Person
+from curbwatch.cli.dispatch import ConfigFile
 from curbwatch.cli.table import clock, grouped, table
 from curbwatch.keeping import Keeping, make_keeping
 from curbwatch.letters import since_of
 from curbwatch.office import Office, open_office
-from curbwatch.people import person_of
 from schemas.errors import CurbwatchError, UsageError
-from schemas.record import Actor
 
 keep_app = typer.Typer(no_args_is_help=True, help="How long things are kept, and what nobody may delete.")
 app.add_typer(keep_app, name="keep")
@@ -40,12 +39,6 @@ class Keeper:
     office: Office
     database: AlertDatabase
     keeping: Keeping
-
-    def actor(self, person: str) -> Actor:
-        """Who acts, in the role that the pack gives them."""
-        staff = self.office.site.pack.city.rules.staff
-        found = staff.get(person) or next((one for one in staff.values() if one.name == person), None)
-        return Actor(person, "dispatcher" if found is None else found.role)
 
 
 @keep_app.command("show")
@@ -106,7 +99,8 @@ def keep_run(
 @keep_app.command("hold")
 def keep_hold(  # noqa: PLR0913  # one argument per option of the command line
     *,
-    person: Person,
+    person: Who = "",
+    token_file: TokenFile = None,
     reason: Reason,
     incident: Annotated[str, typer.Option("--incident", help="Hold this incident, its pictures and sightings.")] = "",
     device: Annotated[str, typer.Option("--device", help="Hold what this device told from --from to --to.")] = "",
@@ -120,12 +114,13 @@ def keep_hold(  # noqa: PLR0913  # one argument per option of the command line
         raise UsageError("say --incident ID, or --device ID with --from and --to")
     now = datetime.now(UTC)
     span = (since_of(begin, now), since_of(end, now) if end else now) if device else (now, now)
-    name = person_of(person)
-    with _keeper(config) as keeper, keeper.database.transaction() as conn:
-        if incident:
-            hold_id = legal.hold_incident(conn, incident, keeper.actor(name), reason)
-        else:
-            hold_id = legal.hold_device(conn, device, *span, name, reason)
+    with _keeper(config) as keeper:
+        actor = keeper.office.actor(person, token_file)
+        with keeper.database.transaction() as conn:
+            if incident:
+                hold_id = legal.hold_incident(conn, incident, actor, reason)
+            else:
+                hold_id = legal.hold_device(conn, device, *span, actor.name, reason)
     typer.echo(json.dumps({"hold": hold_id}) if as_json else f"hold {hold_id}")
 
 
@@ -133,15 +128,17 @@ def keep_hold(  # noqa: PLR0913  # one argument per option of the command line
 def keep_release(
     hold_id: Annotated[int, typer.Argument(metavar="HOLD", help="Its number: see `keep show`.")],
     *,
-    person: Person,
+    person: Who = "",
+    token_file: TokenFile = None,
     reason: Reason,
     config: ConfigFile = None,
     as_json: Json = False,
 ) -> None:
     """End a hold; what is over its term then goes at the next turn."""
-    name = person_of(person)
-    with _keeper(config) as keeper, keeper.database.transaction() as conn:
-        legal.release(conn, hold_id, keeper.actor(name), reason)
+    with _keeper(config) as keeper:
+        actor = keeper.office.actor(person, token_file)
+        with keeper.database.transaction() as conn:
+            legal.release(conn, hold_id, actor, reason)
     typer.echo(json.dumps({"released": hold_id}) if as_json else f"hold {hold_id} released")
 
 
