@@ -3,6 +3,7 @@
 import threading
 from collections.abc import Callable
 
+from alerts.grid import grid_of
 from config.pack import Pack, apply_modes
 from schemas.city import City
 
@@ -43,6 +44,7 @@ class CityBook:
         One reader after another is told; one that raises costs the others nothing and is raised at the end.
         """
         city = apply_modes(pack.city, self._direct)
+        grid_of(city)  # made here, so that no shard waits for it at its next frame: half a second for 10 000 cells
         with self._lock:
             self._held = (pack, city)
             failed: list[Exception] = []

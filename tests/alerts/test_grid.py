@@ -68,7 +68,7 @@ def test_points_that_are_none_or_far_out_are_nowhere() -> None:
     assert found.tolist() == [NOWHERE] * (len(points) - 1) + [0]
 
 
-@settings(max_examples=300)
+@settings(max_examples=150)
 @given(
     st.lists(st.lists(CORNERS, min_size=3, max_size=6), max_size=5), st.lists(st.tuples(HALVES, HALVES), max_size=20)
 )
