@@ -8,6 +8,7 @@ from alerts.evidence import EvidenceFolder
 from alerts.incidents import IncidentStore
 from alerts.offsite import missing_words
 from alerts.wire import instant
+from curbwatch.cli.output import escaped
 from schemas.incident import Attachment, Picture, Repeats
 from schemas.units import utc
 
@@ -76,7 +77,7 @@ class CaseFacts:
             alone = f"off-site enforcement: not ready, wants {missing}" if missing else "off-site enforcement: ready"
         else:
             alone = f"非现场执法证据不全:{missing}" if missing else "非现场执法证据齐全"
-        return [*(line.rstrip() for line in told), often, alone]
+        return [*(escaped(line.rstrip()) for line in told), often, alone]
 
 
 def facts_of_case(incidents: IncidentStore, incident_id: str, folder: EvidenceFolder | None) -> CaseFacts:

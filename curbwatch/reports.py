@@ -19,6 +19,7 @@ from schemas.incident import Box, Report
 from schemas.place import CameraView
 
 Kind = Literal["complaint", "patrol", "vehicle"]
+DETAIL_MAX = 2000  # characters of each thing said
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +45,9 @@ class Told:
 
 def report_of(told: Told, city: City, views: Mapping[str, CameraView]) -> Report:
     """Make a report of what was told, by the rules of a city. Raises UsageError, saying what to give instead."""
+    for name, said in told.detail.items():
+        if len(str(said)) > DETAIL_MAX:
+            raise UsageError(f"--{name}: at most {DETAIL_MAX} characters")
     case = _case(told, city)
     point = _point(told)
     view = _view(told, views)

@@ -16,11 +16,13 @@ import curbwatch.database as db
 from alerts.incidents import IncidentStore
 from config.pack import load_pack
 from curbwatch.__main__ import main
+from curbwatch.case_facts import CaseFacts
 from curbwatch.parts import Servers
 from curbwatch.registry import sync_pack
 from curbwatch.reports import Told, report_of
 from ingest.crs import wgs84_to_gcj02
 from schemas.errors import UsageError
+from schemas.incident import Attachment, Repeats
 from schemas.place import CameraView
 from tests.alerts.makers import CELL, city
 
@@ -65,6 +67,7 @@ def test_a_camera_brings_its_cell_and_its_unit() -> None:
         ({"lon": float("nan"), "lat": 30.0}, "longitude is -180..180"),
         ({"lon": 30.0, "lat": 104.0}, "latitude -90..90"),
         ({"camera_id": "cam-9"}, "no camera 'cam-9'"),
+        ({"detail": {"text": "x" * 2001}}, "--text: at most 2000 characters"),
         ({"box_px": (1.0, 2.0, 3.0, 4.0)}, "a box is one in the picture of a camera"),
     ],
 )
@@ -201,3 +204,10 @@ def test_whoever_collects_may_report_and_an_auditor_may_not(incident: Run, incid
     assert incident(*told, by_role["auxiliary"])[0] == 0
     (row,) = incidents.recent()
     assert (row.state, row.source) == ("verify", "patrol")
+
+
+def test_what_a_caller_said_changes_nothing_on_a_terminal() -> None:
+    told_by = Attachment("complaint", "1", NOON, None, None, {"text": "\x1b[2J占道"})
+    facts = CaseFacts((), (told_by,), Repeats(1, 0, 30), ())
+    first, *_ = facts.lines("zh", lambda when: f"{when:%H:%M}")
+    assert first == "投诉 1  04:00  text=\\x1b[2J占道"
