@@ -9,6 +9,7 @@ from schemas.meter import Meter
 
 log = structlog.get_logger()
 
+START = "start"  # no clock: how far the last trusted look lies back when a process begins
 JUMP_S = 60.0  # two clocks that part by more than this between two looks: one of them was moved
 
 
@@ -41,8 +42,12 @@ class ClockGuard:
         moved = self._moved(look, trusted)
         self._last = look
         for clock, by_s in moved.items():
-            self._meter.add("clock_jumps", clock=clock)
-            log.warning("clock_jumped", clock=clock, by_s=round(by_s), effect=f"lamps wait {self._settle_s:g} s")
+            effect = f"lamps wait {self._settle_s:g} s"
+            if clock == START:
+                log.info("lamps_wait", last_look_s=round(by_s), effect=effect)
+            else:
+                self._meter.add("clock_jumps", clock=clock)
+                log.warning("clock_jumped", clock=clock, by_s=round(by_s), effect=effect)
         if moved:
             self._holds_until_s = look.monotonic_s + self._settle_s
         if self._holds_until_s is not None and look.monotonic_s >= self._holds_until_s:
@@ -53,7 +58,7 @@ class ClockGuard:
     def _moved(self, look: Look, trusted: datetime | None) -> dict[str, float]:
         """Clocks that moved since the last look, each with by how many s."""
         if self._last is None:
-            moved = {} if trusted is None else {"start": (look.database - trusted).total_seconds()}
+            moved = {} if trusted is None else {START: (look.database - trusted).total_seconds()}
         else:
             passed = timedelta(seconds=look.monotonic_s - self._last.monotonic_s)
             moved = {

@@ -18,8 +18,8 @@ from schemas.city import City
 
 log = structlog.get_logger()
 
-BATCH = 100  # incidents locked at once: their actions wait as long as one batch takes
-BATCHES = 10  # of one turn, so that other chores have theirs
+BATCH = 50  # incidents locked at once: their actions wait as long as one batch takes
+BATCHES = 20  # of one turn, so that other chores have theirs
 SOON = timedelta(days=30)  # ahead of a new year that its holidays should be in the calendar
 
 CASE = (
