@@ -53,6 +53,10 @@ class Faults:
         else:
             self._dropped += 1
 
+    def near(self, name: str, names: Iterable[str]) -> str:
+        """``nearest``, as long as faults are kept: a broken export names thousands, and looking each up takes long."""
+        return nearest(name, names) if len(self._kept) < FAULTS_MAX else ""
+
     def extend(self, faults: Iterable[Fault]) -> None:
         """Note faults that were worded elsewhere."""
         for fault in faults:

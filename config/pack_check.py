@@ -6,7 +6,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
 
 from shapely import Polygon, STRtree
 
-from config.faults import Faults, nearest
+from config.faults import Faults
 from config.pack_read import PackRows
 from config.pack_rows import WEEKDAYS, CameraRow, CellRow, CityRow, ClassRow, PermitRow
 from config.pack_rules import calendar_of
@@ -55,7 +55,7 @@ def _check_city(city: CityRow, rows: PackRows, faults: Faults) -> ZoneInfo | Non
     try:
         return ZoneInfo(city.timezone)
     except (ZoneInfoNotFoundError, ValueError, OSError):  # OSError: a folder of the time-zone database
-        known = nearest(city.timezone.title(), available_timezones())
+        known = faults.near(city.timezone.title(), available_timezones())
         faults.add("city.toml", "timezone", city.timezone, "is not a time zone like Asia/Shanghai" + known)
         return None
 
@@ -72,7 +72,7 @@ def _check_cells(rows: PackRows, faults: Faults) -> None:
             faults.add(file, f"{where}.cell_id", cell.cell_id, f"does not start with the district {rows.city.district}")
         for family, unit in cell.units.items():
             if unit not in rows.units.known:
-                message = "is not in units.csv" + nearest(unit, rows.units.known)
+                message = "is not in units.csv" + faults.near(unit, rows.units.known)
                 faults.add(file, f"{where}.units.{family}", unit, message)
         if "*" not in cell.units and families - set(cell.units):
             missing = ", ".join(sorted(families - set(cell.units)))
@@ -89,7 +89,7 @@ def _check_devices(rows: PackRows, faults: Faults) -> None:
         _check_camera(where, camera, rows, faults)
     for where, vehicle in rows.vehicles.rows:
         if vehicle.unit and vehicle.unit not in rows.units.known:
-            faults.add(where, "unit", vehicle.unit, "is not in units.csv" + nearest(vehicle.unit, rows.units.known))
+            faults.add(where, "unit", vehicle.unit, "is not in units.csv" + faults.near(vehicle.unit, rows.units.known))
 
 
 def _check_aliases(rows: PackRows, faults: Faults) -> None:
@@ -113,10 +113,12 @@ def _check_camera(where: str, camera: CameraRow, rows: PackRows, faults: Faults)
     file = rows.cameras.file
     if camera.cell not in rows.cells.known:
         faults.add(
-            file, f"{where}.cell", camera.cell, "is not in cells.geojson" + nearest(camera.cell, rows.cells.known)
+            file, f"{where}.cell", camera.cell, "is not in cells.geojson" + faults.near(camera.cell, rows.cells.known)
         )
     if camera.unit and camera.unit not in rows.units.known:
-        faults.add(file, f"{where}.unit", camera.unit, "is not in units.csv" + nearest(camera.unit, rows.units.known))
+        faults.add(
+            file, f"{where}.unit", camera.unit, "is not in units.csv" + faults.near(camera.unit, rows.units.known)
+        )
     names = [(f"{where}.zone[{zone.name}].name", zone.name) for zone in camera.zones]
     for key, name in repeated(names):
         faults.add(file, key, name, "is there twice in this camera")
@@ -137,7 +139,9 @@ def _check_permits(rows: PackRows, zone: ZoneInfo | None, faults: Faults) -> Non
     for where, permit in rows.permits.rows:
         for code in permit.classes:
             if code not in rows.classes.known:
-                faults.add(file, f"{where}.classes", code, "is not in classes.csv" + nearest(code, rows.classes.known))
+                faults.add(
+                    file, f"{where}.classes", code, "is not in classes.csv" + faults.near(code, rows.classes.known)
+                )
             elif families.get(code, permit.families[0]) not in permit.families:
                 faults.add(
                     file, f"{where}.classes", code, f"is a class of family {families[code]}: name it in families"

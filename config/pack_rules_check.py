@@ -6,7 +6,7 @@ from itertools import product
 from typing import Any, Protocol
 from zoneinfo import ZoneInfo
 
-from config.faults import Faults, nearest
+from config.faults import Faults
 from config.pack_hours import clock_gaps, gap_fault, order_fault
 from config.pack_read import PackRows
 from config.pack_rows import WEEKDAYS, HoursRow
@@ -68,10 +68,10 @@ def check_zones(where: str, places: Iterable[tuple[str, str]], rows: PackRows, f
     for camera, name in places:
         key = f"{where}.camera_zones"
         if camera not in rows.cameras.known:
-            message = "is not a camera of cameras.toml" + nearest(camera, rows.cameras.known)
+            message = "is not a camera of cameras.toml" + faults.near(camera, rows.cameras.known)
             faults.add(file, key, camera, message)
         elif camera in zones and name not in zones[camera]:
-            faults.add(file, key, name, f"is not a zone of {camera}" + nearest(name, zones[camera]))
+            faults.add(file, key, name, f"is not a zone of {camera}" + faults.near(name, zones[camera]))
 
 
 def _check_calendar(rows: PackRows, zone: ZoneInfo | None, faults: Faults) -> None:
@@ -154,7 +154,7 @@ def _check_fixtures(rows: PackRows, faults: Faults) -> None:
         for number, box in enumerate(row.boxes, start=1):
             key = f"{where}.box[{number}]"
             if box.camera not in rows.cameras.known:
-                message = "is not a camera of cameras.toml" + nearest(box.camera, rows.cameras.known)
+                message = "is not a camera of cameras.toml" + faults.near(box.camera, rows.cameras.known)
                 faults.add(table.file, f"{key}.camera", box.camera, message)
             elif message := _box_fault(box.box_px, sizes.get(box.camera)):
                 faults.add(table.file, f"{key}.box_px", str(box.box_px), message)
@@ -194,7 +194,7 @@ def _check_areas(rows: PackRows, faults: Faults) -> None:
         _check_ground(where, row.polygon, table.file, faults)
         check_zones(where, row.camera_zones, rows, table.file, faults)
         if row.class_code not in rows.classes.known:
-            message = "is not in classes.csv" + nearest(row.class_code, rows.classes.known)
+            message = "is not in classes.csv" + faults.near(row.class_code, rows.classes.known)
             faults.add(table.file, f"{where}.class", row.class_code, message)
 
 
@@ -213,7 +213,7 @@ def _check_duties(rows: PackRows, zone: ZoneInfo | None, faults: Faults) -> None
         check_span(where, row, table.file, faults)
         for vehicle in row.vehicles:
             if vehicle not in rows.vehicles.known:
-                message = "is not a vehicle of vehicles.csv" + nearest(vehicle, rows.vehicles.known)
+                message = "is not a vehicle of vehicles.csv" + faults.near(vehicle, rows.vehicles.known)
                 faults.add(table.file, f"{where}.vehicles", vehicle, message)
         for number, value, message in hours_faults(row.hours, row, zone):
             faults.add(table.file, f"{where}.hours[{number}]", value, message)
@@ -238,7 +238,7 @@ def _twice_in(table: Table[Any], faults: Faults) -> None:
 
 def _check_unit(file: str, key: str, unit: str, rows: PackRows, faults: Faults) -> None:
     if unit not in rows.units.known:
-        faults.add(file, key, unit, "is not in units.csv" + nearest(unit, rows.units.known))
+        faults.add(file, key, unit, "is not in units.csv" + faults.near(unit, rows.units.known))
 
 
 def _check_ground(where: str, polygon: Sequence[tuple[float, float]], file: str, faults: Faults) -> None:
@@ -262,9 +262,9 @@ def _check_reach(file: str, where: str, row: Reaching, rows: PackRows, faults: F
     prefix = f"{where}." if where else ""
     for code in row.classes:
         if code not in rows.classes.known:
-            message = "is not in classes.csv" + nearest(code, rows.classes.known)
+            message = "is not in classes.csv" + faults.near(code, rows.classes.known)
             faults.add(file, f"{prefix}classes", code, message)
     for cells in row.cells:
-        if not any(cell.startswith(cells) for cell in rows.cells.known):
-            message = "begins no cell of cells.geojson" + nearest(cells, rows.cells.known)
+        if not rows.cells.begins(cells):
+            message = "begins no cell of cells.geojson"
             faults.add(file, f"{prefix}cells", cells, message)

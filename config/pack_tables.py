@@ -1,5 +1,6 @@
 """Tables of a city pack's files: rows of CSV and TOML, each of which becomes a model or a fault."""
 
+from bisect import bisect_left
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
@@ -21,11 +22,28 @@ class Table(Generic[R]):
     file: str
     rows: list[tuple[str, R]] = field(default_factory=list)
     ids: list[tuple[str, str]] = field(default_factory=list)  # (where, id)
+    _known: frozenset[str] = frozenset()
+    _sorted: list[str] = field(default_factory=list)
+    _counted: int = 0  # ids of which the two above know
 
     @property
     def known(self) -> frozenset[str]:
         """Every declared id: a reference to a bad row is not a second fault."""
-        return frozenset(identity for _, identity in self.ids)
+        self._index()
+        return self._known
+
+    def begins(self, prefix: str) -> bool:
+        """Whether a declared id begins so."""
+        self._index()
+        at = bisect_left(self._sorted, prefix)
+        return at < len(self._sorted) and self._sorted[at].startswith(prefix)
+
+    def _index(self) -> None:
+        """Asked for each row of other tables: made once, when this one is complete."""
+        if self._counted != len(self.ids):
+            self._known = frozenset(identity for _, identity in self.ids)
+            self._sorted = sorted(self._known)
+            self._counted = len(self.ids)
 
 
 def from_csv(

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from config.faults import masked, shown
+from config.faults import FAULTS_MAX, Faults, masked, shown
 
 SECRET = st.text(min_size=1, max_size=12)
 
@@ -44,3 +44,13 @@ def test_no_password_shows_whatever_is_in_it(secret: str, user: str) -> None:
 @given(text=st.text(max_size=200))
 def test_any_text_can_be_shown_on_one_line(text: str) -> None:
     assert "\n" not in shown(text)
+
+
+def test_of_more_faults_than_are_kept_nothing_similar_is_looked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It takes 40 ms each; a broken export names thousands."""
+    faults = Faults()
+    assert faults.near("u-9", ["u-1"]) == "; did you mean 'u-1'?"
+    for number in range(FAULTS_MAX):
+        faults.add("x", str(number), "", "is wrong")
+    monkeypatch.setattr("config.faults.nearest", lambda *_: pytest.fail("looked for"))
+    assert faults.near("u-9", ["u-1"]) == ""
