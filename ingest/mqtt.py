@@ -23,7 +23,7 @@ from paho.mqtt.subscribeoptions import SubscribeOptions
 from ingest.broker_version import trustworthy
 from ingest.ledger import Ledger, Ticket
 from ingest.publish_packet import MalformedError, Publish, read_publish
-from ingest.session_plan import SessionPlan
+from ingest.session_plan import DEFAULT_PORTS, SessionPlan, shown
 from ingest.wire import ReadAhead
 from schemas.errors import FeedError
 from schemas.meter import Meter
@@ -38,7 +38,6 @@ REFUSALS = frozenset({0x85, 0x86, 0x87, 0x8A})
 # Reason code of DISCONNECT: another client has logged in with our id, and has our session now.
 TAKEN_OVER = 0x8E
 VERSION_WAIT_S = 1.0  # brokers that tell their version do so with the answer to the subscription
-DEFAULT_PORTS = {"mqtt": 1883, "mqtts": 8883}
 
 PUBLISH_WAIT_S = 5.0  # for the broker's word that it has a message
 PACKETS_AT_ONCE = 500  # read before paho's loop looks at its other duties: a few milliseconds
@@ -129,6 +128,7 @@ class MqttSession:
         self._had_session = False
         self._fresh = False  # the broker began a new session with the present connection
         self._connected = False
+        self._denied: set[int] = set()  # packet ids of what the broker would not take from us, of this connection
         self._taken_over = False  # the present connection, or the last one, was ended by another of our client id
         self._paused = False
         self._thread = threading.Thread(target=self._supervise, name=f"mqtt-{plan.client_id}", daemon=True)
@@ -193,19 +193,17 @@ class MqttSession:
             self._client.publish(topic, payload, qos=0)
 
     def publish_kept(self, topic: str, payload: bytes, expiry_s: int = 0) -> bool:
-        """Send at QoS 1 as the retained message of a topic, and wait for the broker to have it; False: try again.
+        """Send at QoS 1 as a topic's retained message, and wait for the broker to take it; False: try again.
 
-        ``expiry_s``: after so many seconds the broker forgets it; 0: never. From any thread but the network's.
+        ``expiry_s``: the broker forgets it after so long; 0: never. From any thread but the network's.
         """
-        if not self._connected:
-            return False
         properties = Properties(PacketTypes.PUBLISH)  # type: ignore[no-untyped-call]
         if expiry_s:
             properties.MessageExpiryInterval = expiry_s
         try:
             told = self._client.publish(topic, payload, qos=1, retain=True, properties=properties)
             told.wait_for_publish(PUBLISH_WAIT_S)
-            return told.is_published()
+            return told.is_published() and told.mid not in self._denied
         except (RuntimeError, ValueError):  # the connection ended at this moment, or its queue is full
             return False
 
@@ -233,6 +231,7 @@ class MqttSession:
         client.on_connect = self._connect_answered
         client.on_disconnect = self._disconnected
         client.on_subscribe = self._subscribed
+        client.on_publish = self._published
         client.on_publish_packet = self._message
         client.hold = self._hold
         return client
@@ -269,6 +268,7 @@ class MqttSession:
                 # and a late acknowledgement would delete a message that nobody has seen. A fresh client also forgets
                 # what the old one had not sent yet, and gives its sockets back.
                 self._ledger.connected()
+                self._denied = set()
                 self._client = self._made()
             # clean_start=False always: the default would wipe the session at every start of this process.
             self._client.connect(
@@ -280,7 +280,7 @@ class MqttSession:
             )
         except (OSError, ValueError, FeedError) as error:  # FeedError: a certificate that is being replaced comes back
             said = f"{error}; check broker.ca_file" if isinstance(error, ssl.SSLError) else str(error)
-            log.warning("broker_away", client=self._plan.client_id, broker=_shown(self._plan.url), error=said)
+            log.warning("broker_away", client=self._plan.client_id, broker=shown(self._plan.url), error=said)
             self._meter.add("connect_failures", client=self._plan.client_id)
             self._settled.set()
             return False
@@ -298,7 +298,7 @@ class MqttSession:
         if code.is_failure:
             if code.value in REFUSALS:
                 self._refuse(
-                    f"broker {_shown(self._plan.url)} refuses {self._plan.client_id} as user {self._plan.user}: {code};"
+                    f"broker {shown(self._plan.url)} refuses {self._plan.client_id} as user {self._plan.user}: {code};"
                     " check broker.*_user and broker.*_password_file"
                 )
             self._ended.set()
@@ -323,7 +323,7 @@ class MqttSession:
             log.warning("broker_silent", topics=sorted(silent), effect="its version and its drops are not known")
         if refused - silent:
             listed = ", ".join(sorted(refused - silent))
-            self._refuse(f"broker {_shown(self._plan.url)} does not let {self._plan.user} read {listed}")
+            self._refuse(f"broker {shown(self._plan.url)} does not let {self._plan.user} read {listed}")
         self._connected = not refused - silent
         self._settled.set()
         if self._connected and self._fresh and self._on_lost is not None:
@@ -341,6 +341,11 @@ class MqttSession:
             log.warning("broker_gone", client=self._plan.client_id, code=str(code))
         self._connected = False
         self._ended.set()
+
+    def _published(
+        self, _client: paho.Client, _userdata: object, mid: int, code: ReasonCode, _properties: object
+    ) -> None:
+        (self._denied.add if code.is_failure else self._denied.discard)(mid)
 
     def _message(self, packet: Publish) -> None:
         if self._paused:
@@ -373,7 +378,7 @@ class MqttSession:
             self._meter.set("broker_messages_dropped", float(text) if text.isdigit() else 0.0)
         elif message.topic == VERSION_TOPIC and not trustworthy(text):
             self._refuse(
-                f"broker {_shown(self._plan.url)} is {text}: it sends beyond the window (Receive Maximum), so nothing"
+                f"broker {shown(self._plan.url)} is {text}: it sends beyond the window (Receive Maximum), so nothing"
                 " can be promised with it. Use Mosquitto >= 2.0.21, or the private one: curbwatch parts up"
             )
         if message.topic == VERSION_TOPIC:
@@ -391,8 +396,3 @@ def _options(*, retained: bool) -> SubscribeOptions:
     """QoS 1; old retained messages at each subscription, or never."""
     handling = SubscribeOptions.RETAIN_SEND_ON_SUBSCRIBE if retained else SubscribeOptions.RETAIN_DO_NOT_SEND
     return SubscribeOptions(qos=1, retainHandling=handling)
-
-
-def _shown(url: str) -> str:
-    address = urlsplit(url)
-    return f"{address.scheme}://{address.hostname}:{address.port or DEFAULT_PORTS.get(address.scheme, '')}"

@@ -3,6 +3,9 @@
 import hashlib
 import hmac
 from dataclasses import dataclass, field
+from urllib.parse import urlsplit
+
+DEFAULT_PORTS = {"mqtt": 1883, "mqtts": 8883}
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,3 +40,9 @@ def secret_of(client_id: str, password: str) -> str:
     if not password:
         return ""
     return "-" + hmac.new(password.encode(), client_id.encode(), hashlib.sha256).hexdigest()[:20]
+
+
+def shown(url: str) -> str:
+    """A broker's address without a login, with its port."""
+    address = urlsplit(url)
+    return f"{address.scheme}://{address.hostname}:{address.port or DEFAULT_PORTS.get(address.scheme, '')}"

@@ -14,8 +14,8 @@ from urllib.parse import urlsplit
 
 from curbwatch import packets
 from curbwatch.packets import Connack, Login
-from ingest.mqtt import DEFAULT_PORTS
 from ingest.publish_packet import MalformedError, Publish, read_publish
+from ingest.session_plan import DEFAULT_PORTS
 from schemas.errors import FeedError
 
 WAIT_S = 10.0  # a broker that takes longer for one answer is as good as away

@@ -15,9 +15,9 @@ from config.model import Config
 from curbwatch.devices import LiveRegistry
 from curbwatch.endpoints import Endpoints
 from ingest.cameras import FrameIntake, FrameOutlets
-from ingest.mqtt import DEFAULT_PORTS, MqttSession
+from ingest.mqtt import MqttSession
 from ingest.pictures import PictureForms
-from ingest.session_plan import SessionPlan
+from ingest.session_plan import DEFAULT_PORTS, SessionPlan
 from ingest.slots import FrameSlots, Shed
 from ingest.topics import TopicScheme
 from schemas.errors import FeedError, UsageError
