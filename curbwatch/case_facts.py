@@ -1,6 +1,6 @@
 """What is known of an incident beside its row: pictures, reports, repeats, and whether it stands alone."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -108,6 +108,14 @@ def picture_json(picture: Picture, folder: EvidenceFolder | None) -> dict[str, A
         "path": None if folder is None else str(folder.path(record.sha256)),
         "intact": folder is not None and folder.intact(record.sha256),
     }
+
+
+def picture_lines(told: Mapping[str, Any], lang: Lang, folder: str) -> list[str]:
+    """The same, of ``picture_json``, for people; ``folder`` is named where it is not there."""
+    role = role_name(told["role"], lang)
+    whole = "intact" if told["intact"] else "NOT INTACT OR MISSING"
+    first = f"{role:15} sha256 {told['sha256']}  {told['size_bytes']} bytes  {whole}"
+    return [first, f"{'':15} {told['path'] or f'no folder {folder}'}"]
 
 
 def role_name(role: str, lang: Lang) -> str:

@@ -15,7 +15,7 @@ from alerts.messages import duration, headline, state_name
 from alerts.record.reading import row_json, rows_of
 from alerts.record.words import PARTS, actor_name, step_words
 from alerts.wire import incident_state, instant, job_state
-from curbwatch.case_facts import facts_of_case, picture_json, role_name
+from curbwatch.case_facts import facts_of_case, picture_json, picture_lines
 from curbwatch.cli.acting import console
 from curbwatch.cli.app import app
 from curbwatch.cli.dispatch import ConfigFile, Json, Language
@@ -108,11 +108,8 @@ def incident_show(
             word = ("任务", "job")[desk.lang == "en"]
             typer.echo(f"  {word} {job.job_id}  {state_name(job.state, desk.lang)}{holder}")
         for picture in pictures:
-            whole = "intact" if picture["intact"] else "NOT INTACT OR MISSING"
-            typer.echo(
-                f"{role_name(picture['role'], desk.lang):15} sha256 {picture['sha256']}  {picture['size_bytes']} bytes  {whole}"
-            )
-            typer.echo(f"{'':15} {picture['path'] or f'no folder {desk.site.evidence_dir}'}")
+            for line in picture_lines(picture, desk.lang, str(desk.site.evidence_dir)):
+                typer.echo(line)
         for line in facts.lines(desk.lang, lambda when: _clock(desk, when)):
             typer.echo(line)
         out = console()
