@@ -16,6 +16,7 @@ VERBS = (
     "pack",
     "doctor",
     "bench",
+    "bench_queries",
     "evaluate",
     "explain",
     "cases",
