@@ -21,6 +21,16 @@ JOB = (
 )
 # Calls for help, then what is urgent, then what waits longest.
 FIRST = " order by i.family = 'sos' desc, j.urgency desc, j.created_at, j.job_id"
+# Both are asked before every job that a crew takes, and nearly always find nothing: ids alone. Calls for help are few
+# among the open incidents, which have an index by family; many jobs may wait at a unit.
+UNSHOWN = (
+    "select job_id from job where unit_id = %s and holder = %s and state = 'taken' and shown_at is null"
+    " and taken_at <= now() - make_interval(secs => %s)"
+)
+CALLS = (
+    "select j.job_id from incident i join job j using (incident_id) where i.family = 'sos' and i.state = 'dispatched'"
+    " and j.unit_id = %s and j.state = 'queued' and j.stuck = '' order by j.created_at, j.job_id"
+)
 OF_UNIT = JOB + " where j.unit_id = %s and j.state in ('queued', 'taken')" + FIRST + " limit %s"
 
 
@@ -107,13 +117,21 @@ class JobStore:
 
     def unshown(self, unit_id: str, person: str, *, older_s: float) -> list[Job]:
         """Jobs a person took ``older_s`` ago or earlier whose terminal never confirmed that it showed them."""
-        with self._database.transaction() as conn:
+        with self._database.reading() as conn:
+            rows = conn.execute(UNSHOWN, (unit_id, person, older_s)).fetchall()
+        if not rows:  # as nearly always, and a terminal asks before every job
+            return []
+        with self._database.reading() as conn:
             rows = conn.execute(
-                JOB + " where j.unit_id = %s and j.holder = %s and j.state = 'taken' and j.shown_at is null"
-                " and j.taken_at <= now() - make_interval(secs => %s)" + FIRST,
-                (unit_id, person, older_s),
+                JOB + " where j.job_id = any(%s)" + FIRST, ([row["job_id"] for row in rows],)
             ).fetchall()
         return [job_row(row) for row in rows]
+
+    def calls(self, unit_id: str) -> list[str]:
+        """Ids of a unit's waiting jobs that are calls for help, oldest first; without those that are set aside."""
+        with self._database.reading() as conn:
+            rows = conn.execute(CALLS, (unit_id,)).fetchall()
+        return [str(row["job_id"]) for row in rows]
 
     def done(self, job_id: str, person: str, note: str = "") -> Job:
         """The crew has dealt with it: job and incident end; said twice by its holder it is done once.
@@ -150,32 +168,32 @@ class JobStore:
 
     def find(self, job_id: str) -> Job:
         """One job in whatever state. Raises UsageError where there is none of this id."""
-        with self._database.transaction() as conn:
+        with self._database.reading() as conn:
             return self._job(conn, id_of(job_id, "a job"))
 
     def of_incident(self, incident_id: str) -> Job | None:
         """The job of an incident; None where it was never dispatched."""
-        with self._database.transaction() as conn:
+        with self._database.reading() as conn:
             row = conn.execute(JOB + " where j.incident_id = %s", (id_of(incident_id, "an incident"),)).fetchone()
         return None if row is None else job_row(row)
 
     def of_unit(self, unit_id: str, *, limit: int = 100) -> list[Job]:
         """Queued and taken jobs of a unit, urgent first, then oldest first."""
-        with self._database.transaction() as conn:
+        with self._database.reading() as conn:
             rows = conn.execute(OF_UNIT, (unit_id, limit)).fetchall()
         return [job_row(row) for row in rows]
 
-    def stranded(self, unit_id: str, *, older_s: float, sos: bool = False) -> list[Job]:
+    def stranded(self, unit_id: str, *, older_s: float) -> list[Job]:
         """A unit's queued jobs that were made ``older_s`` ago or earlier, urgent first, then oldest first.
 
-        ``sos``: only calls for help. One that no terminal gets past waits for a dispatcher instead.
+        One that no terminal gets past waits for a dispatcher instead.
         """
-        with self._database.transaction() as conn:
+        with self._database.reading() as conn:
             rows = conn.execute(
                 JOB
                 + " where j.unit_id = %s and j.state = 'queued' and j.created_at <= now() - make_interval(secs => %s)"
-                " and j.stuck = '' and (i.family = 'sos' or not %s)" + FIRST + " limit 100",
-                (unit_id, older_s, sos),
+                " and j.stuck = ''" + FIRST + " limit 100",
+                (unit_id, older_s),
             ).fetchall()
         return [job_row(row) for row in rows]
 
@@ -198,7 +216,7 @@ class JobStore:
 
     def lease_lost(self, job_id: str) -> bool:
         """Whether the last owner lost the job by time rather than giving it back."""
-        with self._database.transaction() as conn:
+        with self._database.reading() as conn:
             row = conn.execute(
                 "select e.what from incident_event e join job j using (incident_id) where j.job_id = %s"
                 " and e.what in ('rejected', 'reassigned', 'lease_expired') order by e.event_id desc limit 1",
@@ -208,13 +226,13 @@ class JobStore:
 
     def counts(self) -> dict[str, int]:
         """Number of jobs by state."""
-        with self._database.transaction() as conn:
+        with self._database.reading() as conn:
             rows = conn.execute("select state, count(*) as n from job group by state").fetchall()
         return {row["state"]: int(row["n"]) for row in rows}
 
     def set_aside(self) -> int:
         """Number of jobs that wait for a dispatcher because no terminal got past them."""
-        with self._database.transaction() as conn:
+        with self._database.reading() as conn:
             row = conn.execute("select count(*) as n from job where stuck <> '' and state = 'queued'").fetchone()
         return 0 if row is None else int(row["n"])
 
@@ -267,20 +285,18 @@ class JobStore:
                 "update relay_state set next_seq = next_seq + %s returning next_seq", (len(rows),)
             ).fetchone()
             first = (state or {"next_seq": 0})["next_seq"] - len(rows)
-            for offset, row in enumerate(rows):
-                conn.execute(
-                    "update outbox set relay_seq = %s, stream = %s where outbox_id = %s",
-                    (
-                        first + offset,
-                        stream_of(chosen.get(str(row["job_id"]), row["unit_id"]), row["urgency"]),
-                        row["outbox_id"],
-                    ),
-                )
+            streams = [stream_of(chosen.get(str(row["job_id"]), row["unit_id"]), row["urgency"]) for row in rows]
+            conn.execute(
+                "update outbox o set relay_seq = place.seq, stream = place.stream"
+                " from unnest(%s::bigint[], %s::bigint[], %s::text[]) as place (outbox_id, seq, stream)"
+                " where o.outbox_id = place.outbox_id",
+                ([row["outbox_id"] for row in rows], list(range(first, first + len(rows))), streams),
+            )
         return len(rows)
 
     def unsent(self, limit: int = 100) -> list[OutboxRow]:
         """Rows with a place that are not known to be sent, in order."""
-        with self._database.transaction() as conn:
+        with self._database.reading() as conn:
             rows = conn.execute(
                 "select relay_seq, job_id, stream from outbox where relay_seq is not null and sent_at is null"
                 " order by relay_seq limit %s",
@@ -288,14 +304,14 @@ class JobStore:
             ).fetchall()
         return [OutboxRow(int(row["relay_seq"]), str(row["job_id"]), row["stream"]) for row in rows]
 
-    def sent(self, relay_seq: int) -> None:
-        """Note that a row is in its stream."""
+    def sent(self, relay_seqs: Collection[int]) -> None:
+        """Note that rows are in their streams; none: nothing."""
         with self._database.transaction("sent") as conn:
-            conn.execute("update outbox set sent_at = now() where relay_seq = %s", (relay_seq,))
+            conn.execute("update outbox set sent_at = now() where relay_seq = any(%s)", (list(relay_seqs),))
 
     def confirmed_seq(self, streams: Collection[str]) -> dict[str, int]:
         """Highest relay_seq known to be sent in this epoch, by stream; those without one are left out."""
-        with self._database.transaction() as conn:
+        with self._database.reading() as conn:
             rows = conn.execute(
                 "select s.stream, (select max(relay_seq) from outbox o where o.stream = s.stream"
                 " and o.sent_at is not null and o.relay_seq >= r.epoch_first_seq) as top"
@@ -306,7 +322,7 @@ class JobStore:
 
     def needed(self) -> dict[str, Span]:
         """What each stream must still hold in this epoch, by what is known to be sent and is not finished."""
-        with self._database.transaction() as conn:
+        with self._database.reading() as conn:
             rows = conn.execute(
                 "select o.stream, min(o.relay_seq) as low, max(o.relay_seq) as high"
                 " from job j join outbox o using (job_id), relay_state r where j.state in ('queued', 'taken')"
@@ -316,7 +332,7 @@ class JobStore:
 
     def epoch(self) -> str:
         """The queue's epoch as PostgreSQL knows it; empty before the first."""
-        with self._database.transaction() as conn:
+        with self._database.reading() as conn:
             row = conn.execute("select epoch from relay_state").fetchone()
         return "" if row is None else str(row["epoch"])
 

@@ -79,21 +79,39 @@ class Relay:
         return self._send_all(epoch)
 
     def _send_all(self, epoch: str) -> int:
+        """Send what has a place, in order, then note what is in its stream.
+
+        Who dies in between sends it again, and the queue knows it. A new epoch supersedes what was not noted.
+        """
         rows = self._jobs.unsent()
-        confirmed = self._jobs.confirmed_seq({row.stream for row in rows}) if rows else {}
-        for row in rows:
-            crash.at("relay_before_xadd")
-            told = self._queue.send(epoch, row.relay_seq, confirmed.get(row.stream, 0), row.stream, row.job_id)
-            if told in (Sent.EPOCH, Sent.BEHIND):
-                self._begin_epoch(told.value)
-                break
-            crash.at("relay_after_xadd")
-            self._jobs.sent(row.relay_seq)
-            confirmed[row.stream] = row.relay_seq
-            self._meter.add("jobs_queued")
-            if self._on_sent is not None:
-                self._on_sent(row)
+        if not rows:
+            return 0
+        confirmed = self._jobs.confirmed_seq({row.stream for row in rows})
+        there: list[OutboxRow] = []
+        try:
+            for row in rows:
+                crash.at("relay_before_xadd")
+                told = self._queue.send(epoch, row.relay_seq, confirmed.get(row.stream, 0), row.stream, row.job_id)
+                if told in (Sent.EPOCH, Sent.BEHIND):
+                    self._begin_epoch(told.value)
+                    return len(rows)
+                crash.at("relay_after_xadd")
+                there.append(row)
+                confirmed[row.stream] = row.relay_seq
+        except SinkError:
+            self._note(there)
+            raise
+        self._note(there)
         return len(rows)
+
+    def _note(self, there: list[OutboxRow]) -> None:
+        """Write down that these rows are in their streams."""
+        if there:
+            self._jobs.sent([row.relay_seq for row in there])
+        self._meter.add("jobs_queued", len(there))
+        if self._on_sent is not None:
+            for row in there:
+                self._on_sent(row)
 
     def _tended(self) -> bool:
         """Trim what has ended, now and then; False where a stream lost entries that were confirmed.

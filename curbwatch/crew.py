@@ -60,8 +60,9 @@ class Crew:
         """
         for held in self._jobs.unshown(self._unit_id, self._person, older_s=self._resend_s):
             return Taken(held, again=True)
-        if (job := self._waiting(older_s=0.0, sos=True)) is not None:
-            return Taken(job)
+        for job_id in self._jobs.calls(self._unit_id):
+            if (job := self._take(job_id)) is not None:
+                return Taken(job)
         stuck_s = self._resend_s
         try:
             if (job := self._drawn()) is not None:
@@ -76,9 +77,9 @@ class Crew:
         """Note that the person saw the job: until then it is given again."""
         self._jobs.shown(job.job_id, self._person)
 
-    def _waiting(self, *, older_s: float, sos: bool = False) -> Job | None:
+    def _waiting(self, *, older_s: float) -> Job | None:
         """Take what PostgreSQL knows to wait; None where nothing does."""
-        for waiting in self._jobs.stranded(self._unit_id, older_s=older_s, sos=sos):
+        for waiting in self._jobs.stranded(self._unit_id, older_s=older_s):
             if (job := self._take(waiting.job_id)) is not None:
                 return job
         return None

@@ -254,7 +254,7 @@ def test_places_are_given_in_the_order_in_which_jobs_were_made(jobs: JobStore, w
     rows = jobs.unsent()
     assert [row.relay_seq for row in rows] == [1, 2, 3]
     assert rows[2] == OutboxRow(3, waiting[2].job_id, "dispatch:u-1:urgent")
-    jobs.sent(1)
+    jobs.sent([1])
     assert [row.relay_seq for row in jobs.unsent()] == [2, 3]
     assert jobs.confirmed_seq({"dispatch:u-1:normal", "dispatch:u-1:urgent"}) == {"dispatch:u-1:normal": 1}
     assert jobs.needed() == {"dispatch:u-1:normal": Span(1, 1)}
@@ -263,7 +263,7 @@ def test_places_are_given_in_the_order_in_which_jobs_were_made(jobs: JobStore, w
 def test_what_ended_need_not_be_held_any_more(jobs: JobStore, waiting: list[Job]) -> None:
     jobs.assign()
     for row in jobs.unsent():
-        jobs.sent(row.relay_seq)
+        jobs.sent([row.relay_seq])
     assert jobs.needed() == {stream_of("u-1", "normal"): Span(1, 2), stream_of("u-1", "urgent"): Span(3, 3)}
     for job in (waiting[0], waiting[2]):
         jobs.take(job.job_id, "li")
@@ -332,7 +332,7 @@ def test_an_epoch_begins_with_every_unfinished_job(jobs: JobStore, waiting: list
     assert jobs.epoch() == ""
     jobs.assign()
     for row in jobs.unsent()[:2]:
-        jobs.sent(row.relay_seq)
+        jobs.sent([row.relay_seq])
     jobs.take(waiting[0].job_id, "li")
     jobs.done(waiting[0].job_id, "li")
     jobs.take(waiting[1].job_id, "li")
