@@ -61,6 +61,17 @@ WHYS = {
     "escalated": ("无人领取,已升级", "nobody took it: escalated"),
 }
 
+# The same in a word or two, for a column and for a timeline.
+WHYS_SHORT = {
+    "responsible": ("责任区", "our ground"),
+    "nearest": ("最近", "nearest on duty"),
+    "nearest_any": ("最近", "nearest on duty"),
+    "on_duty": ("当班", "on duty"),
+    "nobody": ("无人当班", "nobody on duty"),
+    "reassigned": ("改派", "reassigned"),
+    "escalated": ("升级", "escalated"),
+}
+
 
 def state_name(state: str, lang: Lang) -> str:
     """A state as people say it; unknown ones as they are."""

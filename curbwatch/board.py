@@ -12,7 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from alerts.board import BoardRow
-from alerts.messages import Lang, class_name, distance, duration, unit_name
+from alerts.messages import WHYS_SHORT, Lang, class_name, distance, duration, unit_name
 from curbwatch.cli.output import escaped
 from schemas.city import City
 from schemas.incident import Job
@@ -46,16 +46,6 @@ HEADS: tuple[tuple[str, str], ...] = (
     ("谁在办", "WHO"),
     ("缘由", "WHY US"),
 )
-# The reason in a word or two; `dispatch show` says it whole.
-SHORT_WHYS = {
-    "responsible": ("责任区", "our ground"),
-    "nearest": ("最近", "nearest on duty"),
-    "nearest_any": ("最近", "nearest on duty"),
-    "on_duty": ("当班", "on duty"),
-    "nobody": ("无人当班", "nobody on duty"),
-    "reassigned": ("改派", "reassigned"),
-    "escalated": ("升级", "escalated"),
-}
 
 
 Kind = Literal["next", "take", "done", "reject", "show", "quit"]
@@ -198,7 +188,7 @@ class Painter:
             Text(stands),
             Text(near),
             Text(escaped(job.holder), "cyan") if job.holder else Text(word("waits", self.lang), "dim"),
-            Text(SHORT_WHYS.get(job.why, ("", ""))[self.lang == "en"], "dim"),
+            Text(WHYS_SHORT.get(job.why, ("", ""))[self.lang == "en"], "dim"),
         ]
 
     def _mark(self, job: Job) -> Text:

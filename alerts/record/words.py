@@ -6,7 +6,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from alerts.clocks.words import lamp_name, stage_name
-from alerts.messages import WHYS, Lang, class_name, state_name, unit_name
+from alerts.messages import WHYS_SHORT, Lang, class_name, state_name, unit_name
 from alerts.reasons import DOWNGRADES, VOIDS
 from schemas.city import City
 from schemas.record import What
@@ -64,7 +64,7 @@ CODES: dict[str, tuple[str, str]] = {
     "complaint": ("投诉", "complaint"),
     "vehicle": ("车载上报", "vehicle"),
     "patrol": ("巡查", "patrol"),
-} | {code: words for code, words in WHYS.items() if "{}" not in words[0]}
+} | WHYS_SHORT
 HOW = {"camera": ("摄像头核查通过", "checked by the camera")}
 SOURCES = {"camera": ("摄像头", "by camera")}
 # The order in which details are told; the database keeps them in one of its own.
