@@ -7,10 +7,9 @@ from alerts.going_on import Pair, looked
 from alerts.offsite import facts_of, off_site_ready
 from alerts.rows import incident_row
 from alerts.sites import Quiet, Rules
-from alerts.steps import DETECTOR, OPEN_STATES, make_job, record
+from alerts.steps import DETECTOR, OPEN_STATES, record
 from alerts.store import AlertDatabase
 from config.incidents import IncidentKnobs
-from schemas.errors import UsageError
 from schemas.incident import (
     Attachment,
     Departure,
@@ -24,7 +23,7 @@ from schemas.incident import (
     Reported,
     Sighting,
 )
-from schemas.record import Actor, State, What
+from schemas.record import Actor, What
 
 
 class IncidentStore:
@@ -100,23 +99,6 @@ class IncidentStore:
         """Make the place of an incident quiet; see ``alerts.sites.hush``, which an action calls within its own step."""
         with self._database.transaction() as conn:
             sites.hush(conn, reading.view(conn, incident_id)["incident_id"], quiet)
-
-    def confirm(self, incident_id: str, person: str, *, urgent: bool = False) -> IncidentRow:
-        """A person says that a waiting incident is real: its job goes out. Raises UsageError in any other state."""
-        with self._database.transaction("confirm") as conn:
-            row = reading.view(conn, incident_id)
-            # The condition, not the row read above, decides: another person may confirm at this moment.
-            changed = conn.execute(
-                "update incident set decided_by = %s where incident_id = %s and state = 'verify' returning unit_id",
-                (person, row["incident_id"]),
-            ).fetchone()
-            if changed is None:
-                state = reading.view(conn, incident_id)["state"]
-                raise UsageError(f"incident {incident_id} is {state}, not waiting for a decision")
-            actor = Actor(person, "dispatcher")
-            record(conn, row["incident_id"], actor, What.CONFIRMED, {"urgent": urgent}, to=State.DISPATCHED)
-            make_job(conn, str(row["incident_id"]), changed["unit_id"], urgent=urgent)
-        return self.show(incident_id)
 
     def show(self, incident_id: str) -> IncidentRow:
         """One incident. Raises UsageError where there is none of this id."""

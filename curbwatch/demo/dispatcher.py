@@ -3,13 +3,15 @@
 import asyncio
 from contextlib import ExitStack
 
+from alerts.actions import CaseActions
+from alerts.lifecycle import Act, Wish
 from alerts.store import AlertDatabase
 from curbwatch.build import Site, make_incidents
 from schemas.errors import SinkError, UsageError
-from schemas.record import State
+from schemas.record import Actor, State
 
 LOOK_S = 0.5
-PERSON = "demo-dispatcher"
+PERSON = Actor("demo-dispatcher", "dispatcher")
 
 
 class Dispatcher:
@@ -18,6 +20,7 @@ class Dispatcher:
     def __init__(self, site: Site) -> None:
         self._database = AlertDatabase(site.endpoints.database_url)
         self._incidents = make_incidents(site, self._database)
+        self._actions = CaseActions(self._database, site.cities.city)
 
     async def run(self) -> None:
         """Confirm what waits, a moment after it came."""
@@ -30,6 +33,6 @@ class Dispatcher:
     def _round(self) -> None:
         try:
             for row in self._incidents.recent(100, state=State.VERIFY):
-                self._incidents.confirm(row.incident_id, PERSON, urgent=row.urgent)
+                self._actions.act(row.incident_id, Wish(Act.CONFIRM), PERSON)
         except (SinkError, UsageError):
             return  # away, or it left at this moment: the next round looks again

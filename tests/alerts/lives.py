@@ -3,11 +3,14 @@
 import time
 
 import curbwatch.database as db
+from alerts.actions import CaseActions
 from alerts.incidents import IncidentStore
 from alerts.jobs import JobStore
+from alerts.lifecycle import Act, Wish
+from alerts.store import AlertDatabase
 from schemas.incident import EvidenceRecord, Opened, Sighting
-from schemas.record import State
-from tests.alerts.makers import MONDAY_1059, S, departure, picture, sighting
+from schemas.record import Actor, State
+from tests.alerts.makers import MONDAY_1059, S, city, departure, picture, sighting
 
 AFTER = picture("after", MONDAY_1059 + 60 * S)
 DAY_S = 86_400.0
@@ -53,3 +56,8 @@ def finish(incidents: IncidentStore, jobs: JobStore, told: Opened) -> str:
     assert jobs.take(job.job_id, "li") is not None
     jobs.done(job.job_id, "li")
     return job.job_id
+
+
+def confirm(database: AlertDatabase, told: Opened) -> None:
+    """Wang says that it is real."""
+    CaseActions(database, city).act(told.incident_id, Wish(Act.CONFIRM), Actor("wang", "dispatcher"))

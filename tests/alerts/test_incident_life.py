@@ -16,7 +16,7 @@ from curbwatch.feedback import place_of
 from schemas.errors import UsageError
 from schemas.feedback import Ignore
 from schemas.record import Actor, State
-from tests.alerts.lives import AFTER, DAY_S, finish, later, leave, now_s, put, roles, say, steps
+from tests.alerts.lives import AFTER, DAY_S, confirm, finish, later, leave, now_s, put, roles, say, steps
 from tests.alerts.makers import MONDAY_1059, S, city, departure, picture, sighting, together
 
 pytestmark = pytest.mark.servers
@@ -127,15 +127,15 @@ def test_a_thing_that_is_back_within_half_an_hour_is_the_same_incident_and_its_j
 
 
 def test_what_needs_a_person_waits_for_one_again_and_is_confirmed_again(
-    incidents: IncidentStore, jobs: JobStore
+    incidents: IncidentStore, jobs: JobStore, database: AlertDatabase
 ) -> None:
     told = say(incidents, sighting(direct=False))
-    incidents.confirm(told.incident_id, "wang")
+    confirm(database, told)
     leave(incidents)
     say(incidents, later(600, direct=False))
     row = incidents.show(told.incident_id)
     assert (row.state, row.decided_by) == ("verify", "")
-    incidents.confirm(told.incident_id, "wang")
+    confirm(database, told)
     job = jobs.of_incident(told.incident_id)
     assert job is not None
     assert jobs.take(job.job_id, "li") is not None

@@ -19,6 +19,7 @@ from schemas.errors import SinkError, UsageError
 from schemas.incident import Opened, Sighting
 from schemas.links import DATABASE_LINK
 from schemas.units import M_PER_DEG
+from tests.alerts.lives import confirm
 from tests.alerts.makers import CELL, MONDAY_1059, S, departure, picture, sighting, together
 from tests.fix_desk import disconnect
 
@@ -275,41 +276,12 @@ def test_a_crew_and_a_departure_at_one_moment_agree(desk_url: str, incidents: In
         assert states in {("gone", "withdrawn"), ("handling", "taken")}
 
 
-def test_a_person_confirms_once_and_the_job_goes_out(incidents: IncidentStore, jobs: JobStore) -> None:
+def test_what_waits_and_goes_away_needs_no_person(incidents: IncidentStore, database: AlertDatabase) -> None:
     (told,) = said(incidents, sighting(direct=False))
     assert incidents.show(told.incident_id).state == "verify"
-    assert jobs.of_unit("u-1") == []
-    found = incidents.confirm(told.incident_id, "wang", urgent=True)
-    assert (found.state, found.decided_by) == ("dispatched", "wang")
-    (job,) = jobs.of_unit("u-1")
-    assert job.urgency == "urgent"
-    with pytest.raises(UsageError, match="is dispatched, not waiting for a decision"):
-        incidents.confirm(told.incident_id, "li")
-    assert [(event.actor, event.what) for event in incidents.events(told.incident_id)][-1] == ("wang", "confirmed")
-
-
-def test_of_two_people_who_confirm_at_one_moment_one_is_told(desk_url: str, incidents: IncidentStore) -> None:
-    (told,) = said(incidents, sighting(direct=False))
-    refused: list[UsageError] = []
-
-    def confirm(index: int) -> None:
-        own = AlertDatabase(desk_url)
-        try:
-            IncidentStore(own, merge_m=3.0, merge_iou=0.3).confirm(told.incident_id, f"person-{index}")
-        except UsageError as error:
-            refused.append(error)
-        own.close()
-
-    together(4, confirm)
-    assert len(refused) == 3
-    assert all("is dispatched" in str(error) for error in refused)
-
-
-def test_what_waits_and_goes_away_needs_no_person(incidents: IncidentStore) -> None:
-    (told,) = said(incidents, sighting(direct=False))
     assert incidents.depart(departure()) == told.incident_id
-    with pytest.raises(UsageError, match="is gone, not waiting"):
-        incidents.confirm(told.incident_id, "wang")
+    with pytest.raises(UsageError, match="gone"):
+        confirm(database, told)
 
 
 def test_recent_ones_come_newest_first_and_by_state(incidents: IncidentStore) -> None:
