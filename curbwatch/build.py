@@ -27,7 +27,7 @@ from config.model import Config
 from config.pack import Pack, load_pack
 from config.quality import city_box
 from curbwatch.camera_health_keeper import CameraHealthKeeper
-from curbwatch.chores import Chore, ChoreThread
+from curbwatch.chores import SEALS_LOCK, Chore, ChoreThread
 from curbwatch.city_book import CityBook
 from curbwatch.detector_choice import make_detector
 from curbwatch.devices import LiveRegistry, LiveViews
@@ -225,6 +225,13 @@ def make_pack_watch(site: Site, meter: Meter) -> PackWatch:
     return PackWatch(site.cities, sync, meter)
 
 
+def make_sealer(site: Site, meter: Meter) -> ChoreThread:
+    """Return the thread that seals the record each second, on a database connection of its own."""
+    database = make_database(site)
+    seals = Chore("seals", 1.0, Sealer(database).seal)
+    return ChoreThread((seals,), database, meter, lock=SEALS_LOCK, name="seals")
+
+
 def make_chores(site: Site, meter: Meter) -> ChoreThread:
     """Return the thread that does what is due now and then, on a database connection of its own."""
     database = make_database(site)
@@ -236,7 +243,6 @@ def make_chores(site: Site, meter: Meter) -> ChoreThread:
     rules = SweepRules(knobs.chief_h, knobs.sweep_at_min, knobs.clock_settle_s, knobs.digest_after_s)
     sweep = Sweep(database, time_of, rules, meter)
     chores: tuple[Chore, ...] = (
-        Chore("seals", 1.0, Sealer(database).seal),
         Chore("clocks", 1.0, clocks.do),
         Chore("sweep", 5.0, sweep.do),
         Chore("escalations", 5.0, lambda _now: moves.follow_sweep()),

@@ -15,6 +15,7 @@ from schemas.meter import Meter
 log = structlog.get_logger()
 
 CHORES_LOCK = 0x63686F72  # one process does the chores of this database
+SEALS_LOCK = 0x7365616D  # and one, maybe another, seals its record: no chore that takes long may hold that up
 POLL_S = 0.2  # between two looks at what is due
 
 
@@ -31,19 +32,28 @@ class Chore:
 
 
 class ChoreThread:
-    """Does the chores while this process holds their lock; another process takes over when it is gone.
+    """Does chores while this process holds their lock; another process takes over when it is gone.
 
     A chore that fails costs the others nothing. ``database`` is this thread's own.
     """
 
-    def __init__(self, chores: Sequence[Chore], database: AlertDatabase, meter: Meter) -> None:
+    def __init__(
+        self,
+        chores: Sequence[Chore],
+        database: AlertDatabase,
+        meter: Meter,
+        *,
+        lock: int = CHORES_LOCK,
+        name: str = "chores",
+    ) -> None:
+        self._lock = lock
         self._chores = tuple(chores)
         self._database = database
         self._meter = meter
         self._due_s = {chore.name: 0.0 for chore in self._chores}
         self._failing: set[str] = set()
         self._ending = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="chores", daemon=True)
+        self._thread = threading.Thread(target=self._run, name=name, daemon=True)
 
     def start(self) -> None:
         """Begin."""
@@ -65,7 +75,7 @@ class ChoreThread:
     def round(self, now_s: float, *, quick_only: bool = False) -> None:
         """Do what is due at ``now_s`` (monotonic). ``quick_only``: those of every few seconds, due or not."""
         try:
-            if not self._database.leads(CHORES_LOCK):
+            if not self._database.leads(self._lock):
                 return
         except SinkError as error:
             self._failed("lock", error)
