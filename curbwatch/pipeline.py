@@ -66,14 +66,12 @@ class Pipeline:
         self._shards = build.make_shards(site, self._registry, incidents, self._events, told, telemetry)
         self._feedback = FeedbackKeeper(site.endpoints.database_url, told, telemetry, self._ordered)
         self._engine = build.make_engine(site, self._shards)
+        knobs = site.config.intake
         self._slots = FrameSlots(
-            wait_max_s=site.config.intake.frame_wait_max_s,
-            period_s=self._period_s,
-            max_bytes=site.config.intake.frames_buffer_bytes,
+            wait_max_s=knobs.frame_wait_max_s, period_s=self._period_s, max_bytes=knobs.frames_buffer_bytes
         )
-        self._frames = FrameIntake(
-            site.config.intake, site.scheme, PictureForms(site.config.codecs), self._slots, self._registry, telemetry
-        )
+        pictures = PictureForms(site.config.codecs)
+        self._frames = FrameIntake(knobs, site.scheme, pictures, self._slots, self._registry, telemetry)
         self._letters = LetterWriter(self._frames, build.make_store(site), telemetry)
         self._sos_database = build.make_database(site)
         self._watch = build.make_watch(site, self._book, self._sos_database)
