@@ -5,6 +5,7 @@ shard while the database is away, or in the journal of decisions of a stop. Only
 still named nowhere goes.
 """
 
+import itertools
 import shutil
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -13,6 +14,7 @@ from pathlib import Path
 
 import structlog
 
+from alerts.durable import write_whole
 from alerts.evidence import EvidenceFolder
 from alerts.keeping.files import GOING, remove_picture
 from alerts.keeping.pictures import NAMED
@@ -25,8 +27,15 @@ log = structlog.get_logger()
 
 PREFIXES = tuple(f"{number:02x}" for number in range(256))
 STAGES = (".new-", GOING)  # names of what was not finished
+OWNER = ".database"  # file in the evidence folder: whose rows name its pictures
+LOOKED_AT = 2000  # pictures of a folder that is nobody's yet, of which our rows must name half
 ROWS = 500  # looked up on disk in one turn
 SETTLE_S = 600.0  # for which the database must have answered: decisions that waited for it are stored meanwhile
+# The same for a server that was moved or promoted, another for every database that was made anew.
+IDENTITY = """
+select (select system_identifier from pg_control_system())::text || '/' || oid as id
+from pg_database where datname = current_database()
+"""
 FILES_OF_ROWS = """
 select evidence_id, sha256, size_bytes from evidence where evidence_id > %s order by evidence_id limit %s
 """
@@ -46,6 +55,8 @@ class Found:
 
 class Strays:
     """Looks through the evidence folder, a 256th at each turn, and through the rows beside it.
+
+    A folder whose pictures another database names is left alone: to us all of them would be strays.
 
     ``elsewhere()``: digests that are named outside the database (decisions that wait). ``drafts``: folders in which
     unfinished files and folders begin with ``.new-``. One process at a time: the chores' lock.
@@ -71,6 +82,7 @@ class Strays:
         self._row = 0  # evidence id up to which rows were looked up
         self._pass = Found()
         self._missing = 0  # of the present look at the rows
+        self._strange_told = False
         self._since_s: float | None = None  # monotonic time since which the database answers
 
     def do(self, monotonic_s: float) -> int:
@@ -88,11 +100,8 @@ class Strays:
     def whole(self) -> Found:
         """One pass over everything, at once; what it found. Raises SinkError."""
         self._at, self._row, self._pass, self._missing = 0, 0, Found(), 0
-        while True:
-            self._files(PREFIXES[self._at])
-            self._at = (self._at + 1) % len(PREFIXES)
-            if not self._at:
-                break
+        for prefix in PREFIXES if self._is_our_folder() else ():
+            self._files(prefix)
         self._unfinished()
         while self._rows():
             continue
@@ -102,7 +111,8 @@ class Strays:
     def turn(self) -> int:
         """Look at one folder of 256 and at some rows; how many files went. Raises SinkError."""
         before = self._pass.strays + self._pass.stages
-        self._files(PREFIXES[self._at])
+        if self._is_our_folder():
+            self._files(PREFIXES[self._at])
         self._at = (self._at + 1) % len(PREFIXES)
         self._rows()
         if not self._at:
@@ -112,6 +122,32 @@ class Strays:
             self._tell()
             self._pass = Found()
         return done
+
+    def _is_our_folder(self) -> bool:
+        """Whether the folder is this database's; one that is nobody's becomes ours where we know half of it."""
+        owner = self._folder.folder / OWNER
+        with self._database.transaction() as conn:
+            row = conn.execute(IDENTITY).fetchone()
+        ours = str((row or {"id": ""})["id"])
+        try:
+            if owner.is_file():
+                found = owner.read_text(encoding="utf-8").strip()
+            else:
+                paths = (path for prefix in PREFIXES for path in _below(self._folder.folder / prefix))
+                digests = [path.stem for path in itertools.islice(filter(self._is_ours, paths), LOOKED_AT)]
+                known = len((self._elsewhere() | self._named(digests)).intersection(digests))
+                found = ours if 2 * known >= len(digests) else ""
+                if found:
+                    write_whole(owner, found.encode() + b"\n")
+        except OSError as error:
+            raise SinkError(f"evidence {owner}: {error.strerror}", retryable=True, wait_s=1.0) from error
+        if found != ours and not self._strange_told:
+            remedy = (
+                f"give each database a folder of its own (alerts.evidence_dir); if this one is ours, delete {owner}"
+            )
+            log.error("evidence_of_another_database", folder=str(self._folder.folder), remedy=remedy)
+            self._strange_told = True
+        return found == ours
 
     def _files(self, prefix: str) -> None:
         """Look at the files below ``prefix``."""

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from alerts.keeping.strays import SETTLE_S, Strays
+from alerts.keeping.strays import OWNER, SETTLE_S, Strays
 from schemas.meter import NullMeter
 from tests.alerts.keeping.world import DAY, NOW, World
 
@@ -41,6 +41,23 @@ def test_an_old_file_that_nothing_names_goes(world: World) -> None:
     assert all(world.evidence.intact(digest) for digest in (named, shown, waits, noted))
 
 
+def test_the_folder_of_another_database_is_left_alone(world: World) -> None:
+    kept = [world.file(f"theirs {number}", 400 * DAY) for number in range(3)]
+    ours = world.picture("ours", 400 * DAY)
+    assert sweep(world).whole().strays == 0  # we know one of four
+    for digest in kept:
+        world.evidence.path(digest).unlink()
+    assert sweep(world).whole().strays == 0  # now it is ours
+    owner = world.evidence.folder / OWNER
+    stray = world.file("stray", 400 * DAY)
+    owner.write_text("1/2\n")
+    assert sweep(world).whole().strays == 0
+    assert world.evidence.intact(stray)
+    owner.unlink()
+    assert sweep(world).whole().strays == 1  # one of two is not
+    assert world.evidence.intact(ours)
+
+
 def test_a_new_file_may_still_be_named(world: World) -> None:
     digest = world.file("new", 0 * DAY)
     os.utime(world.evidence.path(digest))
@@ -57,7 +74,7 @@ def test_a_row_whose_file_is_gone_or_damaged_is_told_and_stays(world: World) -> 
 
 
 def test_what_was_not_finished_goes_and_what_is_not_ours_stays(world: World, tmp_path: Path) -> None:
-    digest = world.file("whole", 0 * DAY)
+    digest = world.picture("whole", 0 * DAY)
     folder = world.evidence.path(digest).parent
     unfinished, going, other = folder / ".new-abc", folder / f".gone-{digest}.jpg", folder / "notes.txt"
     draft, kept = tmp_path / "cases" / ".new-x", tmp_path / "cases" / "case-1"
@@ -76,13 +93,15 @@ def test_what_was_not_finished_goes_and_what_is_not_ours_stays(world: World, tmp
 
 
 def test_a_folder_of_256_at_each_turn_until_all_are_looked_at(world: World) -> None:
+    strays = sweep(world)
+    assert strays.turn() == 0  # an empty folder is ours
     for number in range(5):
         world.file(f"stray {number}", 400 * DAY)
-    strays = sweep(world)
     assert sum(strays.turn() for _ in range(256)) == 5
 
 
 def test_no_file_goes_before_the_database_has_answered_for_a_while(world: World) -> None:
+    sweep(world).whole()
     stray = world.file("stray", 400 * DAY)
     strays = sweep(world)
     strays._at = int(stray[:2], 16)
