@@ -25,7 +25,7 @@ OPEN_ESCALATIONS = """
 select s.incident_id, s.stage, s.round, s.limit_id, j.job_id
 from sweep_entry s join job j using (incident_id)
 left join job_escalation e using (incident_id, stage, round, limit_id)
-where s.kind = 'escalated' and s.stage = any(%s) and e.incident_id is null
+where s.kind = 'escalated' and s.day > current_date - 31 and s.stage = any(%s) and e.incident_id is null
 order by s.at, s.incident_id limit %s
 """
 

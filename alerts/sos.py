@@ -121,7 +121,8 @@ def _make_site(conn: Connection, vehicle_id: str, cell_id: str) -> int:
 def _known(conn: Connection, site_id: int, call: Call, at: datetime) -> bool:
     """Whether a call belongs to an incident that is there; an open one is brought up to date.
 
-    The times of the same device are compared, never its clock with ours: a slow clock must not swallow a call.
+    The times of the same device are compared, never its clock with ours: a slow clock must not swallow a call. What is
+    from before the last one's end, as a message that comes twice, is no news.
     """
     lon, lat = call.point or (None, None)
     open_one = conn.execute(
@@ -141,8 +142,6 @@ def _known(conn: Connection, site_id: int, call: Call, at: datetime) -> bool:
     ).fetchone()
     if ended is None:
         return False
-    if at <= ended["last_seen_at"]:
-        return True
     let_go = conn.execute(
         "select 1 from position where device_id = %s and ts > %s and ts < %s and not %s = any(alarms) limit 1",
         (call.vehicle_id, ended["last_seen_at"], at, SOS),

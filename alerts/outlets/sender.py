@@ -2,6 +2,7 @@
 
 import json
 import random
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -34,12 +35,18 @@ class Outlet(Protocol):
     def wants(self) -> Wants:
         """Its name, and what it is told of."""
 
+    @property
+    def batch(self) -> int:
+        """How many told messages are noted together: so many may come twice after a crash."""
+
     def tell(self, due: Due) -> Answer:
         """Try once. Never raises for what happens on the way."""
 
 
 class WebhookOutlet:
     """Another system that is told by HTTP."""
+
+    batch = 1
 
     def __init__(self, wants: Wants, url: str, reach: Reach, *, secret: bytes, receipt: bool) -> None:
         self.wants = wants
@@ -55,10 +62,12 @@ class WebhookOutlet:
 
 
 class MqttOutlet:
-    """The broker: each incident's state as the retained message of its topic.
+    """The broker: each incident's state as the retained message of its topic; a repeat changes nothing there.
 
     ``publish(topic, payload, expiry_s)`` returns whether the broker has it; ``expiry_s`` 0: it keeps it for ever.
     """
+
+    batch = 100
 
     def __init__(
         self, wants: Wants, topic_of: Callable[[str], str], publish: Callable[[str, bytes, int], bool], keep_s: float
@@ -77,7 +86,10 @@ class MqttOutlet:
 
 
 class Sender:
-    """Makes the messages of all outlets, and tells one of them. Used from one thread; ``chance()`` gives 0..1."""
+    """Makes the messages of all outlets, and tells one of them. Used from one thread.
+
+    ``chance()`` gives 0..1, ``monotonic_s()`` a steady clock.
+    """
 
     def __init__(
         self,
@@ -86,7 +98,9 @@ class Sender:
         wanted: Sequence[Wants],
         patience: Patience,
         meter: Meter,
+        *,
         chance: Callable[[], float] = random.random,
+        monotonic_s: Callable[[], float] = time.monotonic,
     ) -> None:
         self._outlet = outlet
         self._name = outlet.wants.name
@@ -95,27 +109,55 @@ class Sender:
         self._patience = patience
         self._meter = meter
         self._chance = chance
+        self._monotonic_s = monotonic_s
+        self._unanswered = 0  # tries in a row to which nobody answered
+        self._again_s = 0.0  # when the next one is due, by the steady clock
 
     def once(self) -> int:
         """One round; how many messages were told. Raises SinkError where the database is away.
 
-        After a try to which nobody answered the others wait for the next round: that is a system which is away.
+        A try to which nobody answered means a system that is away: all its messages wait for a while then.
         """
         self._store.project(self._wanted)
-        told = 0
-        for due in self._store.due(self._name):
-            answer = self._outlet.tell(due)
-            if not answer.error:
-                self._store.sent(self._name, due, answer)
-                self._meter.add("outlet_sent", outlet=self._name)
-                told += 1
-                continue
-            self._failed(due, answer)
-            if answer.status is None:
-                break
+        told = self._tell_all() if self._monotonic_s() >= self._again_s else 0
         for state, count in self._store.counts(self._name).items():
             self._meter.set("outlet_messages", count, outlet=self._name, state=state)
         return told
+
+    def _tell_all(self) -> int:
+        told = 0
+        taken: list[tuple[Due, Answer]] = []
+        for due in self._store.due(self._name):
+            answer = self._outlet.tell(due)
+            if answer.error:
+                self._failed(due, answer)
+                if self._away(answer):
+                    break
+                continue
+            self._unanswered = 0
+            taken.append((due, answer))
+            if len(taken) >= self._outlet.batch:
+                told += self._noted(taken)
+        return told + self._noted(taken)
+
+    def _noted(self, taken: list[tuple[Due, Answer]]) -> int:
+        """Write down that these were told, and empty the list; how many."""
+        count = len(taken)
+        self._store.sent(self._name, taken)
+        self._meter.add("outlet_sent", count, outlet=self._name)
+        taken.clear()
+        return count
+
+    def _away(self, answer: Answer) -> bool:
+        """Whether nobody answered; then nothing is tried for a while, longer each time."""
+        if answer.status is not None:
+            self._unanswered = 0
+            return False
+        self._unanswered += 1
+        patience = self._patience
+        rest_s = wait_s(self._unanswered, patience.first_s, patience.max_s, self._chance())
+        self._again_s = self._monotonic_s() + rest_s
+        return True
 
     def _failed(self, due: Due, answer: Answer) -> None:
         tries, patience = due.tries + 1, self._patience

@@ -129,13 +129,23 @@ class OutletStore:
             Due(row["seq"], row["tries"], row["at"], row["what"], row["step_state"], incident_row(row)) for row in rows
         ]
 
-    def sent(self, name: str, due: Due, answer: Answer) -> None:
-        """Note that a message was told, with the other side's receipt."""
+    def sent(self, name: str, told: Sequence[tuple[Due, Answer]]) -> None:
+        """Note that messages were told, each with the other side's receipt; none: nothing."""
+        if not told:
+            return
         with self._database.transaction() as conn:
             conn.execute(
-                "update outlet_message set state = 'sent', tries = tries + 1, sent_at = now(), status = %s,"
-                " receipt = %s, error = '' where outlet = %s and incident_id = %s and seq = %s",
-                (answer.status, answer.receipt, name, due.incident.incident_id, due.seq),
+                "update outlet_message m set state = 'sent', tries = tries + 1, sent_at = now(), status = t.status,"
+                " receipt = t.receipt, error = ''"
+                " from unnest(%s::uuid[], %s::int[], %s::int[], %s::text[]) as t (incident_id, seq, status, receipt)"
+                " where m.outlet = %s and m.incident_id = t.incident_id and m.seq = t.seq",
+                (
+                    [due.incident.incident_id for due, _ in told],
+                    [due.seq for due, _ in told],
+                    [answer.status for _, answer in told],
+                    [answer.receipt for _, answer in told],
+                    name,
+                ),
             )
 
     def failed(self, name: str, due: Due, answer: Answer, wait_s: float | None) -> None:
@@ -158,11 +168,13 @@ class OutletStore:
     def counts(self, name: str) -> dict[str, int]:
         """Number of messages that wait and that were given up."""
         with self._database.transaction() as conn:
-            rows = conn.execute(
-                "select state, count(*) as n from outlet_message where outlet = %s and state <> 'sent' group by state",
-                (name,),
-            ).fetchall()
-        return {"waiting": 0, "dead": 0} | {row["state"]: int(row["n"]) for row in rows}
+            # Each has an index of its own; what was told, by far the most, is in neither.
+            row = conn.execute(
+                "select (select count(*) from outlet_message where outlet = %(name)s and state = 'waiting') as waiting,"
+                " (select count(*) from outlet_message where outlet = %(name)s and state = 'dead') as dead",
+                {"name": name},
+            ).fetchone()
+        return {state: int((row or {state: 0})[state]) for state in ("waiting", "dead")}
 
     def listed(self, *, outlet: str = "", state: str = "", incident_id: str = "", limit: int = 100) -> list[Told]:
         """Messages, newest first; of one outlet, state or incident where given."""

@@ -98,19 +98,14 @@ def test_a_crew_that_draws_an_entry_of_a_job_that_was_moved_passes_it_over(
     assert jobs.find(job.job_id).state == "queued"
 
 
-@pytest.mark.parametrize(
-    ("unit_id", "reason", "actor", "said"),
-    [
+def test_a_move_that_makes_no_sense_is_refused(moves: JobMoves, jobs: JobStore, job: Job) -> None:
+    for unit_id, reason, actor, said in (
         ("u-2", "nearer", DISPATCHER, "waits at u-2 already"),
         ("u-3", " ", DISPATCHER, "for a reason"),
         ("u-3", "nearer", Actor("deng", "auxiliary"), "auxiliary staff"),
-    ],
-)
-def test_a_move_that_makes_no_sense_is_refused(
-    moves: JobMoves, jobs: JobStore, job: Job, unit_id: str, reason: str, actor: Actor, said: str
-) -> None:
-    with pytest.raises(UsageError, match=said):
-        moves.reassign(job.job_id, actor, unit_id, reason)
+    ):
+        with pytest.raises(UsageError, match=said):
+            moves.reassign(job.job_id, actor, unit_id, reason)
     assert jobs.find(job.job_id) == job
 
 
@@ -169,12 +164,11 @@ def test_an_escalation_of_the_sweep_is_acted_on_once(
     assert (actor, what, detail["reason"], detail["stage"]) == ("relay", "reassigned", "escalated", "dispatch")
 
 
-@pytest.mark.parametrize("stage", ["handle", "verify"])
-def test_what_a_crew_has_or_waits_for_no_crew_is_not_sent_on(
-    moves: JobMoves, jobs: JobStore, job: Job, desk_url: str, stage: str
-) -> None:
+def test_what_a_crew_has_is_not_sent_on(moves: JobMoves, jobs: JobStore, job: Job, desk_url: str) -> None:
+    swept(desk_url, job, "verify")
+    assert moves.follow_sweep() == 0, "that stage waits for no crew"
     jobs.take(job.job_id, "li")
-    swept(desk_url, job, stage)
+    swept(desk_url, job, "handle")
     assert moves.follow_sweep() == 0
     assert jobs.find(job.job_id).holder == "li"
 
@@ -239,23 +233,17 @@ def test_a_job_set_aside_can_be_taken_by_name(moves: JobMoves, jobs: JobStore, j
     assert moves.stuck() == []
 
 
-@pytest.mark.parametrize(
-    ("forged", "buried"),
-    [
-        ("nonsense", [Dead("nonsense", "unreadable", 1)]),
-        ("", [Dead("", "unreadable", 1)]),
-        ("00000000-0000-0000-0000-000000000001", []),  # a job that was: nothing is wrong with the entry
-    ],
-)
 def test_an_entry_that_leads_to_no_job_does_not_hold_up_the_others(
-    jobs: JobStore, queue: JobQueue, job: Job, redis_url: str, forged: str, buried: list[Dead]
+    jobs: JobStore, queue: JobQueue, job: Job, redis_url: str
 ) -> None:
+    ended = "00000000-0000-0000-0000-000000000001"  # a job that was: nothing is wrong with its entry
     with redis.Redis.from_url(redis_url) as client:
-        client.xadd("dispatch:u-2:urgent", {"job": forged})
+        for forged in ("nonsense", "", ended):
+            client.xadd("dispatch:u-2:urgent", {"job": forged})
     taken = crew(jobs, queue).take_next()
     assert taken is not None
     assert taken.job.job_id == job.job_id
-    assert queue.buried("u-2") == buried
+    assert queue.buried("u-2") == [Dead("nonsense", "unreadable", 1), Dead("", "unreadable", 1)]
 
 
 class AwayJobs(JobStore):

@@ -81,20 +81,15 @@ def test_a_job_is_reassigned_and_escalated_by_those_who_may(desk: Verbs, job_id:
     assert [one["what"] for one in shown["events"]][-2:] == ["reassigned", "reassigned"]
 
 
-@pytest.mark.parametrize(
-    ("arguments", "said"),
-    [
-        (["reassign", "--to", "yj-san-9", "--as", "lin-fang", "--reason", "x"], "no unit 'yj-san-9'"),
-        (["reassign", "--to", "yj-san-2", "--as", "lin-fang", "--reason", " "], "for a reason"),
-        (["reassign", "--to", "yj-san-2", "--as", "deng-wei", "--reason", "x"], "auxiliary staff"),
-        (["escalate", "--as", "feng-qi", "--reason", "x"], "auditor staff"),
-        (["dead", "--requeue"], "is not set aside"),
-    ],
-)
-def test_a_wrong_move_is_one_clean_line(desk: Verbs, job_id: str, arguments: list[str], said: str) -> None:
-    verb, *options = arguments
-    places = [*options, job_id] if verb == "dead" else [job_id, *options]
-    assert said in desk.refused("dispatch", verb, *places)
+def test_a_wrong_move_is_one_clean_line(desk: Verbs, job_id: str) -> None:
+    for arguments, said in (
+        (["reassign", job_id, "--to", "yj-san-9", "--as", "lin-fang", "--reason", "x"], "no unit 'yj-san-9'"),
+        (["reassign", job_id, "--to", "yj-san-2", "--as", "lin-fang", "--reason", " "], "for a reason"),
+        (["reassign", job_id, "--to", "yj-san-2", "--as", "deng-wei", "--reason", "x"], "auxiliary staff"),
+        (["escalate", job_id, "--as", "feng-qi", "--reason", "x"], "auditor staff"),
+        (["dead", "--requeue", job_id], "is not set aside"),
+    ):
+        assert said in desk.refused("dispatch", *arguments)
 
 
 def test_what_was_set_aside_is_listed_and_fetched_back(

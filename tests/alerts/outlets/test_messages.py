@@ -1,7 +1,7 @@
 """From the record to other systems: every step told, in order, again until it is taken. On real servers."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from importlib import resources
 from typing import Any
@@ -48,9 +48,16 @@ def hook() -> Iterator[Hook]:
         yield served
 
 
-def sender(store: OutletStore, hook: Hook, meter: Telemetry | None = None, *, receipt: bool = False) -> Sender:
+def sender(
+    store: OutletStore,
+    hook: Hook,
+    meter: Telemetry | None = None,
+    *,
+    receipt: bool = False,
+    clock: Callable[[], float] = lambda: 0.0,
+) -> Sender:
     outlet = WebhookOutlet(HOTLINE, hook.url, REACH, secret=b"key", receipt=receipt)
-    return Sender(outlet, store, [HOTLINE], PATIENCE, meter or Telemetry(), lambda: 1.0)
+    return Sender(outlet, store, [HOTLINE], PATIENCE, meter or Telemetry(), chance=lambda: 1.0, monotonic_s=clock)
 
 
 def hurry(conn: db.Connection) -> None:
@@ -196,15 +203,23 @@ def test_a_hand_over_is_retried_until_it_is_receipted_and_the_receipt_is_kept(
     assert hook.came[0][0]["Curbwatch-Delivery"] == hook.came[1][0]["Curbwatch-Delivery"]
 
 
-def test_a_system_that_is_away_costs_one_try_a_round(store: OutletStore, hook: Hook, incidents: IncidentStore) -> None:
+def test_a_system_that_is_away_is_left_alone_for_a_while_and_longer_each_time(
+    store: OutletStore, hook: Hook, incidents: IncidentStore
+) -> None:
     for track_id in range(5):
         opened(incidents, track_id)
     hook.cut = True
-    telling = sender(store, hook)
-    telling.once()
-    assert len(hook.came) == 1
+    now_s = [100.0]
+    telling = sender(store, hook, clock=lambda: now_s[0])
+    for later_s, tries in ((0.0, 1), (0.9, 1), (0.2, 2), (1.5, 2), (0.6, 3)):
+        now_s[0] += later_s
+        telling.once()
+        assert len(hook.came) == tries
     hook.cut = False
-    assert telling.once() == 4
+    now_s[0] += 4.0
+    assert telling.once() > 0
+    hook.replies = [(503, {}, b"")]
+    assert telling.once() == 0, "an answer, and be it a refusal, is no silence"
 
 
 def test_a_crash_after_the_answer_tells_it_again_under_the_same_name(
@@ -250,7 +265,7 @@ def test_the_broker_is_told_the_state_and_forgets_what_has_ended(store: OutletSt
 
     wants = Wants("hotline")
     outlet = MqttOutlet(wants, lambda incident_id: f"c/incident/{incident_id}", publish, 3600)
-    telling = Sender(outlet, store, [wants], Patience(9, 0.0001, 0.0001), Telemetry())
+    telling = Sender(outlet, store, [wants], Patience(9, 0.0, 0.0), Telemetry())
     incident_id = opened(incidents)
     assert telling.once() == 0
     assert telling.once() == 1
