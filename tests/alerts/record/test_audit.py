@@ -235,6 +235,11 @@ def test_a_changed_seal_is_found(told: list[str], tampered: Tampered, change: st
     assert ("seal", "", seal_id) in tampered(change)
 
 
+def test_a_seal_that_is_gone_with_all_it_held_is_found_twice(told: list[str], tampered: Tampered) -> None:
+    said = tampered("delete from seal_entry where seal_id = 2; delete from seal where seal_id = 2;")
+    assert {("seal", "", 2), ("seal", "", 3)} <= set(said)  # its number, and what follows it
+
+
 def test_a_record_cut_off_with_its_seals_is_found_by_the_head_that_was_kept_elsewhere(
     told: list[str], database: AlertDatabase, tampered: Tampered
 ) -> None:
