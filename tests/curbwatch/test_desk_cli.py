@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 import curbwatch.database as db
+from alerts.desk_list import Asked, listed
 from alerts.evidence import EvidenceFolder
 from alerts.incidents import IncidentStore
 from alerts.jobs import JobStore
@@ -102,22 +103,27 @@ def test_what_waits_for_a_person_stands_urgent_first_then_oldest_first(
     assert (status, out.splitlines()[0].startswith("○!")) == (0, True)
 
 
-def test_a_list_holds_what_was_asked_for(verbs: Verbs, seen: str) -> None:
-    asked: list[tuple[tuple[str, ...], tuple[str, ...]]] = [
-        (("--unit", "yj-enf-1"), ("--unit", "yj-san-1")),
-        (("--cell", "512002001"), ("--cell", "512003")),
-        (("--class", "09006"), ("--class", "09005")),
-        (("--camera", "yj-cam-01"), ("--camera", "yj-cam-02")),
-        (("--since", "2026-05-01T00:00Z"), ("--since", "2026-05-05T00:00Z")),
-        (("--open",), ("--overdue",)),
-        (("--state", "verify"), ("--unrouted",)),
+def test_a_list_holds_what_was_asked_for(verbs: Verbs, seen: str, database: AlertDatabase) -> None:
+    asked: list[tuple[dict[str, Any], dict[str, Any]]] = [
+        ({"unit": "yj-enf-1"}, {"unit": "yj-san-1"}),
+        ({"cell": "512002001"}, {"cell": "512003"}),
+        ({"class_code": "09006"}, {"class_code": "09005"}),
+        ({"camera": "yj-cam-01"}, {"camera": "yj-cam-02"}),
+        ({"since": datetime(2026, 5, 1, tzinfo=UTC)}, {"since": datetime(2026, 5, 5, tzinfo=UTC)}),
+        ({"open_only": True}, {"overdue": True}),
+        ({"state": "verify"}, {"unrouted": True}),
+        ({}, {"cell": "' or 1=1 --"}),
+        ({"cell": "5"}, {"cell": "%"}),
+        ({"limit": 1}, {"camera": "x" * 10_000}),
     ]
     for yes, no in asked:
-        assert [one["incident_id"] for one in verbs.told("incident", "list", *yes)] == [seen], yes
-        assert verbs.told("incident", "list", *no) == [], no
-    for hostile in ("' or 1=1 --", "%", "x" * 10_000):
-        assert verbs.told("incident", "list", "--cell", hostile) == []
-        assert verbs.told("incident", "list", "--camera", hostile) == []
+        assert [one.row.incident_id for one in listed(database, Asked(**yes))] == [seen], yes
+        assert listed(database, Asked(**no)) == [], no
+    options = (
+        "--unit yj-enf-1 --cell 512002 --class 09006 --camera yj-cam-01 --since 2026-05-01T00:00Z --open --limit 9"
+    )
+    assert [one["incident_id"] for one in verbs.told("incident", "list", *options.split())] == [seen]
+    assert verbs.told("incident", "list", "--overdue") == verbs.told("incident", "list", "--unrouted") == []
 
 
 def test_lamps_of_running_clocks_are_shown(verbs: Verbs, seen: str, desk_url: str) -> None:
@@ -303,9 +309,9 @@ def test_a_bundle_proves_a_case_without_us_and_tells_what_was_changed(
         ("seals.jsonl", head["hash"][:8].encode(), b"00000000", True),
         ("manifest.json", b"curbwatch/bundle/1", b"curbwatch/bundle/9", False),
     ]
-    for name, old, new, listed in cases:
-        status, text = checked(changed(out, name, old, new, listed=listed))
-        assert (status, "WRONG" in text) == (1, True), (name, listed, text)
+    for name, old, new, right in cases:
+        status, text = checked(changed(out, name, old, new, listed=right))
+        assert (status, "WRONG" in text) == (1, True), (name, right, text)
     (tmp_path / "no.zip").write_bytes(b"x")
     (tmp_path / "verify.py").write_bytes(zipfile.ZipFile(out).read("verify.py"))
     refusal = [sys.executable, "-I", "-S", str(tmp_path / "verify.py"), str(tmp_path / "no.zip")]
