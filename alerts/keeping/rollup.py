@@ -7,6 +7,7 @@ number could.
 """
 
 import time
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -14,20 +15,21 @@ from alerts.store import AlertDatabase, Connection
 
 HOUR = timedelta(hours=1)
 DAY_LENGTHS = timedelta(hours=26)  # longer than any day
+DEVICES_APART = 20  # late ones of an hour that are looked up one by one; of more the whole hour is read
 MOVING_MPS = 5 / 3.6  # 5 km/h: slower is a receiver's noise or a walk
 KEYS = "camera_id, class_code, cell_id, unit_id"
 COUNTS = ("sightings", "opened", "closed", "handled", "self_handled", "gone", "corrected", "void", "merged")
 POSITION_COUNTS = "positions, moving, speed_max_mps, first_at, last_at"
 ENDS = COUNTS[3:]  # outcomes of schemas.incident.IncidentRow
 
+NEXT = """
+select distinct bucket from rollup_dirty where source = %(source)s and bucket <= %(newest)s
+order by bucket limit %(most)s
+"""
 TAKE = """
-with chosen as (
-    select distinct source, bucket, device_id from rollup_dirty
-    where source = %(source)s and bucket <= %(newest)s order by bucket limit %(most)s),
-taken as (
-    delete from rollup_dirty d using chosen c
-    where (d.source, d.bucket, d.device_id) = (c.source, c.bucket, c.device_id))
-select bucket, device_id from chosen order by bucket
+with taken as (
+    delete from rollup_dirty where source = %(source)s and bucket = any(%(buckets)s) returning bucket, device_id)
+select bucket, array_agg(distinct device_id) as devices from taken group by bucket order by bucket
 """
 DELETED = """
 select 1 from deleted_span where class = %(class)s and from_at < %(end)s and to_at > %(bucket)s limit 1
@@ -134,8 +136,7 @@ class Rollup:
             days = {_day(conn, note["bucket"], self._zone) for note in notes if _count_incidents(conn, note["bucket"])}
             _count_days(conn, "incident", days, self._zone)
         with self._database.transaction() as conn:
-            # One hour of all devices is a lot of work, an hour of one device is little.
-            ended = _take(conn, "position", now - HOUR, 20)
+            ended = _take(conn, "position", now - HOUR, 1)  # may be a lot of work
             days = {_day(conn, note["bucket"], self._zone) for note in ended if _count_positions(conn, **note)}
             _count_days(conn, "position", days, self._zone)
         return len(notes) + len(ended)
@@ -153,7 +154,11 @@ class Rollup:
 
 
 def _take(conn: Connection, source: str, newest: datetime, most: int) -> list[dict[str, Any]]:
-    return conn.execute(TAKE, {"source": source, "newest": newest, "most": most}).fetchall()
+    """Take the notes of the oldest hours away; each hour with the devices they name."""
+    rows = conn.execute(NEXT, {"source": source, "newest": newest, "most": most}).fetchall()
+    if not rows:
+        return []
+    return conn.execute(TAKE, {"source": source, "buckets": [row["bucket"] for row in rows]}).fetchall()
 
 
 def _deleted(conn: Connection, name: str, bucket: datetime) -> bool:
@@ -170,12 +175,14 @@ def _count_incidents(conn: Connection, bucket: datetime) -> bool:
     return True
 
 
-def _count_positions(conn: Connection, bucket: datetime, device_id: str) -> bool:
-    """Count an hour anew, of one device or all; False where positions of it have been deleted: it stays as it is."""
+def _count_positions(conn: Connection, bucket: datetime, devices: Sequence[str]) -> bool:
+    """Count an hour anew, of these devices or all; False where positions of it have been deleted: it stays as it is."""
     if _deleted(conn, "hours", bucket) or _deleted(conn, "positions", bucket):
         return False
-    values = {"bucket": bucket, "end": bucket + HOUR, "device": device_id}
-    conn.execute(POSITION_HOUR_OF_ONE if device_id else POSITION_HOUR, values)
+    all_of_them = "" in devices or len(devices) > DEVICES_APART
+    for device_id in ("",) if all_of_them else devices:
+        values = {"bucket": bucket, "end": bucket + HOUR, "device": device_id}
+        conn.execute(POSITION_HOUR_OF_ONE if device_id else POSITION_HOUR, values)
     return True
 
 

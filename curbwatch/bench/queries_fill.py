@@ -32,7 +32,7 @@ def fill(conn: Connection, *, positions: int, say: Callable[[str], None]) -> Cit
     """
     now = datetime.now(UTC).replace(microsecond=0)
     begin = now - timedelta(days=DAYS)
-    incidents, per_day = max(positions // 200, 100), max(positions // DAYS, 1)
+    incidents, per_day = max(positions // 200, 100), max(-(-positions // DAYS), 1)
     values = {"n": incidents, "begin": begin, "now": now, "step": timedelta(days=DAYS) / incidents}
     started_s = time.perf_counter()
     conn.execute("set synchronous_commit = off")

@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import curbwatch.database as db
-from alerts.keeping.rollup import COUNTS, KEYS, MOVING_MPS, Rollup
+from alerts.keeping.rollup import COUNTS, DEVICES_APART, KEYS, MOVING_MPS, Rollup
 from alerts.store import AlertDatabase
 
 pytestmark = pytest.mark.servers
@@ -109,6 +109,17 @@ def test_a_transaction_that_commits_after_a_later_one_was_counted_is_counted_too
     assert_counts_hold(kept_url)
     with db.connect(kept_url) as conn:
         assert rows(conn, "select positions, moving from position_hour") == [(3, 1)]
+
+
+def test_many_late_devices_of_an_hour_are_counted_like_a_few(kept: AlertDatabase, kept_url: str) -> None:
+    with db.connect(kept_url, autocommit=True) as conn:
+        for hour, cars in ((0, 3), (1, DEVICES_APART), (2, DEVICES_APART + 1)):
+            for number in range(cars):
+                conn.execute(POSITION, (f"car-{number}", T0 + timedelta(hours=hour), 1, 3.0))
+        Rollup(kept, ZONE).do(NOW)
+        conn.execute(POSITION, ("car-0", T0, 2, 0.0))
+        Rollup(kept, ZONE).do(NOW)
+    assert_counts_hold(kept_url)
 
 
 def test_another_zone_makes_other_days(kept: AlertDatabase, kept_url: str) -> None:
