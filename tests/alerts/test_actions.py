@@ -177,6 +177,20 @@ def test_what_is_checked_is_done_or_goes_back_under_the_same_job(
     assert refused(desk, incident_id, Wish(Act.CLOSE)) == "ended"
 
 
+def test_who_did_the_work_gets_it_back_also_where_they_are_not_responsible_there(
+    desk: CaseActions, incidents: IncidentStore, jobs: JobStore, database: AlertDatabase
+) -> None:
+    incident_id = opened(incidents, check="person")
+    desk.act(incident_id, Wish(Act.CONFIRM), LEI)
+    with database.transaction() as conn:
+        conn.execute("update job set unit_id = 'u-2', why = 'reassigned'")
+    jobs.done(taken(jobs, incident_id), "crew-1")
+    desk.act(incident_id, Wish(Act.REWORK, text="还有一半"), WANG)
+    job = jobs.of_incident(incident_id)
+    assert job is not None
+    assert (job.unit_id, job.state, job.holder) == ("u-2", "queued", "")
+
+
 def test_a_suspended_case_has_no_job_out_and_gets_it_back(
     desk: CaseActions, incidents: IncidentStore, jobs: JobStore
 ) -> None:
