@@ -5,7 +5,7 @@ from shlex import quote
 from typing import Literal
 from zoneinfo import ZoneInfo
 
-from schemas.alarms import SOS_CLASS
+from schemas.alarms import SOS, SOS_CLASS
 from schemas.city import City
 from schemas.incident import IncidentRow, Job
 
@@ -120,6 +120,8 @@ def headline(city: City, names: dict[str, str], incident: IncidentRow, lang: Lan
     zone = ZoneInfo(city.timezone)
     came = incident.appeared_at.astimezone(zone)
     since = came.strftime("%H:%M" if came.date() == now.astimezone(zone).date() else "%m-%d %H:%M")
+    if incident.family == SOS:
+        return f"{place}: {what}, since {since} ({stood})" if lang == "en" else f"{place} {what},{since}起,已{stood}"
     if lang == "en":
         return f"{place}: {what}, there since {since} ({stood})"
     return f"{place} {what},{since}出现,已停留{stood}"
@@ -137,7 +139,7 @@ def job_lines(city: City, names: dict[str, str], job: Job, lang: Lang, now: date
         place = [f"cell {cell}" if cell else "", f"unit {unit}", spot]
         ending = ["job " + job.job_id, f"done: curbwatch dispatch done {job.job_id} --as {quote(job.holder)}"]
     else:
-        place = [f"网格 {cell}" if cell else "", f"责任单位 {unit}", spot]
+        place = [f"网格 {cell}" if cell else "", f"承办单位 {unit}", spot]
         ending = ["任务号 " + job.job_id, f"处置完毕: curbwatch dispatch done {job.job_id} --as {quote(job.holder)}"]
     return [
         urgent + headline(city, names, incident, lang, now),

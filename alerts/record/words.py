@@ -8,6 +8,7 @@ from zoneinfo import ZoneInfo
 from alerts.clocks.words import lamp_name, stage_name
 from alerts.messages import WHYS_SHORT, Lang, class_name, state_name, unit_name
 from alerts.reasons import DOWNGRADES, VOIDS
+from schemas.alarms import SOS_CLASS
 from schemas.city import City
 from schemas.record import What
 
@@ -50,6 +51,7 @@ PARTS: dict[str, tuple[str, str]] = {
     "detector": ("系统识别", "detector"),
     "relay": ("系统派遣", "relay"),
     "clock": ("系统时钟", "clock"),
+    "intake": ("车载终端", "vehicle terminal"),
 }
 SHOWN_ID = 8  # characters of an id that a person reads
 # Values that are codes, by themselves alike in every key.
@@ -72,6 +74,7 @@ ORDER = ("class", "from", "to", "unit", "stage", "lamp", "limit", "working_h", "
 # What a reader of the timeline has no use for; `show --json` and `log` have it.
 SILENT = frozenset(
     {
+        "alarm",
         "digest",
         "before_digest",
         "after_digest",
@@ -107,7 +110,7 @@ def _told(city: City, what: str, key: str, value: object, lang: Lang) -> str:
     if key in SILENT or value in (None, "", False):
         return ""
     text = str(int(value)) if isinstance(value, float) and value == int(value) else str(value)
-    if text in city.classes and key in {"class", "to", "from"}:
+    if (text in city.classes or text == SOS_CLASS) and key in {"class", "to", "from"}:
         return _arrow(key) + class_name(city, text, lang)
     if text in city.units and key in {"unit", "to", "from"}:
         return _arrow(key) + unit_name(city, text, lang)

@@ -13,6 +13,8 @@ from hypothesis import strategies as st
 from alerts.messages import (
     EVENTS,
     STATES,
+    WHYS,
+    WHYS_SHORT,
     Lang,
     class_name,
     duration,
@@ -21,8 +23,10 @@ from alerts.messages import (
     job_lines,
     state_name,
     unit_name,
+    why_line,
 )
 from alerts.wire import incident_state, instant, job_state
+from schemas.dispatch import Why
 from schemas.incident import IncidentRow, Job
 from tests.alerts.makers import CELL, city
 
@@ -62,7 +66,7 @@ JOB = Job("0c7d1a52-5d1c-5d0e-9a53-6e2f0b7f6c11", "u-2", "urgent", "taken", "李
             "zh",
             [
                 "【紧急】滨河路沱江桥头 暴露垃圾,08:28出现,已停留40分钟",
-                "  网格 第1网格 512002001001001   责任单位 环卫所   104.640500, 30.120500 (WGS-84)",
+                "  网格 第1网格 512002001001001   承办单位 环卫所   104.640500, 30.120500 (WGS-84)",
                 f"  任务号 {JOB.job_id}",
                 f"  处置完毕: curbwatch dispatch done {JOB.job_id} --as 李雷",
             ],
@@ -145,3 +149,46 @@ def test_moments_on_the_wire_are_utc() -> None:
     assert instant(None) is None
     assert instant(datetime.fromisoformat("2026-05-04T08:28:00.5+08:00")) == "2026-05-04T00:28:00.500000Z"
     assert job_state(JOB)["lease_until"] == "2026-05-04T01:08:00Z"
+
+
+def test_a_call_for_help_stands_nowhere() -> None:
+    call = replace(INCIDENT, family="sos", class_code="99001", camera_id="car-7")
+    assert headline(city(), {"car-7": "清运车03"}, call, "zh", NOW) == "清运车03 车辆呼救,08:28起,已40分钟"
+    assert headline(city(), {}, call, "en", NOW) == "car-7: SOS: help needed, since 08:28 (40 min)"
+
+
+@pytest.mark.parametrize(
+    ("why", "metres", "zh", "en"),
+    [
+        ("", 300.0, "", ""),
+        ("responsible", None, "责任区内", "it is responsible here"),
+        (
+            "nearest",
+            1260.0,
+            "环卫所不当班,本单位最近;洒水车直线距离1.3公里",
+            "Sanitation is off duty, this one is nearest; 洒水车 is 1.3 km away, straight",
+        ),
+        (
+            "nearest_any",
+            4.0,
+            "呼救,本单位最近;洒水车直线距离0米",
+            "a call for help, this one is nearest; 洒水车 is 0 m away, straight",
+        ),
+        (
+            "escalated",
+            996.0,
+            "无人领取,已升级;洒水车直线距离1.0公里",
+            "nobody took it: escalated; 洒水车 is 1.0 km away, straight",
+        ),
+    ],
+)
+def test_why_a_unit_has_a_job_is_said_with_the_distance_where_it_is_known(
+    why: str, metres: float | None, zh: str, en: str
+) -> None:
+    job = replace(JOB, why=why, distance_m=metres, vehicle_id="car-1")
+    names = {"car-1": "洒水车"}
+    assert (why_line(city(), names, job, "zh"), why_line(city(), names, job, "en")) == (zh, en)
+
+
+def test_every_reason_has_its_words() -> None:
+    assert set(WHYS) == set(WHYS_SHORT) == set(Why)
