@@ -268,8 +268,8 @@ def checked(bundle: Path, *options: str) -> tuple[int, str]:
     return done.returncode, done.stdout + done.stderr
 
 
-def changed(bundle: Path, name: str, old: bytes, new: bytes, *, listed: bool = False) -> Path:
-    """The bundle with one file changed; ``listed``: and its digest in the manifest made right."""
+def changed(bundle: Path, name: str, old: bytes, new: bytes, *, listed: bool = False, shown: bool = False) -> Path:
+    """The bundle with one file changed; ``listed``: its digest in the manifest made right, ``shown``: the picture's."""
     with zipfile.ZipFile(bundle) as made:
         files = {one: made.read(one) for one in made.namelist()}
     assert old in files[name]
@@ -277,6 +277,8 @@ def changed(bundle: Path, name: str, old: bytes, new: bytes, *, listed: bool = F
     if listed:
         manifest = json.loads(files["manifest.json"])
         manifest["files"][name] = hashlib.sha256(files[name]).hexdigest()
+        if shown:
+            manifest["pictures"][0]["sha256"] = manifest["files"][name]
         files["manifest.json"] = json.dumps(manifest).encode()
     path = bundle.with_name("changed.zip")
     with zipfile.ZipFile(path, "w") as made:
@@ -312,6 +314,8 @@ def test_a_bundle_proves_a_case_without_us_and_tells_what_was_changed(
     for name, old, new, right in cases:
         status, text = checked(changed(out, name, old, new, listed=right))
         assert (status, "WRONG" in text) == (1, True), (name, right, text)
+    status, text = checked(changed(out, shown, b"\xff\xd9", b"\xff\xd8", listed=True, shown=True))
+    assert (status, "is not the picture that the record names" in text) == (1, True)
     (tmp_path / "no.zip").write_bytes(b"x")
     (tmp_path / "verify.py").write_bytes(zipfile.ZipFile(out).read("verify.py"))
     refusal = [sys.executable, "-I", "-S", str(tmp_path / "verify.py"), str(tmp_path / "no.zip")]
