@@ -23,12 +23,12 @@ from alerts.board import board_of
 from alerts.messages import event_line, job_lines
 from curbwatch.board import Act, Painter, Screen
 from curbwatch.build import make_picker
+from curbwatch.cli.acting import TokenFile, Who
 from curbwatch.cli.dispatch import (
     LOOK_S,
     ConfigFile,
     Json,
     Language,
-    Person,
     Unit,
     crew_of,
     dispatch_app,
@@ -37,7 +37,6 @@ from curbwatch.cli.dispatch import (
 )
 from curbwatch.cli.dispatch_show import shown_lines
 from curbwatch.desk import Desk, open_desk
-from curbwatch.people import person_of
 from schemas.errors import CurbwatchError, SinkError
 from schemas.incident import Job
 
@@ -48,7 +47,8 @@ RENEW_PART = 3  # of a lease
 @dispatch_app.command("board")
 def dispatch_board(
     *,
-    person: Person,
+    person: Who = "",
+    token_file: TokenFile = None,
     unit: Unit = "",
     seconds: Annotated[float | None, typer.Option("--seconds", min=0, help="End by itself after so long.")] = None,
     config: ConfigFile = None,
@@ -57,11 +57,18 @@ def dispatch_board(
 ) -> None:
     """Show the unit's jobs on the whole screen, and take, end or give them back by single keys; keeps leases alive."""
     if as_json or not (sys.stdin.isatty() and sys.stdout.isatty()):
-        dispatch_watch(person=person, unit=unit, seconds=seconds, config=config, lang=lang, as_json=as_json)
+        dispatch_watch(
+            person=person,
+            token_file=token_file,
+            unit=unit,
+            seconds=seconds,
+            config=config,
+            lang=lang,
+            as_json=as_json,
+        )
         return
-    person = person_of(person)
     with stopping() as stop, open_desk(config, lang) as desk:
-        board = Board(desk, desk.unit(unit), person)
+        board = Board(desk, desk.unit(unit), desk.crew(person, token_file))
         ends_s = None if seconds is None else monotonic() + seconds
         with Live(console=Console(), screen=True, auto_refresh=False) as live, raw_keys() as keys:
             while not stop.is_set() and not board.over and (ends_s is None or monotonic() < ends_s):

@@ -210,10 +210,9 @@ def test_a_shift_on_a_real_terminal(
         os.environ.update({"TERM": "xterm-256color", "COLUMNS": "120", "LINES": "30"})
         os.execv(sys.executable, [sys.executable, "-m", "curbwatch", *arguments])  # noqa: S606
     try:
-        seen = reads(terminal, "2 waiting, 0 yours")
+        reads(terminal, "2 waiting, 0 yours")
         os.write(terminal, b"n")
-        seen = reads(terminal, "1 waiting, 1 yours")
-        assert "[taken]" in seen or "taken:" in seen
+        reads(terminal, "1 waiting, 1 yours")
         os.write(terminal, b"dy")
         reads(terminal, "1 waiting, 0 yours")
         os.write(terminal, b"q")
