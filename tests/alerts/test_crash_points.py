@@ -15,7 +15,6 @@ pytestmark = pytest.mark.servers
 
 # Where nobody of this morning comes by: the sweep has its own test of this kind (clocks/test_store.py).
 ELSEWHERE = {f"{step}_{moment}" for step in ("sweep", "confirm") for moment in ("before_commit", "after_commit")}
-CHECKS: tuple[Check, ...] = ("camera", "none", "person")
 
 
 def morning(world: World) -> None:
@@ -92,16 +91,3 @@ def test_a_morning_in_which_somebody_dies_at_every_point(
     assert set(found.died) == reached
     if passage == 1:
         assert reached == crash.POINTS - ELSEWHERE
-
-
-@pytest.mark.faults
-@pytest.mark.parametrize("check", CHECKS)
-def test_a_morning_in_which_one_dies(desk_url: str, redis_url: str, tmp_path: Path, check: Check) -> None:
-    """One death a morning: at the first, second and last passage of each point."""
-    passed = lived(desk_url, redis_url, tmp_path, check, Death()).passed
-    mornings = [(point, passage) for point in sorted(passed) for passage in sorted({1, 2, passed[point]})]
-    walked = [(point, passage) for point, passage in mornings if passage <= passed[point]]
-    for point, passage in walked:
-        found = lived(desk_url, redis_url, tmp_path, check, Death({point: passage}))
-        assert found.died == [point], (point, passage)
-    print(f"\n{check}: {len(walked)} mornings with one death each, {len(passed)} points")  # noqa: T201

@@ -41,6 +41,7 @@ class DeskCase:
     own: Parts
     opened: int = 0
     recovery_s: list[float] = field(default_factory=list)
+    processes: "list[subprocess.Popen[bytes]]" = field(default_factory=list)
 
     def parts(self, *, claim_idle_s: float = 0.5) -> Parts:
         return parts(self.database_url, self.redis_url, claim_idle_s=claim_idle_s)
@@ -92,13 +93,22 @@ class DeskCase:
             crash.VARIABLE: dies,
         }
         with (self.folder / log).open("ab") as output:
-            return subprocess.Popen(
+            made = subprocess.Popen(
                 [sys.executable, "-m", f"tests.faults.{module}"],
                 stdout=output,
                 stderr=subprocess.STDOUT,
                 cwd=ROOT,
                 env=surroundings | more,
             )
+        self.processes.append(made)
+        return made
+
+    def end(self) -> None:
+        """Leave no process, whatever became of the test."""
+        for process in self.processes:
+            process.kill()
+            process.wait()
+        self.own.close()
 
     @contextmanager
     def client(self) -> Iterator["redis.Redis"]:
@@ -197,9 +207,10 @@ def desk(house: House, tmp_path: Path, request: pytest.FixtureRequest) -> Iterat
     with redis.Redis.from_url(redis_url) as client:
         client.flushall()
     own = parts(url, redis_url)
-    yield DeskCase(house, url, redis_url, tmp_path, request.node.name.removeprefix("test_"), own)
+    case = DeskCase(house, url, redis_url, tmp_path, request.node.name.removeprefix("test_"), own)
+    yield case
+    case.end()
     structlog.reset_defaults()
-    own.close()
     house.repair()
     with suppress(SinkError), db.connect(house.servers.database_url, autocommit=True) as conn:
         db.drop_database(conn, name)

@@ -24,7 +24,7 @@ class Screen:
         self._crew = parts.crew(person, resend_s=resend_s)
         self._file = file
         self._known = set(shown_in(file))
-        self.again = 0
+        self._log = file.with_name(f"again-{file.name}")
 
     def run(self, stop: Event) -> None:
         while not stop.is_set():
@@ -35,8 +35,7 @@ class Screen:
                     continue
                 job_id = found.job.job_id
                 if found.again:
-                    self.again += 1
-                    print("again", job_id, flush=True)  # noqa: T201  # a process has no other way to tell
+                    _append(self._log, job_id)
                 if job_id not in self._known:
                     self._show(job_id)
                 self._crew.shown(found.job)
@@ -48,8 +47,7 @@ class Screen:
     def _show(self, job_id: str) -> None:
         """One write, which is there or is not, whatever kills us."""
         self._known.add(job_id)
-        with self._file.open("ab", buffering=0) as output:
-            output.write(f"{job_id} {time.time():.6f}\n".encode())
+        _append(self._file, f"{job_id} {time.time():.6f}")
 
     def _finish(self, job_id: str, stop: Event) -> None:
         """Say it until it is known to be written: said twice by its holder it is done once."""
@@ -109,3 +107,13 @@ def shown_in(file: Path) -> dict[str, float]:
 def shown(folder: Path) -> Counter[str]:
     """How many terminals have shown each job."""
     return Counter(job_id for file in sorted(folder.glob("p-*")) for job_id in shown_in(file))
+
+
+def again_in(folder: Path) -> int:
+    """How often a terminal was given a job that its person owned and that it was not known to have shown."""
+    return sum(len(file.read_bytes().splitlines()) for file in folder.glob("again-*"))
+
+
+def _append(file: Path, line: str) -> None:
+    with file.open("ab", buffering=0) as output:
+        output.write(f"{line}\n".encode())

@@ -9,6 +9,7 @@ import pytest
 
 from alerts.crash import KILLED
 from tests.faults.desk import DeskCase, desk
+from tests.faults.screens import again_in
 from tests.fix_faults import times
 
 __all__ = ["desk"]
@@ -54,7 +55,7 @@ def killed(process: "subprocess.Popen[bytes]", *, by_itself: bool) -> float:
 
 def test_kill_9_of_the_relay(desk: DeskCase) -> None:
     """At named points in turn, and at moments that nobody chose; each time with alerts on their way."""
-    with desk.screens(resend_s=3600.0) as screens:
+    with desk.screens(resend_s=3600.0):
         for number in range(times(50)):
             point = RELAY_POINTS[number // 2 % len(RELAY_POINTS)] if number % 2 else ""
             passage = 1 if point.startswith("epoch") else 1 + number % 3
@@ -62,17 +63,19 @@ def test_kill_9_of_the_relay(desk: DeskCase) -> None:
                 desk.flush()
             relay = desk.process("relay_process", "relay.log", dies=f"{point}:{passage}" if point else "")
             made = desk.open(EACH)
+            while point and relay.poll() is None:
+                made += desk.open(1)
+                a_while(0.05, 0.1)
             if not point:
                 a_while(0.3, 1.0)
             since_s = killed(relay, by_itself=bool(point))
             with desk.relay():
                 desk.until_shown(made, since_s)
-        desk.holds(given_again=sum(screen.again for screen in screens.screens))
+        desk.holds(given_again=again_in(desk.screen_files))
 
 
 def test_kill_9_of_a_crews_terminal_between_commit_and_screen(desk: DeskCase) -> None:
     """The terminal keeps the ids it has shown; its next life shows what its last one owned and did not show."""
-    again = 0
     names = [f"p-{number}" for number in range(3)]
 
     def start(name: str, dies: str = "") -> "subprocess.Popen[bytes]":
@@ -94,12 +97,11 @@ def test_kill_9_of_a_crews_terminal_between_commit_and_screen(desk: DeskCase) ->
             desk.until_shown(made, since_s)
         for process in living.values():
             killed(process, by_itself=False)
-        again = sum((desk.folder / f"{name}.log").read_text().count("again") for name in names)
-        desk.holds(given_again=again)
+        desk.holds(given_again=again_in(desk.screen_files))
 
 
 def test_immediate_stop_of_the_database(desk: DeskCase) -> None:
-    with desk.relay(), desk.screens(resend_s=0.5) as screens:
+    with desk.relay(), desk.screens(resend_s=0.5):
         for _ in range(times(50)):
             opening = threading.Thread(target=desk.open, args=(EACH,))
             opening.start()
@@ -110,4 +112,4 @@ def test_immediate_stop_of_the_database(desk: DeskCase) -> None:
             since_s = time.monotonic()
             opening.join()
             desk.until_shown(desk.open(1), since_s)
-        desk.holds(given_again=sum(screen.again for screen in screens.screens))
+        desk.holds(given_again=again_in(desk.screen_files))

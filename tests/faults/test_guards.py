@@ -23,6 +23,7 @@ from ingest.ledger import Ledger, Ticket
 from ingest.positions import PositionWriter
 from schemas.position import RawMessage
 from tests.devices import Devices
+from tests.faults.desk_guards import DESK_GUARDS
 from tests.faults.sessions import wipe
 from tests.fix_service import Service, wait_until
 from tests.ingest.test_mqtt import Inbox, send
@@ -297,6 +298,7 @@ GUARDS = (
         "if code.value == 0",
         "test_a_session_that_another_takes_is_named_and_comes_back",
     ),
+    *(Guard(*parts) for parts in DESK_GUARDS),
 )
 
 
