@@ -7,4 +7,5 @@ drop trigger kept on action_key;
 drop function record_is_kept();
 alter table seal_entry add constraint seal_entry_seal_id_fkey foreign key (seal_id) references seal;
 alter table evidence drop column salt;
+-- What a token proved goes with its column: after moving forward again `audit verify` tells such rows as changed.
 alter table incident_event drop constraint incident_event_chained, drop column proved;

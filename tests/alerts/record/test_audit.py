@@ -318,3 +318,18 @@ def test_how_far_it_is_is_told(database: AlertDatabase, told: list[str], monkeyp
     heard: list[int] = []
     verify(database, tell=heard.append)
     assert heard == [2, 4, 6, 6]
+
+
+def test_the_record_and_its_guards_go_back_and_forward_with_the_schema(
+    database: AlertDatabase, told: list[str], desk_url: str
+) -> None:
+    head = verify(database).head
+    database.close()
+    db.migrate(desk_url, target=14)
+    with db.connect(desk_url) as conn:  # nobody keeps it there
+        conn.execute("update incident_event set actor = actor")
+        conn.rollback()
+    db.migrate(desk_url)
+    assert verify(database, head=head).findings == []
+    with db.connect(desk_url) as conn, pytest.raises(psycopg.errors.InsufficientPrivilege):
+        conn.execute("update incident_event set actor = actor")
