@@ -1,0 +1,1 @@
+drop index incident_clock_running;
