@@ -51,6 +51,7 @@ def test_the_shares_add_up_to_the_period(marks: list[tuple[int, str]], length_s:
 
 
 @pytest.mark.servers
+@pytest.mark.parametrize("kept_url", ["apache"], indirect=True)
 def test_a_sample_is_written_when_the_state_changes_and_after_an_hour(world: World) -> None:
     assert log_health(world.database) == 0
     world.device("cam-1")

@@ -7,7 +7,8 @@ from schemas.errors import UsageError
 from schemas.record import Actor
 from tests.alerts.keeping.world import DAY, NOW, World
 
-pytestmark = pytest.mark.servers
+# Of one edition: nothing here differs between them.
+pytestmark = [pytest.mark.servers, pytest.mark.parametrize("kept_url", ["apache"], indirect=True)]
 NOBODY = "00000000-0000-0000-0000-000000000000"
 LI = Actor("李雷", "dispatcher")
 

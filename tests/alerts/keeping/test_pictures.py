@@ -16,7 +16,8 @@ from schemas.record import Actor
 from tests.alerts.keeping.world import DAY, NOW, World
 from tests.alerts.makers import frame
 
-pytestmark = pytest.mark.servers
+# Of one edition: nothing here differs between them.
+pytestmark = [pytest.mark.servers, pytest.mark.parametrize("kept_url", ["apache"], indirect=True)]
 LI = Actor("李雷", "dispatcher")
 OLD = 31 * DAY
 TABLES = """

@@ -10,7 +10,8 @@ from alerts.keeping.strays import OWNER, SETTLE_S, Strays
 from schemas.meter import NullMeter
 from tests.alerts.keeping.world import DAY, NOW, World
 
-pytestmark = pytest.mark.servers
+# Of one edition: nothing here differs between them.
+pytestmark = [pytest.mark.servers, pytest.mark.parametrize("kept_url", ["apache"], indirect=True)]
 
 
 def sweep(world: World, elsewhere: Callable[[], set[str]] = set, *drafts: Path) -> Strays:

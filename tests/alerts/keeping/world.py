@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from alerts.evidence import EvidenceFolder
+from alerts.incidents.evidence import EvidenceFolder
 from alerts.store import AlertDatabase
 from schemas.units import ns_of
 from tests.alerts.makers import frame
