@@ -8,7 +8,7 @@ from typing import Any, cast
 
 import redis
 
-from alerts.jobs import stream_of
+from alerts.jobs.store import stream_of
 from schemas.errors import SinkError
 
 GROUP = "crew"

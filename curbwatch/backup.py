@@ -13,7 +13,7 @@ from typing import Any
 
 import curbwatch.database as db
 from alerts.durable import sync_folder
-from alerts.evidence import EvidenceFolder
+from alerts.incidents.evidence import EvidenceFolder
 from alerts.keeping.pictures import forget_missing
 from alerts.keeping.retention import KEEPING_LOCK
 from alerts.record.audit import Audit, verify

@@ -11,7 +11,7 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from alerts.board import BoardRow
+from alerts.jobs.board import BoardRow
 from alerts.messages import WHYS_SHORT, Lang, class_name, distance, duration, unit_name
 from curbwatch.cli.output import escaped
 from schemas.city import City

@@ -6,22 +6,22 @@ from pathlib import Path
 from time import monotonic
 
 import curbwatch.database as db
-from alerts.before import BeforeRing
 from alerts.clocks.store import CityTime, Clocks
 from alerts.clocks.sweep import Sweep, SweepRules
-from alerts.decide import Decider
+from alerts.deciding.decide import Decider
 from alerts.dispatch import JobQueue
 from alerts.durable import sync_folder
-from alerts.evidence import EvidenceFolder
-from alerts.health_store import HealthStore
-from alerts.incidents import IncidentStore
-from alerts.jobs import JobStore
+from alerts.health.store import HealthStore
+from alerts.incidents.before import BeforeRing
+from alerts.incidents.evidence import EvidenceFolder
+from alerts.incidents.sos import SosDesk
+from alerts.incidents.store import IncidentStore
+from alerts.jobs.moves import JobMoves
+from alerts.jobs.pick import Picker
+from alerts.jobs.relay import Relay
+from alerts.jobs.store import JobStore
 from alerts.kpi.store import KpiStore
-from alerts.moves import JobMoves
-from alerts.pick import Picker
 from alerts.record.seals import Sealer
-from alerts.relay import Relay
-from alerts.sos import SosDesk
 from alerts.store import AlertDatabase
 from config.model import Config
 from config.pack import Pack, load_pack

@@ -5,8 +5,8 @@ from typing import Any
 
 import structlog
 
-from alerts.evidence import EvidenceFolder
-from alerts.health_watch import HealthWatch, begun
+from alerts.health.watch import HealthWatch, begun
+from alerts.incidents.evidence import EvidenceFolder
 from curbwatch.camera_health_keeper import CameraHealthKeeper
 from curbwatch.database import Connection
 from detectors.base import Detector

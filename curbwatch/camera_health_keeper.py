@@ -6,7 +6,7 @@ from collections import deque
 
 import structlog
 
-from alerts.health_store import HealthStore
+from alerts.health.store import HealthStore
 from schemas.errors import SinkError
 from schemas.health import HealthEvent
 from schemas.meter import Meter

@@ -4,9 +4,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from alerts.evidence import EvidenceFolder
-from alerts.incidents import IncidentStore
-from alerts.offsite import missing_words
+from alerts.incidents.evidence import EvidenceFolder
+from alerts.incidents.offsite import missing_words
+from alerts.incidents.store import IncidentStore
 from alerts.wire import instant
 from curbwatch.cli.output import escaped
 from schemas.incident import Attachment, Picture, Repeats

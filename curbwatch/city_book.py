@@ -3,7 +3,7 @@
 import threading
 from collections.abc import Callable
 
-from alerts.grid import grid_of
+from alerts.deciding.grid import grid_of
 from config.pack import Pack, apply_modes
 from schemas.city import City
 

@@ -8,7 +8,7 @@ import structlog
 
 from alerts import crash
 from alerts.dispatch import Dead, JobQueue
-from alerts.jobs import JobStore
+from alerts.jobs.store import JobStore
 from schemas.errors import SinkError, UsageError
 from schemas.incident import Job
 

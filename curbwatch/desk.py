@@ -9,10 +9,10 @@ from typing import Any
 
 import curbwatch.database as db
 from alerts.dispatch import JobQueue
-from alerts.incidents import IncidentStore
-from alerts.jobs import JobStore
+from alerts.incidents.store import IncidentStore
+from alerts.jobs.moves import JobMoves
+from alerts.jobs.store import JobStore
 from alerts.messages import Lang, class_name, headline, unit_name, why_line
-from alerts.moves import JobMoves
 from alerts.store import AlertDatabase
 from alerts.wire import instant, job_state
 from config.faults import nearest

@@ -8,7 +8,7 @@ from pathlib import Path
 from time import monotonic
 from typing import Any
 
-from alerts.evidence import EvidenceFolder
+from alerts.incidents.evidence import EvidenceFolder
 from alerts.keeping.chunks import fit_chunks
 from alerts.keeping.health_log import log_health
 from alerts.keeping.pictures import Pictures

@@ -7,7 +7,7 @@ from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import curbwatch.database as db
-from alerts.desk_words import role_name
+from alerts.desk.words import role_name
 from alerts.messages import Lang
 from alerts.store import AlertDatabase
 from config.load import load_config

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from alerts.place import ground_point
+from alerts.deciding.place import ground_point
 from config.faults import Faults
 from config.geojson import features_of
 from config.pack import Pack, load_pack

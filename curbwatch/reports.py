@@ -7,8 +7,8 @@ from typing import Any, Literal
 
 import numpy as np
 
-from alerts.place import cell_of
-from alerts.responsible import unit_for
+from alerts.deciding.place import cell_of
+from alerts.deciding.responsible import unit_for
 from config.faults import nearest
 from ingest.crs import to_wgs84
 from schemas.city import CaseClass, City

@@ -8,10 +8,10 @@ import numpy as np
 import structlog
 from numpy.typing import NDArray
 
-from alerts.before import BeforeRing
-from alerts.decide import Decider, FrameTimes
-from alerts.evidence import EvidenceFolder
-from alerts.incidents import IncidentStore
+from alerts.deciding.decide import Decider, FrameTimes
+from alerts.incidents.before import BeforeRing
+from alerts.incidents.evidence import EvidenceFolder
+from alerts.incidents.store import IncidentStore
 from curbwatch.camera_health import HealthRecorder, readings_of
 from curbwatch.camera_health_keeper import CameraHealthKeeper
 from curbwatch.closer import FailedLooks, look_closer

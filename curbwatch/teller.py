@@ -6,10 +6,10 @@ from dataclasses import dataclass, field, replace
 import structlog
 
 from alerts import crash
-from alerts.before import BeforeRing
-from alerts.decide import Decider
-from alerts.evidence import EvidenceFolder
-from alerts.incidents import IncidentStore
+from alerts.deciding.decide import Decider
+from alerts.incidents.before import BeforeRing
+from alerts.incidents.evidence import EvidenceFolder
+from alerts.incidents.store import IncidentStore
 from curbwatch.journal import Claim, Decision, DecisionJournal
 from schemas.errors import SinkError
 from schemas.frame import Frame

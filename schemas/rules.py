@@ -66,7 +66,7 @@ class TimeLimit:
 
 @dataclass(frozen=True, slots=True)
 class Responsibility:
-    """Who takes care of what where and when (权责清单). The most special that fits wins: see ``alerts/responsible.py``.
+    """Who takes care of what, where and when (权责清单). The most special wins: ``alerts/deciding/responsible.py``.
 
     ``cells``: prefixes of cell ids, empty: everywhere. ``classes``: codes, empty: all. ``hours``: empty: always.
     Dates are inclusive and local.

@@ -6,8 +6,8 @@ import pytest
 
 import curbwatch.database as db
 from alerts.dispatch import JobQueue
-from alerts.incidents import IncidentStore
-from alerts.jobs import JobStore
+from alerts.incidents.store import IncidentStore
+from alerts.jobs.store import JobStore
 from alerts.store import AlertDatabase
 from curbwatch.parts import Servers
 from tests.fix_servers import own_database

@@ -3,7 +3,7 @@
 from datetime import datetime
 
 from alerts.clocks.worktime import WorkTime
-from alerts.exceptions import longest_prefix
+from alerts.deciding.exceptions import longest_prefix
 from schemas.city import City
 from schemas.errors import Fault
 from schemas.rules import Stage, TimeLimit

@@ -12,7 +12,7 @@ from alerts.clocks.limits import uncounted
 from alerts.clocks.projection import Clock, clocks_of
 from alerts.clocks.stages import Step, round_of, stages_of, waiting_since
 from alerts.clocks.worktime import NaturalTime, WorkTime
-from alerts.steps import OPEN_STATES
+from alerts.record.steps import OPEN_STATES
 from alerts.store import AlertDatabase, Connection
 from schemas.city import City
 

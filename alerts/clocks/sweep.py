@@ -15,7 +15,7 @@ from alerts.clocks.guard import ClockGuard, Look
 from alerts.clocks.projection import Clock
 from alerts.clocks.store import NAMED, WORKED_OUT, Case, CityTime, refresh
 from alerts.clocks.worktime import NaturalTime
-from alerts.steps import record
+from alerts.record.steps import record
 from alerts.store import AlertDatabase, Connection
 from schemas.meter import Meter
 from schemas.record import Actor, What

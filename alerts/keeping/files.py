@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from alerts.durable import sync_folder
-from alerts.evidence import EvidenceFolder
+from alerts.incidents.evidence import EvidenceFolder
 from schemas.errors import SinkError
 
 GOING = ".gone-"  # prefix of a file that is being deleted; what a crash leaves is a temporary file

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from alerts.steps import record
+from alerts.record.steps import record
 from alerts.store import Connection, id_of
 from schemas.errors import UsageError
 from schemas.record import Actor, What

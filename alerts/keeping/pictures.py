@@ -14,11 +14,11 @@ from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
 
-from alerts.evidence import EvidenceFolder
+from alerts.incidents.evidence import EvidenceFolder
 from alerts.keeping.files import remove_picture
 from alerts.keeping.holds import DEVICE_HELD, INCIDENT_HELD
 from alerts.keeping.retention import may_delete
-from alerts.steps import OPEN_STATES
+from alerts.record.steps import OPEN_STATES
 from alerts.store import AlertDatabase, Connection
 
 BATCH = 50  # pictures of one transaction

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from alerts.keeping.holds import DEVICE_HELD, INCIDENT_HELD
-from alerts.steps import OPEN_STATES
+from alerts.record.steps import OPEN_STATES
 from alerts.store import AlertDatabase, Connection
 from config.keeping import KeepingKnobs
 

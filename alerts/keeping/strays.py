@@ -15,7 +15,7 @@ from pathlib import Path
 import structlog
 
 from alerts.durable import write_whole
-from alerts.evidence import EvidenceFolder
+from alerts.incidents.evidence import EvidenceFolder
 from alerts.keeping.files import GOING, remove_picture
 from alerts.keeping.pictures import NAMED
 from alerts.keeping.retention import may_delete

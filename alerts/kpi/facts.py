@@ -11,7 +11,7 @@ from itertools import takewhile
 
 from alerts.clocks.projection import Clock
 from alerts.clocks.stages import StageSpan, Step, stages_of
-from alerts.reasons import VOIDS
+from alerts.desk.reasons import VOIDS
 from schemas.kpi import Fact
 from schemas.record import State, What
 from schemas.rules import Stage

@@ -14,7 +14,7 @@ from alerts.keeping.health_log import HOLDS_S, SAMPLES, Sample, uptime
 from alerts.kpi.facts import Case, Told, clocks_at, fact_of, known_by
 from alerts.kpi.period import Period, month_before
 from alerts.kpi.report import Facts, digest_of, fact_from, fact_json, facts_text, in_order
-from alerts.steps import OPEN_STATES
+from alerts.record.steps import OPEN_STATES
 from alerts.store import AlertDatabase, Connection
 from schemas.city import City
 from schemas.errors import SinkError, UsageError

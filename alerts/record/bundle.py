@@ -8,8 +8,8 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
-from alerts.evidence import EvidenceFolder
-from alerts.reading import view
+from alerts.incidents.evidence import EvidenceFolder
+from alerts.incidents.reading import view
 from alerts.record.canonical import entries_hash
 from alerts.record.standalone import BUNDLE, MANIFEST, RECORD, SEALS
 from alerts.rows import incident_row

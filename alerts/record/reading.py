@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from alerts.reading import view
+from alerts.incidents.reading import view
 from alerts.record.canonical import ZERO, parsed
 from alerts.store import AlertDatabase, Connection
 from alerts.wire import instant

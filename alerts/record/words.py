@@ -6,8 +6,8 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from alerts.clocks.words import lamp_name, stage_name
+from alerts.desk.reasons import DOWNGRADES, VOIDS
 from alerts.messages import WHYS_SHORT, Lang, class_name, state_name, unit_name
-from alerts.reasons import DOWNGRADES, VOIDS
 from schemas.alarms import SOS_CLASS
 from schemas.city import City
 from schemas.record import What

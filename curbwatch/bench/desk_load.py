@@ -12,12 +12,12 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import NamedTuple, Protocol
 
-from alerts.actions import CaseActions, Given, RefusedError
+from alerts.desk.actions import CaseActions, Given, RefusedError
+from alerts.desk.lifecycle import Act as Word
+from alerts.desk.lifecycle import Wish
 from alerts.dispatch import JobQueue
-from alerts.incidents import IncidentStore
-from alerts.jobs import JobStore
-from alerts.lifecycle import Act as Word
-from alerts.lifecycle import Wish
+from alerts.incidents.store import IncidentStore
+from alerts.jobs.store import JobStore
 from alerts.store import AlertDatabase
 from curbwatch.crew import Crew
 from schemas.city import City

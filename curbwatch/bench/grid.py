@@ -14,7 +14,7 @@ import numpy as np
 import shapely
 from numpy.typing import NDArray
 
-from alerts.grid import NOWHERE, CellGrid
+from alerts.deciding.grid import NOWHERE, CellGrid
 from schemas.hours import LonLat
 
 CELL_DEG = (1.04e-3, 9e-4)  # about 100 m each way at the latitude of the example

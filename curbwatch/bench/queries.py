@@ -18,10 +18,10 @@ from typing import Any, cast
 from urllib.parse import urlsplit
 
 import curbwatch.database as db
-from alerts import tracks
 from alerts.clocks.reading import ClockReader
-from alerts.desk_list import Asked, listed
-from alerts.incidents import IncidentStore
+from alerts.desk.listing import Asked, listed
+from alerts.incidents import vehicle_tracks as tracks
+from alerts.incidents.store import IncidentStore
 from alerts.keeping.rollup import Rollup
 from alerts.kpi.period import Period
 from alerts.kpi.store import KpiStore

@@ -12,9 +12,9 @@ import typer
 from rich.console import Console
 from rich.text import Text
 
-from alerts.actions import Acted, CaseActions, ChangedError, Given, RefusedError
-from alerts.desk_words import ACTS
-from alerts.lifecycle import Wish
+from alerts.desk.actions import Acted, CaseActions, ChangedError, Given, RefusedError
+from alerts.desk.lifecycle import Wish
+from alerts.desk.words import ACTS
 from alerts.messages import Lang, headline, state_name
 from alerts.wire import incident_state, instant
 from curbwatch.cli.output import escaped

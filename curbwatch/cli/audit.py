@@ -13,8 +13,8 @@ import typer
 from rich.console import Console
 from rich.progress import Progress
 
-from alerts.actions import CaseActions
-from alerts.reasons import VOIDS
+from alerts.desk.actions import CaseActions
+from alerts.desk.reasons import VOIDS
 from alerts.record.audit import Audit, verify
 from alerts.record.seals import newest_seal
 from alerts.store import AlertDatabase

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
-from alerts.evidence import EvidenceFolder
+from alerts.incidents.evidence import EvidenceFolder
 from curbwatch.cli.app import app
 from curbwatch.cli.output import write_json
 from curbwatch.demo.hold import held

@@ -10,7 +10,7 @@ from typing import Annotated, Any
 
 import typer
 
-from alerts import tracks
+from alerts.incidents import vehicle_tracks as tracks
 from alerts.store import AlertDatabase
 from alerts.wire import instant
 from curbwatch.cli.device import Json, device_app

@@ -19,7 +19,7 @@ from rich.console import Console, RenderableType
 from rich.live import Live
 from rich.text import Text
 
-from alerts.board import board_of
+from alerts.jobs.board import board_of
 from alerts.messages import event_line, job_lines
 from curbwatch.board import Act, Painter, Screen
 from curbwatch.build import make_picker

@@ -7,8 +7,8 @@ from zoneinfo import ZoneInfo
 
 import typer
 
-from alerts.board import BoardRow, board_of
-from alerts.evidence import EvidenceFolder
+from alerts.incidents.evidence import EvidenceFolder
+from alerts.jobs.board import BoardRow, board_of
 from alerts.messages import job_lines, state_name
 from alerts.record.words import PARTS, actor_name, step_words
 from alerts.wire import instant

@@ -8,9 +8,9 @@ from zoneinfo import ZoneInfo
 import typer
 from rich.text import Text
 
-from alerts.desk_card import card
-from alerts.desk_list import Asked, Listed, listed
-from alerts.evidence import EvidenceFolder
+from alerts.desk.card import card
+from alerts.desk.listing import Asked, Listed, listed
+from alerts.incidents.evidence import EvidenceFolder
 from alerts.messages import duration, headline, state_name
 from alerts.record.reading import row_json, rows_of
 from alerts.record.words import PARTS, actor_name, step_words

@@ -6,8 +6,8 @@ from typing import Annotated
 import typer
 
 import curbwatch.database as db
-from alerts.lifecycle import Act, Wish
-from alerts.reasons import DOWNGRADES, VOIDS
+from alerts.desk.lifecycle import Act, Wish
+from alerts.desk.reasons import DOWNGRADES, VOIDS
 from curbwatch import feedback
 from curbwatch.cli.acting import Key, Session, TokenFile, Version, Who, Words, act, act_at, until_of
 from curbwatch.cli.dispatch import ConfigFile, Json, Language, Teller

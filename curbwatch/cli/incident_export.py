@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from alerts.evidence import EvidenceFolder
+from alerts.incidents.evidence import EvidenceFolder
 from alerts.record import bundle
 from curbwatch.cli.dispatch import ConfigFile, Json
 from curbwatch.cli.incident import IncidentId, incident_app

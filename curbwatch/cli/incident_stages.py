@@ -6,9 +6,9 @@ from typing import Annotated
 
 import typer
 
-from alerts.actions import Given
-from alerts.evidence import EvidenceFolder
-from alerts.lifecycle import Act, Wish
+from alerts.desk.actions import Given
+from alerts.desk.lifecycle import Act, Wish
+from alerts.incidents.evidence import EvidenceFolder
 from curbwatch.cli.acting import Key, Session, TokenFile, Version, Who, Words, act, act_at
 from curbwatch.cli.dispatch import ConfigFile, Json, Language
 from curbwatch.cli.incident import IncidentId, incident_app

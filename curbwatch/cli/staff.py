@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from alerts.desk_words import role_name
+from alerts.desk.words import role_name
 from alerts.wire import instant
 from curbwatch.cli.acting import TokenFile, Who, clock_of
 from curbwatch.cli.app import app

@@ -5,7 +5,7 @@ from contextlib import ExitStack
 from time import monotonic
 
 from alerts.dispatch import JobQueue
-from alerts.jobs import JobStore
+from alerts.jobs.store import JobStore
 from alerts.store import AlertDatabase
 from curbwatch.build import Site, make_queue
 from curbwatch.crew import Crew

@@ -3,8 +3,8 @@
 import asyncio
 from contextlib import ExitStack
 
-from alerts.actions import CaseActions
-from alerts.lifecycle import Act, Wish
+from alerts.desk.actions import CaseActions
+from alerts.desk.lifecycle import Act, Wish
 from alerts.store import AlertDatabase
 from curbwatch.build import Site, make_incidents
 from schemas.errors import SinkError, UsageError

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from alerts.evidence import EvidenceFolder
+from alerts.incidents.evidence import EvidenceFolder
 from ingest.decode import contact_sheet, draw_outline
 from schemas.incident import IncidentRow
 

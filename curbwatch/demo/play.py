@@ -14,8 +14,8 @@ from rich.console import Console
 from rich.live import Live
 
 import curbwatch.database as db
-from alerts.incidents import IncidentStore
-from alerts.jobs import JobStore
+from alerts.incidents.store import IncidentStore
+from alerts.jobs.store import JobStore
 from alerts.store import AlertDatabase
 from curbwatch.build import make_incidents
 from curbwatch.console.board import BoardState, render

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from alerts.sites import box_overlap
+from alerts.incidents.sites import box_overlap
 from curbwatch.simulate.truth import Happening, Truth
 from curbwatch.telemetry import Telemetry
 from schemas.incident import IncidentRow

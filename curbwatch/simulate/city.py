@@ -9,8 +9,8 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
-from alerts.permits import permit_for
-from alerts.place import ground_point, zone_share
+from alerts.deciding.permits import permit_for
+from alerts.deciding.place import ground_point, zone_share
 from config.pack import Pack, PackCamera
 from curbwatch.device import Client, DeviceKey, new_boot
 from curbwatch.simulate.painter import Painter, View

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import accumulate, pairwise
 
-from alerts.place import distance_m
+from alerts.deciding.place import distance_m
 from curbwatch.simulate.sprite import Rng
 from schemas.city import GridCell
 from schemas.errors import UsageError

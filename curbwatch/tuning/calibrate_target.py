@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from alerts.evidence import EvidenceFolder
+from alerts.incidents.evidence import EvidenceFolder
 from curbwatch.database import Connection
 from curbwatch.registry import load_registry
 from curbwatch.tuning.recording import read_recording

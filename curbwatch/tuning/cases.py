@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from alerts.durable import sync_folder, write_whole
-from alerts.sites import box_overlap
+from alerts.incidents.sites import box_overlap
 from curbwatch.parts.paths import home
 from curbwatch.tuning.recording import device_name
 from schemas.detections import CLASSES

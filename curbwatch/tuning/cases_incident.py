@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import curbwatch.database as db
-from alerts.evidence import EvidenceFolder
+from alerts.incidents.evidence import EvidenceFolder
 from curbwatch.desk import Desk
 from curbwatch.parts.paths import home
 from curbwatch.registry import load_registry

@@ -8,7 +8,7 @@ from pathlib import Path
 from tempfile import mkdtemp
 
 from alerts.durable import sync_folder
-from alerts.sites import box_overlap
+from alerts.incidents.sites import box_overlap
 from curbwatch.tuning.cases import SAME, Case, Clip, Judgement, private_folder, write_case, write_frames
 from curbwatch.tuning.evaluate import Bench
 from curbwatch.tuning.explain import alerts_of, frames_of

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
-from alerts.sites import box_overlap
+from alerts.incidents.sites import box_overlap
 from config.model import Config
 from config.pack import apply_modes, load_pack
 from curbwatch.detector_choice import make_detector

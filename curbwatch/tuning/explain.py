@@ -9,8 +9,8 @@ from uuid import UUID
 
 import numpy as np
 
-from alerts.decide import Decider, FrameTimes
-from alerts.sites import box_overlap
+from alerts.deciding.decide import Decider, FrameTimes
+from alerts.incidents.sites import box_overlap
 from config.model import Config
 from curbwatch.build import RING_REACH
 from curbwatch.parts.paths import home

@@ -12,9 +12,9 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from alerts.decide import Decider, FrameTimes
-from alerts.health_watch import HealthWatch, begun
-from alerts.sites import box_overlap
+from alerts.deciding.decide import Decider, FrameTimes
+from alerts.health.watch import HealthWatch, begun
+from alerts.incidents.sites import box_overlap
 from config.intake import IntakeKnobs
 from config.model import Config
 from curbwatch.camera_health import readings_of

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from alerts.sites import box_overlap
+from alerts.incidents.sites import box_overlap
 from curbwatch.tuning.recording import Event
 from curbwatch.tuning.replay import Alert, Notes, Played, Stood
 from curbwatch.tuning.verdicts import SAME, Judged, Rules, Truth, alert_row, floats, judged, seconds

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from alerts.sites import box_overlap
+from alerts.incidents.sites import box_overlap
 from curbwatch.tuning.recording import Distractor, Event
 from curbwatch.tuning.replay import Alert
 from schemas.incident import Box

@@ -17,16 +17,16 @@ import redis
 
 import curbwatch.database as db
 from alerts import crash
-from alerts.actions import CaseActions, Given
-from alerts.before import BeforeRing
 from alerts.clocks.store import CityTime, Clocks
-from alerts.decide import Decider
-from alerts.evidence import EvidenceFolder
-from alerts.lifecycle import Act, Wish
-from alerts.moves import JobMoves
-from alerts.pick import Picker
+from alerts.deciding.decide import Decider
+from alerts.desk.actions import CaseActions, Given
+from alerts.desk.lifecycle import Act, Wish
+from alerts.incidents.before import BeforeRing
+from alerts.incidents.evidence import EvidenceFolder
+from alerts.jobs.moves import JobMoves
+from alerts.jobs.pick import Picker
+from alerts.jobs.relay import TEND_S, Relay
 from alerts.record.seals import Sealer
-from alerts.relay import TEND_S, Relay
 from config.alerts import AlertKnobs
 from curbwatch.journal import DecisionJournal
 from curbwatch.teller import Teller

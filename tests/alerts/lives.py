@@ -3,10 +3,10 @@
 import time
 
 import curbwatch.database as db
-from alerts.actions import CaseActions
-from alerts.incidents import IncidentStore
-from alerts.jobs import JobStore
-from alerts.lifecycle import Act, Wish
+from alerts.desk.actions import CaseActions
+from alerts.desk.lifecycle import Act, Wish
+from alerts.incidents.store import IncidentStore
+from alerts.jobs.store import JobStore
 from alerts.store import AlertDatabase
 from schemas.incident import EvidenceRecord, Opened, Sighting
 from schemas.record import Actor, State

@@ -5,9 +5,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from alerts.dispatch import JobQueue
-from alerts.incidents import IncidentStore
-from alerts.jobs import JobStore
-from alerts.relay import Relay
+from alerts.incidents.store import IncidentStore
+from alerts.jobs.relay import Relay
+from alerts.jobs.store import JobStore
 from alerts.store import AlertDatabase
 from curbwatch.crew import Crew
 from schemas.meter import NullMeter

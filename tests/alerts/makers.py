@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from alerts.decide import FrameTimes
+from alerts.deciding.decide import FrameTimes
 from schemas.city import CaseClass, City, GridCell, Permit, Unit
 from schemas.detections import CLASSES, Detections, Phase
 from schemas.frame import Frame

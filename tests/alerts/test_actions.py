@@ -5,10 +5,10 @@ from typing import Any
 
 import pytest
 
-from alerts.actions import Acted, CaseActions, ChangedError, Given, RefusedError
-from alerts.incidents import IncidentStore
-from alerts.jobs import JobStore
-from alerts.lifecycle import Act, Wish
+from alerts.desk.actions import Acted, CaseActions, ChangedError, Given, RefusedError
+from alerts.desk.lifecycle import Act, Wish
+from alerts.incidents.store import IncidentStore
+from alerts.jobs.store import JobStore
 from alerts.record.audit import verify
 from alerts.record.seals import Sealer
 from alerts.store import AlertDatabase

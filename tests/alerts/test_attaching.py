@@ -8,9 +8,9 @@ from datetime import timedelta
 import pytest
 
 import curbwatch.database as db
-from alerts.attaching import report
-from alerts.incidents import IncidentStore
-from alerts.jobs import JobStore
+from alerts.incidents.attaching import report
+from alerts.incidents.store import IncidentStore
+from alerts.jobs.store import JobStore
 from alerts.store import AlertDatabase
 from schemas.errors import UsageError
 from schemas.incident import Report, Reported

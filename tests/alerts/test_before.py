@@ -5,7 +5,7 @@ from itertools import pairwise
 from hypothesis import given
 from hypothesis import strategies as st
 
-from alerts.before import STALE_S, BeforeRing
+from alerts.incidents.before import STALE_S, BeforeRing
 from tests.alerts.makers import S, frame
 
 

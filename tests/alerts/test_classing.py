@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from alerts.classing import Circumstances, class_code, width_m
+from alerts.deciding.classing import Circumstances, class_code, width_m
 from config.alerts import AlertKnobs
 from schemas.city import CaseClass, City
 from tests.alerts.makers import CALIBRATION, city

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from alerts import crash
-from alerts.lifecycle import Act
+from alerts.desk.lifecycle import Act
 from schemas.city import Check
 from tests.alerts.desk_laws import judge
 from tests.alerts.desk_world import Death, World

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from alerts.decide import Decider, Decisions, FrameTimes
+from alerts.deciding.decide import Decider, Decisions, FrameTimes
 from config.alerts import AlertKnobs
 from schemas.detections import CLASSES, Detections, Phase
 from schemas.place import CameraView, ImageZone

@@ -5,8 +5,8 @@ from datetime import UTC, date, datetime, timedelta
 
 import pytest
 
-from alerts.decide import Decider, Decisions
-from alerts.responsible import UNROUTED
+from alerts.deciding.decide import Decider, Decisions
+from alerts.deciding.responsible import UNROUTED
 from config.alerts import AlertKnobs
 from schemas.city import CaseClass, City, Permit
 from schemas.detections import Phase

@@ -17,8 +17,8 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, rule
 
-from alerts.lifecycle import Act
-from alerts.relay import TEND_S
+from alerts.desk.lifecycle import Act
+from alerts.jobs.relay import TEND_S
 from schemas.city import Check
 from tests.alerts.desk_laws import judge
 from tests.alerts.desk_world import ACTS, CREWS, LATE_S, SOON_S, World

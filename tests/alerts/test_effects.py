@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from alerts.effects import Effect, Past, effect_of
+from alerts.incidents.effects import Effect, Past, effect_of
 from config.incidents import IncidentKnobs
 from schemas.record import OPEN, State
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from alerts.evidence import EvidenceFolder
+from alerts.incidents.evidence import EvidenceFolder
 from schemas.errors import SetupError, SinkError
 from tests.alerts.makers import frame
 

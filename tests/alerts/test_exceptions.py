@@ -6,7 +6,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from alerts.exceptions import Effort, Spot, area_class, box_iou, effort_for, fixture_at, front_at, longest_prefix
+from alerts.deciding.exceptions import (
+    Effort,
+    Spot,
+    area_class,
+    box_iou,
+    effort_for,
+    fixture_at,
+    front_at,
+    longest_prefix,
+)
 from schemas.city import City
 from schemas.incident import Box
 from schemas.rules import Campaign, CityRules, ClassArea, PlacedFixture, ShopFront

@@ -8,9 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import curbwatch.database as db
-from alerts.effects import STANDS_S, unseen
-from alerts.incidents import IncidentStore
-from alerts.jobs import JobStore
+from alerts.incidents.effects import STANDS_S, unseen
+from alerts.incidents.store import IncidentStore
+from alerts.jobs.store import JobStore
 from alerts.store import AlertDatabase
 from schemas.errors import UsageError
 from schemas.incident import Opened, Sighting

@@ -11,9 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from alerts import grid as rooms
-from alerts.grid import NOWHERE, CellGrid, grid_of
-from alerts.place import contains, inside
+from alerts.deciding import grid as rooms
+from alerts.deciding.grid import NOWHERE, CellGrid, grid_of
+from alerts.deciding.place import contains, inside
 from schemas.city import GridCell
 from schemas.hours import LonLat
 from tests.alerts.makers import CELL, SQUARE, city

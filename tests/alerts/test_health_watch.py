@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from alerts.health_watch import AGAIN_S, HealthWatch, begun
+from alerts.health.watch import AGAIN_S, HealthWatch, begun
 from schemas.detections import Detections, SceneState
 from schemas.frame import FrameBatch
 from schemas.health import HealthEvent, HealthKind, Reading

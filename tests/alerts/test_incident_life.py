@@ -7,10 +7,10 @@ from datetime import timedelta
 import pytest
 
 import curbwatch.database as db
-from alerts.actions import CaseActions
-from alerts.incidents import IncidentStore
-from alerts.jobs import JobStore
-from alerts.lifecycle import Act, Wish
+from alerts.desk.actions import CaseActions
+from alerts.desk.lifecycle import Act, Wish
+from alerts.incidents.store import IncidentStore
+from alerts.jobs.store import JobStore
 from alerts.store import AlertDatabase
 from curbwatch.feedback import place_of
 from schemas.errors import UsageError

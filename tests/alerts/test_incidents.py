@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from alerts.incidents import IncidentStore
-from alerts.jobs import JobStore
-from alerts.place import distance_m
-from alerts.sites import box_overlap, lock_keys
+from alerts.deciding.place import distance_m
+from alerts.incidents.sites import box_overlap, lock_keys
+from alerts.incidents.store import IncidentStore
+from alerts.jobs.store import JobStore
 from alerts.store import AlertDatabase
 from curbwatch.parts import Servers
 from schemas.errors import SinkError, UsageError

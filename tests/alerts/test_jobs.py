@@ -8,8 +8,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 import curbwatch.database as db
-from alerts.incidents import IncidentStore
-from alerts.jobs import JobStore, OutboxRow, Span, stream_of
+from alerts.incidents.store import IncidentStore
+from alerts.jobs.store import JobStore, OutboxRow, Span, stream_of
 from alerts.store import AlertDatabase
 from schemas.errors import SinkError, UsageError
 from schemas.incident import Job

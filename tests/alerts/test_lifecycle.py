@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from alerts.case import Told, case_of, moved_by
-from alerts.desk_words import ACTS, REFUSALS, ROLES, refusal_line
-from alerts.lifecycle import ENDED, MOVES, RULES, STAGES, Act, Case, Refusal, Step, Wish, decide
-from alerts.reasons import DOWNGRADES, VOIDS
+from alerts.desk.case import Told, case_of, moved_by
+from alerts.desk.lifecycle import ENDED, MOVES, RULES, STAGES, Act, Case, Refusal, Step, Wish, decide
+from alerts.desk.reasons import DOWNGRADES, VOIDS
+from alerts.desk.words import ACTS, REFUSALS, ROLES, refusal_line
 from schemas.record import OPEN, Actor, State, What
 from schemas.rules import Role
 

@@ -5,9 +5,9 @@ from collections.abc import Iterator
 import pytest
 
 import curbwatch.database as db
-from alerts.incidents import IncidentStore
-from alerts.jobs import JobStore
-from alerts.merging import join
+from alerts.incidents.merging import join
+from alerts.incidents.store import IncidentStore
+from alerts.jobs.store import JobStore
 from alerts.store import AlertDatabase, id_of
 from schemas.errors import UsageError
 from schemas.record import State

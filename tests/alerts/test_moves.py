@@ -7,12 +7,12 @@ import redis
 
 import curbwatch.database as db
 from alerts.dispatch import Dead, JobQueue
-from alerts.incidents import IncidentStore
-from alerts.jobs import JobStore
-from alerts.moves import JobMoves
-from alerts.pick import Picker
-from alerts.relay import Relay
-from alerts.steps import requeue
+from alerts.incidents.store import IncidentStore
+from alerts.jobs.moves import JobMoves
+from alerts.jobs.pick import Picker
+from alerts.jobs.relay import Relay
+from alerts.jobs.store import JobStore
+from alerts.record.steps import requeue
 from alerts.store import AlertDatabase
 from curbwatch.crew import Crew
 from schemas.city import City

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from alerts.duty import duties_at, peers, units_on_duty
-from alerts.nearest import choose
+from alerts.jobs.duty import duties_at, peers, units_on_duty
+from alerts.jobs.nearest import choose
 from schemas.dispatch import Choice, Errand, Fix, Why
 from schemas.hours import Hours
 from schemas.rules import HOLIDAY, CityRules, Duty, Responsibility, WorkCalendar

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from alerts.offsite import WORDS, OffSiteFacts, Shot, facts_of, missing_words, off_site_ready
+from alerts.incidents.offsite import WORDS, OffSiteFacts, Shot, facts_of, missing_words, off_site_ready
 from schemas.incident import Attachment, IncidentRow, Picture
 from tests.alerts.makers import MONDAY_1059, S, picture
 

@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from alerts.patience import Patience
+from alerts.deciding.patience import Patience
 from config.alerts import AlertKnobs
 
 SECONDS = st.floats(1, 1e6)

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from alerts.permits import permit_for
+from alerts.deciding.permits import permit_for
 from schemas.city import City
 from tests.alerts.makers import ALL_WEEK, SQUARE, city, permit
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from alerts.permits import market_at, permit_for, within_hours
+from alerts.deciding.permits import market_at, permit_for, within_hours
 from schemas.city import City, Permit
 from schemas.rules import HOLIDAY, CityRules, WorkCalendar
 from tests.alerts.makers import ALL_WEEK, city, permit

@@ -9,10 +9,10 @@ import pytest
 
 import curbwatch.database as db
 from alerts.dispatch import JobQueue
-from alerts.incidents import IncidentStore
-from alerts.jobs import JobStore
-from alerts.pick import Picker
-from alerts.relay import Relay
+from alerts.incidents.store import IncidentStore
+from alerts.jobs.pick import Picker
+from alerts.jobs.relay import Relay
+from alerts.jobs.store import JobStore
 from schemas.city import City
 from schemas.hours import Hours
 from schemas.incident import Job

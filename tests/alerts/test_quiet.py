@@ -7,10 +7,10 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 import curbwatch.database as db
-from alerts.actions import CaseActions
-from alerts.incidents import IncidentStore
-from alerts.lifecycle import Act, Wish
-from alerts.sites import Quiet, hush
+from alerts.desk.actions import CaseActions
+from alerts.desk.lifecycle import Act, Wish
+from alerts.incidents.sites import Quiet, hush
+from alerts.incidents.store import IncidentStore
 from alerts.store import AlertDatabase, id_of
 from schemas.incident import Opened
 from schemas.record import Actor, State

@@ -10,9 +10,9 @@ import redis
 
 import curbwatch.database as db
 from alerts.dispatch import JobQueue, Sent
-from alerts.incidents import IncidentStore
-from alerts.jobs import JobStore, OutboxRow
-from alerts.relay import TEND_S, Relay
+from alerts.incidents.store import IncidentStore
+from alerts.jobs.relay import TEND_S, Relay
+from alerts.jobs.store import JobStore, OutboxRow
 from alerts.store import AlertDatabase
 from curbwatch.telemetry import Telemetry
 from schemas.errors import SinkError

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from alerts.responsible import UNROUTED, unit_for
+from alerts.deciding.responsible import UNROUTED, unit_for
 from schemas.city import City, GridCell
 from schemas.hours import Hours
 from schemas.rules import HOLIDAY, CityRules, Responsibility, WorkCalendar

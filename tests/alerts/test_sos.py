@@ -10,11 +10,11 @@ import pytest
 
 import curbwatch.database as db
 from alerts.dispatch import JobQueue
-from alerts.incidents import IncidentStore
-from alerts.jobs import JobStore
-from alerts.pick import Picker
-from alerts.relay import Relay
-from alerts.sos import PRESSED_S, SosDesk
+from alerts.incidents.sos import PRESSED_S, SosDesk
+from alerts.incidents.store import IncidentStore
+from alerts.jobs.pick import Picker
+from alerts.jobs.relay import Relay
+from alerts.jobs.store import JobStore
 from alerts.store import AlertDatabase
 from alerts.wire import incident_state
 from curbwatch.crew import Crew

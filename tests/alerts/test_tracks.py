@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from alerts.place import distance_m
+from alerts.deciding.place import distance_m
+from alerts.incidents.vehicle_tracks import _box, fleet, near, passages, passed, track
 from alerts.store import AlertDatabase
-from alerts.tracks import _box, fleet, near, passages, passed, track
 from tests.alerts.keeping.world import NOW, World
 
 PLACE = (104.645, 30.125)

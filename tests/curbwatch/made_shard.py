@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field, replace
 
-from alerts.evidence import EvidenceFolder
+from alerts.incidents.evidence import EvidenceFolder
 from curbwatch.shard import Shard
 from curbwatch.telemetry import Telemetry
 from ingest.delivery import Delivery, Outcome

@@ -14,7 +14,7 @@ import pytest
 import curbwatch.database as db
 from alerts.keeping.pictures import Pictures
 from alerts.record.seals import Sealer
-from alerts.steps import record
+from alerts.record.steps import record
 from alerts.store import AlertDatabase
 from curbwatch import backup as backups
 from curbwatch.backup import Places, make_backup, restore

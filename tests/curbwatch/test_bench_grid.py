@@ -1,6 +1,6 @@
 """What ``bench grid`` compares: the same points, the same cells, and neighbours that share every corner."""
 
-from alerts.grid import CellGrid
+from alerts.deciding.grid import CellGrid
 from curbwatch.bench.grid import bench_grid, streets
 
 

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 import curbwatch.database as db
-from alerts.evidence import EvidenceFolder
-from alerts.health_store import HealthStore
+from alerts.health.store import HealthStore
+from alerts.incidents.evidence import EvidenceFolder
 from alerts.store import AlertDatabase
 from config.vision import VisionKnobs
 from curbwatch import camera_health_keeper

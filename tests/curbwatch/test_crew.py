@@ -8,9 +8,9 @@ import redis
 
 import curbwatch.database as db
 from alerts.dispatch import JobQueue
-from alerts.incidents import IncidentStore
-from alerts.jobs import JobStore
-from alerts.relay import Relay
+from alerts.incidents.store import IncidentStore
+from alerts.jobs.relay import Relay
+from alerts.jobs.store import JobStore
 from alerts.store import AlertDatabase
 from curbwatch.crew import Change, Crew, Watch, changes
 from schemas.errors import SinkError

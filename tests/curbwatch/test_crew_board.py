@@ -16,13 +16,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.console import Console
 
-from alerts.board import BoardRow, board_of
 from alerts.dispatch import JobQueue
-from alerts.incidents import IncidentStore
-from alerts.jobs import JobStore
+from alerts.incidents.store import IncidentStore
+from alerts.jobs.board import BoardRow, board_of
+from alerts.jobs.pick import Picker
+from alerts.jobs.relay import Relay
+from alerts.jobs.store import JobStore
 from alerts.messages import Lang
-from alerts.pick import Picker
-from alerts.relay import Relay
 from alerts.store import AlertDatabase
 from curbwatch.board import Act, Painter, Screen
 from curbwatch.cli.dispatch_board import split_keys

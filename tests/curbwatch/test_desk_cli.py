@@ -13,10 +13,10 @@ from typing import Any
 import pytest
 
 import curbwatch.database as db
-from alerts.desk_list import Asked, listed
-from alerts.evidence import EvidenceFolder
-from alerts.incidents import IncidentStore
-from alerts.jobs import JobStore
+from alerts.desk.listing import Asked, listed
+from alerts.incidents.evidence import EvidenceFolder
+from alerts.incidents.store import IncidentStore
+from alerts.jobs.store import JobStore
 from alerts.record.seals import Sealer
 from alerts.record.words import WHATS, step_words
 from alerts.store import AlertDatabase

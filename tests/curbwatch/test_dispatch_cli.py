@@ -18,11 +18,11 @@ import curbwatch.cli.dispatch as dispatch_verbs
 import curbwatch.cli.incident  # noqa: F401 - registers the verbs
 import curbwatch.database as db
 from alerts.dispatch import JobQueue
-from alerts.evidence import EvidenceFolder
-from alerts.incidents import IncidentStore
-from alerts.jobs import JobStore
+from alerts.incidents.evidence import EvidenceFolder
+from alerts.incidents.store import IncidentStore
+from alerts.jobs.relay import Relay
+from alerts.jobs.store import JobStore
 from alerts.messages import EVENTS
-from alerts.relay import Relay
 from config.pack import load_pack
 from curbwatch.__main__ import main
 from curbwatch.crew import Change, Watch

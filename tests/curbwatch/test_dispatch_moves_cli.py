@@ -7,12 +7,12 @@ import pytest
 
 import curbwatch.database as db
 from alerts.dispatch import Dead, JobQueue
-from alerts.evidence import EvidenceFolder
-from alerts.incidents import IncidentStore
-from alerts.jobs import JobStore
+from alerts.incidents.evidence import EvidenceFolder
+from alerts.incidents.store import IncidentStore
+from alerts.jobs.relay import Relay
+from alerts.jobs.store import JobStore
 from alerts.outlets.store import OutletStore, Wants
 from alerts.outlets.webhook import Answer
-from alerts.relay import Relay
 from alerts.store import AlertDatabase
 from curbwatch.parts import Servers
 from schemas.meter import NullMeter

@@ -7,8 +7,8 @@ from pathlib import Path
 import jsonschema
 import pytest
 
-from alerts.incidents import IncidentStore
-from alerts.jobs import JobStore
+from alerts.incidents.store import IncidentStore
+from alerts.jobs.store import JobStore
 from alerts.store import AlertDatabase
 from config.load import load_config
 from config.pack import load_pack

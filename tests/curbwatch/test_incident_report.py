@@ -13,7 +13,7 @@ import pytest
 import structlog
 
 import curbwatch.database as db
-from alerts.incidents import IncidentStore
+from alerts.incidents.store import IncidentStore
 from config.pack import load_pack
 from curbwatch.__main__ import main
 from curbwatch.case_facts import CaseFacts

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 import curbwatch.database as db
-from alerts.incidents import IncidentStore
-from alerts.jobs import JobStore
+from alerts.incidents.store import IncidentStore
+from alerts.jobs.store import JobStore
 from alerts.store import AlertDatabase
 from curbwatch.parts import Servers
 from curbwatch.people import FREE_TRIES, WAIT_MAX_S, People, read_token

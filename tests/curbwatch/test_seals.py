@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from alerts.incidents import IncidentStore
+from alerts.incidents.store import IncidentStore
 from alerts.record.audit import verify
 from alerts.record.seals import Sealer
 from alerts.store import AlertDatabase

@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 from structlog.testing import capture_logs
 
-from alerts.before import BeforeRing
-from alerts.decide import Decider
-from alerts.evidence import EvidenceFolder
-from alerts.incidents import IncidentStore
+from alerts.deciding.decide import Decider
+from alerts.incidents.before import BeforeRing
+from alerts.incidents.evidence import EvidenceFolder
+from alerts.incidents.store import IncidentStore
 from alerts.store import AlertDatabase
 from config.alerts import AlertKnobs
 from config.pack import apply_modes, load_pack

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import cast
 
-from alerts.before import BeforeRing
-from alerts.decide import Decider
-from alerts.evidence import EvidenceFolder
-from alerts.incidents import IncidentStore
+from alerts.deciding.decide import Decider
+from alerts.incidents.before import BeforeRing
+from alerts.incidents.evidence import EvidenceFolder
+from alerts.incidents.store import IncidentStore
 from config.alerts import AlertKnobs
 from config.codecs import CodecKnobs
 from config.intake import IntakeKnobs

@@ -16,7 +16,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from alerts.place import zone_share
+from alerts.deciding.place import zone_share
 from config.pack import Pack, load_pack
 from config.vision import VisionKnobs
 from curbwatch.demo.report import DUE_DWELLS

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from alerts.place import distance_m
+from alerts.deciding.place import distance_m
 from config.pack import Pack, load_pack
 from curbwatch.simulate.streets import Streets, bearing_deg, lay_streets, moved, off_m, round_trip
 from curbwatch.simulate.vehicles import ERROR_MAX_M, Vehicle, fleet

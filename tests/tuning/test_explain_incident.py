@@ -10,8 +10,8 @@ import pytest
 import structlog
 
 import curbwatch.database as db
-from alerts.evidence import EvidenceFolder
-from alerts.incidents import IncidentStore
+from alerts.incidents.evidence import EvidenceFolder
+from alerts.incidents.store import IncidentStore
 from curbwatch.__main__ import main
 from curbwatch.parts import Servers
 from curbwatch.registry import load_registry, register_camera

@@ -5,8 +5,8 @@ from typing import Any
 
 from alerts.clocks.store import CityTime, Clocks
 from alerts.clocks.sweep import Sweep, SweepRules
-from alerts.incidents import IncidentStore
-from alerts.steps import record
+from alerts.incidents.store import IncidentStore
+from alerts.record.steps import record
 from alerts.store import AlertDatabase, Connection
 from schemas.city import City
 from schemas.meter import NullMeter

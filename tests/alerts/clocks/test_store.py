@@ -5,8 +5,8 @@ from datetime import timedelta
 
 import pytest
 
-from alerts.incidents import IncidentStore
-from alerts.jobs import JobStore
+from alerts.incidents.store import IncidentStore
+from alerts.jobs.store import JobStore
 from alerts.store import AlertDatabase
 from schemas.record import State, What
 from schemas.rules import WorkCalendar

@@ -7,11 +7,11 @@ from typing import Any
 import pytest
 
 from alerts import crash
-from alerts.incidents import IncidentStore
-from alerts.jobs import JobStore
-from alerts.moves import JobMoves
+from alerts.incidents.store import IncidentStore
+from alerts.jobs.moves import JobMoves
+from alerts.jobs.pick import Picker
+from alerts.jobs.store import JobStore
 from alerts.outlets.store import OutletStore, Wants
-from alerts.pick import Picker
 from alerts.store import AlertDatabase
 from schemas.record import State, What
 from tests.alerts.clocks.made_city import ALWAYS, BERLIN, limit, limited, local

@@ -10,7 +10,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 
 import curbwatch.database as db
 from alerts import crash
-from alerts.incidents import IncidentStore
+from alerts.incidents.store import IncidentStore
 from alerts.store import AlertDatabase
 from schemas.record import State, What
 from tests.alerts.clocks.made_desk import Town, opened, step

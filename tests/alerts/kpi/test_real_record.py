@@ -5,12 +5,12 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from alerts.actions import CaseActions
-from alerts.incidents import IncidentStore
-from alerts.jobs import JobStore
+from alerts.desk.actions import CaseActions
+from alerts.desk.lifecycle import Act, Wish
+from alerts.incidents.store import IncidentStore
+from alerts.jobs.store import JobStore
 from alerts.kpi.period import Period
 from alerts.kpi.store import KpiStore
-from alerts.lifecycle import Act, Wish
 from alerts.store import AlertDatabase
 from schemas.kpi import Fact
 from schemas.record import Actor

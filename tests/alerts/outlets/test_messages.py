@@ -10,8 +10,8 @@ import jsonschema
 import pytest
 
 import curbwatch.database as db
-from alerts.incidents import IncidentStore
-from alerts.jobs import JobStore
+from alerts.incidents.store import IncidentStore
+from alerts.jobs.store import JobStore
 from alerts.outlets.sender import MqttOutlet, Patience, Sender, WebhookOutlet
 from alerts.outlets.store import OutletStore, Wants
 from alerts.outlets.webhook import Reach

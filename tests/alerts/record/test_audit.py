@@ -11,11 +11,11 @@ import psycopg
 import pytest
 
 import curbwatch.database as db
-from alerts.incidents import IncidentStore
-from alerts.jobs import JobStore
+from alerts.incidents.store import IncidentStore
+from alerts.jobs.store import JobStore
 from alerts.record.audit import Audit, check, verify
 from alerts.record.seals import SEALED_MAX, Sealer
-from alerts.steps import record
+from alerts.record.steps import record
 from alerts.store import AlertDatabase, Connection
 from schemas.record import Actor, What
 from tests.alerts.makers import picture, sighting

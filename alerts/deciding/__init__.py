@@ -1,0 +1,1 @@
+"""What is an alert here and now: place, permit, class, responsibility. Pure."""

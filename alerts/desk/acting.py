@@ -1,0 +1,244 @@
+"""What a decided step changes of its incident, its job and its place. Within the caller's transaction and lock."""
+
+import uuid
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from alerts.desk.lifecycle import Act, Step, Wish
+from alerts.incidents import pictures, sites
+from alerts.incidents.merging import join
+from alerts.incidents.sites import Quiet
+from alerts.keeping.holds import hold_incident, release_incident
+from alerts.record.steps import OPEN_STATES, call_back, close_gone, make_job, queue_again, record, requeue
+from alerts.store import Connection, id_of
+from schemas.city import City
+from schemas.errors import UsageError
+from schemas.incident import EvidenceRecord
+from schemas.record import Actor, State, What
+
+
+@dataclass(frozen=True, slots=True)
+class Doing:
+    """Everything a step is written with. ``row`` is the incident's, locked; pictures are on disk already."""
+
+    conn: Connection
+    row: dict[str, Any]
+    city: City
+    actor: Actor
+    wish: Wish
+    step: Step
+    before: EvidenceRecord | None = None
+    after: EvidenceRecord | None = None
+    quiet_s: float = 3600.0  # for which the place of what was voided is quiet
+
+    @property
+    def incident_id(self) -> uuid.UUID:
+        """The incident."""
+        found: uuid.UUID = self.row["incident_id"]
+        return found
+
+    def write(self, **more: Any) -> int:  # noqa: ANN401  # plain JSON values
+        """Append the step to the record; its number."""
+        return record(self.conn, self.incident_id, self.actor, self.step.what, self.step.detail | more, to=self.step.to)
+
+    def set(self, assignments: str, *values: object) -> None:
+        """Change columns of the incident."""
+        query = f"update incident set {assignments} where incident_id = %s"  # noqa: S608  # from this file
+        self.conn.execute(query, (*values, self.incident_id))
+
+
+def perform(doing: Doing) -> int:
+    """Write a step with all it changes; its number in the record. Raises UsageError where a neighbour forbids it."""
+    return EFFECTS[doing.wish.act](doing)
+
+
+def case_no(conn: Connection, row: dict[str, Any], city: City) -> str:
+    """Number of a case: its division (6 digits), the day (8), and a count; the one it has stays."""
+    if row["case_no"]:
+        return str(row["case_no"])
+    found = conn.execute("select nextval('case_serial') as serial, now() as at").fetchone()
+    if found is None:
+        raise RuntimeError("a statement that must return a row returned none")
+    at: datetime = found["at"]
+    day = at.astimezone(ZoneInfo(city.timezone))
+    return f"{row['cell_id'][:6] or '000000'}{day:%Y%m%d}{found['serial']:06d}"
+
+
+def _confirm(doing: Doing) -> int:
+    number = case_no(doing.conn, doing.row, doing.city)
+    urgent = bool(doing.step.detail["urgent"])
+    doing.set("decided_by = %s, case_no = %s, urgent = %s", doing.actor.name, number, urgent)
+    seq = doing.write(case_no=number)
+    make_job(doing.conn, str(doing.incident_id), doing.row["unit_id"], urgent=urgent)
+    return seq
+
+
+def _file(doing: Doing) -> int:
+    number = case_no(doing.conn, doing.row, doing.city)
+    doing.set("decided_by = %s, case_no = %s", doing.actor.name, number)
+    return doing.write(case_no=number)
+
+
+def _void(doing: Doing) -> int:
+    if doing.step.what is What.VOID_ASKED:
+        return doing.write()
+    holder = call_back(doing.conn, doing.incident_id)
+    doing.set("closed_at = now(), outcome = 'void', decided_by = %s", doing.actor.name)
+    _quieten(doing)
+    return doing.write(**{"holder": holder} if holder else {})
+
+
+def _quieten(doing: Doing) -> None:
+    """Let the same thing open nothing under a new track for a while; what no camera saw says nothing of cameras."""
+    row = doing.conn.execute("select now() + make_interval(secs => %s) as until", (doing.quiet_s,)).fetchone()
+    if row is None or doing.row["opening_id"] is None:
+        return
+    reason, urgent = str(doing.step.detail["reason"]), bool(doing.row["urgent"])
+    quiet = Quiet(row["until"], doing.actor.name, reason, doing.row["family"], urgent=urgent)
+    sites.hush(doing.conn, doing.incident_id, quiet)
+
+
+def _downgrade(doing: Doing) -> int:
+    code, urgent = str(doing.step.detail["to"]), bool(doing.step.detail["urgent"])
+    case = doing.city.classes.get(code)
+    check = doing.row["check_by"] if case is None else case.check
+    version = doing.city.version
+    doing.set("class_code = %s, urgent = %s, check_by = %s, rule_version = %s", code, urgent, check, version)
+    moved = doing.conn.execute(
+        "update job set urgency = %(urgency)s where incident_id = %(id)s and urgency <> %(urgency)s"
+        " and state in ('queued', 'taken') returning job_id, state",
+        {"urgency": "urgent" if urgent else "normal", "id": doing.incident_id},
+    ).fetchone()
+    if moved is not None and moved["state"] == "queued":
+        queue_again(doing.conn, str(moved["job_id"]))
+    return doing.write()
+
+
+def _snooze(doing: Doing) -> int:
+    until = doing.wish.until
+    if until is not None:
+        reason = str(doing.step.detail["reason"])
+        urgent = bool(doing.wish.urgent)  # what is urgent is muted only where it is named
+        quiet = Quiet(until, doing.actor.name, reason, doing.row["family"], urgent=urgent)
+        sites.hush(doing.conn, doing.incident_id, quiet)
+    return doing.write()
+
+
+def _merge(doing: Doing) -> int:
+    into = id_of(doing.wish.into, "an incident")
+    join(doing.conn, doing.incident_id, into)
+    seq = doing.write()
+    record(doing.conn, into, doing.actor, What.MERGED, {"from": str(doing.incident_id)})
+    return seq
+
+
+def _close(doing: Doing) -> int:
+    doing.set("closed_at = now(), outcome = 'handled', decided_by = %s", doing.actor.name)
+    return doing.write()
+
+
+def _rework(doing: Doing) -> int:
+    doing.set("reworks = reworks + 1, left_at = null, after_id = null")
+    seq = doing.write()
+    _send(doing)
+    return seq
+
+
+def _self_handle(doing: Doing) -> int:
+    call_back(doing.conn, doing.incident_id)
+    before_id = pictures.attach(doing.conn, doing.incident_id, doing.before, "before") or doing.row["opening_id"]
+    after_id = pictures.attach(doing.conn, doing.incident_id, doing.after, "after")
+    doing.set("closed_at = now(), outcome = 'self_handled', decided_by = %s, after_id = %s", doing.actor.name, after_id)
+    shown: dict[str, Any] = {}
+    for role, evidence_id in (("before", before_id), ("after", after_id)):
+        named = pictures.named(doing.conn, evidence_id)
+        shown |= {role: named.get("evidence"), f"{role}_digest": named.get("digest")}
+    return doing.write(**shown)
+
+
+def _suspend(doing: Doing) -> int:
+    holder = call_back(doing.conn, doing.incident_id)
+    return doing.write(**{"holder": holder} if holder else {})
+
+
+def _resume(doing: Doing) -> int:
+    seq = doing.write()
+    if doing.step.to is State.DISPATCHED:
+        if doing.row["left_at"] is None:
+            _send(doing)
+        else:  # while a crew was on its way: nobody else is sent to where nothing stands
+            close_gone(doing.conn, doing.incident_id, doing.row["left_at"])
+    return seq
+
+
+def _reopen(doing: Doing) -> int:
+    other = doing.conn.execute(
+        "select incident_id from incident where family = %s and site_id = %s and state = any(%s)",
+        (doing.row["family"], doing.row["site_id"], list(OPEN_STATES)),
+    ).fetchone()
+    if other is not None:
+        raise UsageError(f"incident {other['incident_id']} is open at this place: what is seen there belongs to it")
+    doing.set(
+        "closed_at = null, left_at = null, after_id = null, outcome = '', decided_by = '',"
+        " reopenings = reopenings + 1, reworks = reworks + %s",
+        int(bool(doing.step.detail["rework"])),
+    )
+    seq = doing.write()
+    if doing.step.to is State.DISPATCHED:
+        _send(doing)
+    return seq
+
+
+def _hold(doing: Doing) -> int:
+    hold_incident(doing.conn, str(doing.incident_id), doing.actor, str(doing.step.detail["reason"]))
+    return _last(doing)
+
+
+def _release(doing: Doing) -> int:
+    release_incident(doing.conn, str(doing.incident_id), doing.actor, str(doing.step.detail["reason"]))
+    return _last(doing)
+
+
+def _write(doing: Doing) -> int:
+    return doing.write()
+
+
+def _send(doing: Doing) -> None:
+    """Put the case's job in the queue of the unit that has it or had it; one that never had a job gets one."""
+    urgent = bool(doing.row["urgent"])
+    job = doing.conn.execute(
+        "update job set urgency = %s where incident_id = %s returning job_id",
+        ("urgent" if urgent else "normal", doing.incident_id),
+    ).fetchone()
+    if job is None:
+        make_job(doing.conn, str(doing.incident_id), doing.row["unit_id"], urgent=urgent)
+    else:
+        requeue(doing.conn, str(job["job_id"]))
+
+
+def _last(doing: Doing) -> int:
+    row = doing.conn.execute("select chain_seq from incident where incident_id = %s", (doing.incident_id,)).fetchone()
+    return 0 if row is None else int(row["chain_seq"])
+
+
+EFFECTS: dict[Act, Callable[[Doing], int]] = {
+    Act.CONFIRM: _confirm,
+    Act.FILE: _file,
+    Act.VOID: _void,
+    Act.DOWNGRADE: _downgrade,
+    Act.SNOOZE: _snooze,
+    Act.MERGE: _merge,
+    Act.CLOSE: _close,
+    Act.REWORK: _rework,
+    Act.SELF_HANDLE: _self_handle,
+    Act.SUSPEND: _suspend,
+    Act.RESUME: _resume,
+    Act.EXTEND: _write,
+    Act.REOPEN: _reopen,
+    Act.NOTE: _write,
+    Act.HOLD: _hold,
+    Act.RELEASE: _release,
+}

@@ -1,0 +1,210 @@
+"""A person's act on a case: one transaction that locks, reads, decides and writes."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, tzinfo
+from typing import Any
+
+from alerts.desk.acting import Doing, perform
+from alerts.desk.case import WROTE, Told, case_of
+from alerts.desk.lifecycle import MOVES, Act, Case, Refusal, Wish, decide
+from alerts.desk.words import refusal_line
+from alerts.incidents.reading import view
+from alerts.keeping.holds import held
+from alerts.messages import Lang
+from alerts.record.words import WHATS
+from alerts.rows import incident_row
+from alerts.store import AlertDatabase, Connection, id_of
+from schemas.city import City
+from schemas.errors import CurbwatchError, UsageError
+from schemas.incident import EvidenceRecord, IncidentRow
+from schemas.record import Actor
+
+KEY_MAX = 200  # characters
+TEXT_MAX = 2000
+LATE = frozenset({"state", "ended"})  # refusals for which somebody, or something, came first
+STEPS = """
+select seq, at, actor, role, what, state, detail from incident_event where incident_id = %s order by event_id
+"""
+
+
+class RefusedError(UsageError):
+    """An act that may not be. ``exit_code`` is 1 where somebody was first, else 2."""
+
+    def __init__(self, refusal: Refusal, act: Act, last: Told | None = None) -> None:
+        self.refusal = refusal
+        self.act = act
+        self.last = last if refusal.code in LATE else None
+        self.exit_code = 1 if refusal.code in LATE else UsageError.exit_code
+        super().__init__(self.line("en"))
+
+    def line(self, lang: Lang, zone: tzinfo = UTC) -> str:
+        """Why, in one sentence, with whose step was first, on the clock of ``zone``."""
+        said = refusal_line(self.refusal, self.act, lang)
+        if self.last is None:
+            return said
+        word = WHATS.get(self.last.what, (self.last.what, self.last.what))[lang == "en"]
+        return f"{said} ({self.last.at.astimezone(zone):%m-%d %H:%M:%S} {self.last.actor}: {word})"
+
+
+class ChangedError(CurbwatchError):
+    """The case is not the one the person saw: ``since`` are the steps made meanwhile."""
+
+    def __init__(self, incident_id: str, seen: int, since: list[Told]) -> None:
+        self.seen = seen
+        self.since = since
+        steps = "; ".join(f"{step.seq} {step.actor} {step.what}" for step in since) or "it has fewer steps"
+        super().__init__(f"incident {incident_id} changed since version {seen}: {steps}. Look again, then decide")
+
+
+@dataclass(frozen=True, slots=True)
+class Given:
+    """What comes with a wish: the version that was seen, a key that makes it once, pictures on disk."""
+
+    version: int | None = None
+    key: str = ""
+    before: EvidenceRecord | None = None
+    after: EvidenceRecord | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Acted:
+    """What came of it. ``seq``: the step that says so. ``again``: it had been done, and nothing was written now."""
+
+    row: IncidentRow
+    seq: int
+    what: str
+    again: bool
+
+
+class CaseActions:
+    """The desk's acts; every one is one transaction and raises SinkError when it did not happen."""
+
+    def __init__(self, database: AlertDatabase, city: Callable[[], City], *, quiet_s: float = 3600.0) -> None:
+        """``quiet_s``: for how long the place of what a person voided opens nothing of the kind."""
+        self._database = database
+        self._city = city
+        self._quiet_s = quiet_s
+
+    def act(self, incident_id: str, wish: Wish, actor: Actor, given: Given | None = None) -> Acted:
+        """Do what ``actor`` asks. The same key again, or the same person's same act again, is done once.
+
+        Raises RefusedError where it may not be, ChangedError where the case is not the one that was seen, UsageError
+        for an unknown incident, class or picture, and for a key that was used for something else.
+        """
+        given = given or Given()
+        _refuse_long(wish, given)
+        city = self._city()
+        with self._database.transaction("action") as conn:
+            row = _locked(conn, incident_id, wish.into)
+            known = _by_key(conn, row, wish, actor, given.key)
+            if known is not None:
+                return self._acted(conn, row, known, again=True)
+            steps = [Told(**step) for step in conn.execute(STEPS, (row["incident_id"],)).fetchall()]
+            case = _case(conn, row, steps, city)
+            before = _done_before(case, steps, wish, actor)
+            if before is not None:
+                return self._acted(conn, row, before, again=True)
+            if given.version is not None and given.version != case.version:
+                raise ChangedError(incident_id, given.version, [step for step in steps if step.seq > given.version])
+            found = decide(case, _completed(wish, given, row, city), actor, _now(conn))
+            if isinstance(found, Refusal):
+                raise RefusedError(found, wish.act, steps[-1] if steps else None)
+            seq = perform(Doing(conn, row, city, actor, wish, found, given.before, given.after, self._quiet_s))
+            if given.key:
+                conn.execute(
+                    "insert into action_key (key, incident_id, action, actor, seq) values (%s, %s, %s, %s, %s)",
+                    (given.key, row["incident_id"], str(wish.act), actor.name, seq),
+                )
+            return self._acted(conn, row, seq, again=False)
+
+    def voids(self, since: datetime) -> list[dict[str, Any]]:
+        """How often each person voided what, for which reason, since a moment: ``actor, role, reason, count``."""
+        with self._database.transaction() as conn:
+            return conn.execute(
+                "select actor, role, detail ->> 'reason' as reason, count(*) as count from incident_event"
+                " where what = 'void' and at >= %s group by 1, 2, 3 order by 4 desc, 1, 3",
+                (since,),
+            ).fetchall()
+
+    def _acted(self, conn: Connection, row: dict[str, Any], seq: int, *, again: bool) -> Acted:
+        now = incident_row(view(conn, str(row["incident_id"])))
+        step = conn.execute(
+            "select what from incident_event where incident_id = %s and seq = %s", (row["incident_id"], seq)
+        ).fetchone()
+        return Acted(now, seq, "" if step is None else step["what"], again)
+
+
+def _locked(conn: Connection, incident_id: str, into: str) -> dict[str, Any]:
+    """The incident's row; it, and the one it is to go into, are locked in the order of their ids."""
+    key = id_of(incident_id, "an incident")
+    keys = [key, *([id_of(into, "an incident")] if into else [])]
+    rows = conn.execute(
+        "select * from incident where incident_id = any(%s) order by incident_id for no key update", (keys,)
+    ).fetchall()
+    for row in rows:
+        if row["incident_id"] == key:
+            return row
+    raise UsageError(f"no incident {incident_id}: see `curbwatch incident list`")
+
+
+def _by_key(conn: Connection, row: dict[str, Any], wish: Wish, actor: Actor, key: str) -> int | None:
+    """The step that was made under this key; None: none was. Raises UsageError where it was another act."""
+    if not key:
+        return None
+    known = conn.execute("select incident_id, action, actor, seq from action_key where key = %s", (key,)).fetchone()
+    if known is None:
+        return None
+    if (known["incident_id"], known["action"], known["actor"]) != (row["incident_id"], str(wish.act), actor.name):
+        raise UsageError(f"--key {key}: was used for {known['action']} of {known['incident_id']} by {known['actor']}")
+    return int(known["seq"])
+
+
+def _done_before(case: Case, steps: list[Told], wish: Wish, actor: Actor) -> int | None:
+    """The step with which the same person did the same before, where it was the last word of a person: clicked twice.
+
+    A crew that took the job meanwhile changes nothing of that.
+    """
+    if case.state in MOVES[wish.act].origins:
+        return None
+    moves = [step for step in steps if step.what in set(WROTE.values()) and step.role != "system"]
+    last = moves[-1] if moves else None
+    if last is None or (last.what, last.actor) != (WROTE.get(wish.act), actor.name):
+        return None
+    return last.seq
+
+
+def _case(conn: Connection, row: dict[str, Any], steps: list[Told], city: City) -> Case:
+    known = city.classes.get(row["class_code"])
+    grave = known is not None and known.grave
+    return case_of(row, steps, grave=grave, held=held(conn, str(row["incident_id"])))
+
+
+def _completed(wish: Wish, given: Given, row: dict[str, Any], city: City) -> Wish:
+    """The wish with what is known here: the family of the class it names, the pictures there are."""
+    if wish.class_code and wish.class_code not in city.classes:
+        raise UsageError(f"no class {wish.class_code!r}: the city pack has {', '.join(sorted(city.classes))}")
+    family = city.classes[wish.class_code].family if wish.class_code else ""
+    urgent = wish.urgent
+    if wish.act is Act.CONFIRM and not urgent:
+        known = city.classes.get(row["class_code"])
+        urgent = bool(row["urgent"]) or (known is not None and known.urgent)
+    before = given.before is not None or row["opening_id"] is not None
+    return replace(wish, class_family=family, urgent=urgent, before=before, after=given.after is not None)
+
+
+def _refuse_long(wish: Wish, given: Given) -> None:
+    if len(wish.text) > TEXT_MAX or not _printable(wish.text):
+        raise UsageError(f"--text: at most {TEXT_MAX} printable characters")
+    if len(given.key) > KEY_MAX or not given.key.isprintable():
+        raise UsageError(f"--key: at most {KEY_MAX} printable characters")
+
+
+def _printable(text: str) -> bool:
+    return all(mark.isprintable() or mark in "\n\t" for mark in text)
+
+
+def _now(conn: Connection) -> datetime:
+    """The database's clock, as in the record."""
+    row = conn.execute("select clock_timestamp() as at").fetchone()
+    return datetime.now(UTC) if row is None else row["at"]

@@ -1,0 +1,94 @@
+"""The dispatcher's lists: incidents by what is asked of them, with the lamp of each. Within one transaction."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Literal
+
+from alerts.record.steps import OPEN_STATES
+from alerts.rows import incident_row
+from alerts.store import AlertDatabase
+from schemas.incident import IncidentRow
+
+Lamp = Literal["", "green", "yellow", "red"]
+# Of the running clocks of a case the worst lamp counts, and the limit that comes first.
+LISTED = """
+select i.*, l.lamp, l.due_at, coalesce(j.state, '') as job_state, coalesce(j.holder, '') as holder,
+    s.quiet_until > now() as quiet, coalesce(j.unit_id, i.unit_id) as held_by
+from incident_view i
+left join job j using (incident_id)
+left join site s on s.site_id = i.site_id
+left join lateral (
+    select min(c.due_at) as due_at, case max(case when c.due_at <= now() then 3 when c.yellow_at <= now() then 2
+        else 1 end) when 3 then 'red' when 2 then 'yellow' when 1 then 'green' end as lamp
+    from incident_clock c where c.incident_id = i.incident_id and c.ended_at is null and not c.paused
+        and c.due_at is not null
+) l on true
+where """
+# What waits for a person: what is urgent first, then what waits longest.
+QUEUE = " order by i.urgent desc, i.opened_at, i.incident_id limit %(limit)s"
+NEWEST = " order by i.opened_at desc, i.incident_id limit %(limit)s"
+CONDITIONS = {
+    "state": "i.state = %(state)s",
+    "unit": "coalesce(j.unit_id, i.unit_id) = %(unit)s",
+    "cell": "starts_with(i.cell_id, %(cell)s)",
+    "class_code": "i.class_code = %(class_code)s",
+    "camera": "i.camera_id = %(camera)s",
+    "since": "i.opened_at >= %(since)s",
+    "overdue": "l.lamp = 'red'",
+    "unrouted": "i.state = any(%(open)s) and (i.unit_id = '' or j.stuck <> '' or j.why = 'nobody')",
+    "open_only": "i.state = any(%(open)s)",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What of incidents is wanted; empty and None: everything.
+
+    ``cell``: the first digits of a cell id. ``overdue``: a limit has run out. ``unrouted``: nobody is responsible, no
+    terminal gets past its job, or nobody is on duty. ``open_only``: what has not ended.
+    """
+
+    state: str = ""
+    unit: str = ""
+    cell: str = ""
+    class_code: str = ""
+    camera: str = ""
+    since: datetime | None = None
+    overdue: bool = False
+    unrouted: bool = False
+    open_only: bool = False
+    limit: int = 50
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """One line. ``lamp`` empty and ``due_at`` None: nothing runs. ``held_by``: the unit that has its job."""
+
+    row: IncidentRow
+    lamp: Lamp
+    due_at: datetime | None
+    job_state: str
+    holder: str
+    held_by: str
+    quiet: bool
+
+
+def listed(database: AlertDatabase, asked: Asked) -> list[Listed]:
+    """Incidents as asked, newest first; those that wait for a person urgent ones first, then oldest first."""
+    values: dict[str, Any] = {name: getattr(asked, name) for name in Asked.__dataclass_fields__}
+    wanted = [condition for name, condition in CONDITIONS.items() if values[name]]
+    query = LISTED + (" and ".join(wanted) or "true") + (QUEUE if asked.state == "verify" else NEWEST)
+    with database.transaction() as conn:
+        rows = conn.execute(query, values | {"open": list(OPEN_STATES)}).fetchall()
+    return [
+        Listed(
+            incident_row(row),
+            row["lamp"] or "",
+            row["due_at"],
+            row["job_state"],
+            row["holder"],
+            row["held_by"],
+            bool(row["quiet"]),
+        )
+        for row in rows
+    ]

@@ -1,0 +1,1 @@
+"""One incident per real thing: opened, fed, left, reopened, with its evidence."""

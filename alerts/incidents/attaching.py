@@ -1,0 +1,158 @@
+"""Complaints, patrols' and vehicles' findings: to the open incident they tell of, or to a new one. One transaction."""
+
+import json
+import uuid
+from datetime import timedelta
+from typing import Any
+
+from alerts.deciding.place import distance_m
+from alerts.incidents import sites
+from alerts.incidents.opening import insert, lock
+from alerts.incidents.sites import Rules, box_overlap
+from alerts.record.steps import NAMESPACE, OPEN_STATES, record
+from alerts.store import Connection
+from schemas.errors import UsageError
+from schemas.incident import Report, Reported
+from schemas.record import Actor, State, What
+from schemas.units import M_PER_DEG
+
+Row = dict[str, Any]
+REF_MAX = 128  # characters of a number
+MOST = 500  # open incidents near a report that are measured
+# Open incidents it may tell of: near its point, in its camera, or, where either has no point, in its cell.
+NEAR = """
+select * from incident
+where family = %(family)s and state = any(%(open)s)
+    and %(at)s between appeared_at - %(hours)s and last_seen_at + %(hours)s
+    and (abs(lon - %(lon)s::float8) <= %(reach)s and abs(lat - %(lat)s::float8) <= %(reach)s
+        or camera_id = %(camera)s and camera_id <> ''
+        or (lon is null or %(lon)s::float8 is null) and cell_id = %(cell)s and cell_id <> '')
+order by last_seen_at desc limit %(most)s
+"""
+
+
+def report(conn: Connection, told: Report, actor: Actor, rules: Rules) -> Reported:
+    """Attach a report to the nearest open incident of its family, or open one that waits for a person on the spot.
+
+    The same number twice is once. Raises UsageError where that is none.
+    """
+    if not 0 < len(told.ref) <= REF_MAX or not told.ref.isprintable():
+        raise UsageError(f"a {told.kind} needs its number, 1 to {REF_MAX} printable characters: --ref NO")
+    # Two at one moment, of one number or of one place, wait for each other; and so does a camera that sees it.
+    keys = sites.lock_keys(told.camera_id, told.cell_id, told.point, rules.reach_m)
+    sites.hold(conn, [*keys, f"{told.kind}/{told.ref}"])
+    known = conn.execute(
+        "select incident_id from attachment where kind = %s and ref = %s", (told.kind, told.ref)
+    ).fetchone()
+    if known is not None:
+        return Reported(str(known["incident_id"]), opened=False, known=True)
+    found = _nearest(conn, told, rules)
+    incident_id = None if found is None else lock(conn, found)["incident_id"]
+    if incident_id is not None and not _still_open(conn, incident_id):
+        incident_id = None  # it ended at this moment
+    opened = incident_id is None
+    if incident_id is None:
+        incident_id = _open(conn, told, actor, rules)
+    _keep(conn, incident_id, told)
+    if not opened:
+        record(conn, incident_id, actor, What.ATTACHED, {"kind": told.kind, "ref": told.ref})
+    return Reported(str(incident_id), opened=opened, known=False)
+
+
+def _still_open(conn: Connection, incident_id: uuid.UUID) -> bool:
+    row = conn.execute("select state from incident where incident_id = %s", (incident_id,)).fetchone()
+    return row is not None and row["state"] in OPEN_STATES
+
+
+def _nearest(conn: Connection, told: Report, rules: Rules) -> uuid.UUID | None:
+    """The open incident that a report tells of; of those equally far the one seen last."""
+    lon, lat = told.point or (None, None)
+    rows = conn.execute(
+        NEAR,
+        {
+            "family": told.family,
+            "open": list(OPEN_STATES),
+            "at": told.at,
+            "hours": timedelta(hours=rules.knobs.attach_h),
+            "lon": lon,
+            "lat": lat,
+            "reach": 2 * rules.knobs.attach_m / M_PER_DEG,
+            "camera": told.camera_id,
+            "cell": told.cell_id,
+            "most": MOST,
+        },
+    ).fetchall()
+    measured = [(away_m, row) for row in rows if (away_m := _away_m(told, row, rules)) is not None]
+    found = min(measured, key=lambda pair: pair[0], default=None)
+    return None if found is None else found[1]["incident_id"]
+
+
+def _away_m(told: Report, row: Row, rules: Rules) -> float | None:
+    """How far an incident is from a report, m; None: too far.
+
+    A box in the same camera that overlaps is 0. Where either has no point their cell has to do: that is as far as may
+    be, so that whatever can be measured goes before it.
+    """
+    if told.point is not None and row["lon"] is not None:
+        away_m = distance_m(told.point, (row["lon"], row["lat"]))
+        return away_m if away_m <= rules.knobs.attach_m else None
+    if told.camera_id and told.camera_id == row["camera_id"] and told.box_px is not None and any(row["box_px"]):
+        return 0.0 if box_overlap(told.box_px, tuple(row["box_px"])) >= rules.merge_iou else None
+    return rules.knobs.attach_m if told.cell_id and told.cell_id == row["cell_id"] else None
+
+
+def _open(conn: Connection, told: Report, actor: Actor, rules: Rules) -> uuid.UUID:
+    """Open an incident that no camera has seen: it waits for a person, for whom a complaint is never enough."""
+    site_id = sites.find(conn, told.point, told.camera_id, told.box_px, rules)
+    if site_id is None or _taken(conn, told.family, site_id):
+        site_id = sites.make(conn, told.cell_id, told.camera_id, told.point, told.box_px)
+    incident_id = uuid.uuid5(NAMESPACE, f"report/{told.kind}/{told.ref}")
+    lon, lat = told.point or (None, None)
+    insert(
+        conn,
+        {
+            "incident_id": incident_id,
+            "family": told.family,
+            "site_id": site_id,
+            "class_code": told.class_code,
+            "state": State.VERIFY,
+            "camera_id": told.camera_id,
+            "track_id": -1,
+            "zone": "",
+            "cell_id": told.cell_id,
+            "unit_id": told.unit_id,
+            "lon": lon,
+            "lat": lat,
+            "box_px": [float(value) for value in told.box_px or (0.0, 0.0, 0.0, 0.0)],
+            "appeared_at": told.at,
+            "opened_at": told.at,
+            "last_seen_at": told.at,
+            "sightings": 0,
+            "confidence": 0.0,
+            "rule_version": told.rule_version,
+            "check_by": told.check,
+            "urgent": told.urgent,
+            "source": told.kind,
+        },
+    )
+    detail = {"class": told.class_code, "zone": "", "source": told.kind, "ref": told.ref}
+    record(conn, incident_id, actor, What.OPENED, detail)
+    return incident_id
+
+
+def _taken(conn: Connection, family: str, site_id: int) -> bool:
+    """Whether an open incident has this site already, which was too long ago or too far to be this one."""
+    row = conn.execute(
+        "select 1 from incident where family = %s and site_id = %s and state = any(%s)",
+        (family, site_id, list(OPEN_STATES)),
+    ).fetchone()
+    return row is not None
+
+
+def _keep(conn: Connection, incident_id: uuid.UUID, told: Report) -> None:
+    lon, lat = told.point or (None, None)
+    conn.execute(
+        "insert into attachment (incident_id, kind, ref, at, lon, lat, detail)"
+        " values (%s, %s, %s, %s, %s, %s, %s::jsonb)",
+        (incident_id, told.kind, told.ref, told.at, lon, lat, json.dumps(dict(told.detail), ensure_ascii=False)),
+    )

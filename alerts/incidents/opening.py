@@ -1,0 +1,323 @@
+"""A sighting on its way in: to the incident of its track or its place, or to a new one. Within one transaction."""
+
+import uuid
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+from alerts.deciding.place import distance_m
+from alerts.incidents import going_on, leaving, pictures, sites
+from alerts.incidents.effects import STANDS_S, Effect, Past, effect_of, unseen
+from alerts.incidents.going_on import Pair
+from alerts.incidents.sites import Rules, present
+from alerts.record.steps import DETECTOR, NAMESPACE, OPEN_STATES, make_job, record
+from alerts.store import Connection
+from schemas.incident import Opened, Sighting
+from schemas.record import State, What
+from schemas.units import M_PER_DEG, utc
+
+Row = dict[str, Any]
+# What a report has told of and no camera has seen yet; near by, or in the same cell where either has no point.
+WAITING_REPORT = """
+select * from incident
+where family = %(family)s and opening_id is null and state = any(%(open)s)
+    and tstzrange(appeared_at - %(hours)s, last_seen_at + %(hours)s) && tstzrange(%(from)s, %(to)s, '[]')
+    and (abs(lon - %(lon)s::float8) <= %(reach)s and abs(lat - %(lat)s::float8) <= %(reach)s
+        or (lon is null or %(lon)s::float8 is null) and cell_id = %(cell)s and cell_id <> '')
+for no key update
+"""
+
+
+def see(conn: Connection, sighting: Sighting, rules: Rules, pair: Pair | None) -> Opened | None:
+    """Do what a sighting does; None where it needs its pictures and has none (``pair``): keep them and say it again.
+
+    With pictures the caller holds the locks of its place. Saying the same sighting twice changes nothing.
+    """
+    known = _incident_of_track(conn, sighting)
+    if known is not None:
+        return _seen(conn, lock(conn, known), sighting, rules, pair, same_track=True)
+    if pair is not None:
+        return _new_track(conn, sighting, rules, pair)
+    if not sites.any_quiet(conn, sighting):
+        return None
+    return _quiet(conn, sites.find(conn, sighting.point, sighting.camera_id, sighting.box_px, rules), sighting)
+
+
+def lock(conn: Connection, incident_id: uuid.UUID) -> Row:
+    """An incident's row, or that of the one it was merged into; nobody else changes it before the transaction ends.
+
+    Whoever locks an incident and its job locks the incident first.
+    """
+    while True:
+        row = present(
+            conn.execute("select * from incident where incident_id = %s for no key update", (incident_id,)).fetchone()
+        )
+        if row["merged_into"] is None:
+            return row
+        incident_id = row["merged_into"]
+
+
+def past_of(conn: Connection, row: Row) -> Past:
+    """What is known of an incident's life, for what a look at its place means."""
+    state, finished = State(row["state"]), None
+    if state is State.CHECKING:
+        finished = going_on.last_finished(conn, row["incident_id"])
+    # Times of one clock, the cameras': where no camera told that it left, it stood at least when it was last seen.
+    stood_at = row["last_seen_at"] if state is State.DONE else row["closed_at"]
+    return Past(
+        state=state,
+        check=row["check_by"],
+        finished_at=None if finished is None else finished["at"],
+        ended_at=(row["left_at"] or stood_at) if state is State.DONE else stood_at,
+        seen_leaving=state in {State.GONE, State.CORRECTED} or row["left_at"] is not None,
+    )
+
+
+def _new_track(conn: Connection, sighting: Sighting, rules: Rules, pair: Pair) -> Opened:
+    site_id = sites.find(conn, sighting.point, sighting.camera_id, sighting.box_px, rules)
+    if site_id is not None and (row := _standing(conn, sighting, site_id, rules)) is not None:
+        return present_opened(_seen(conn, row, sighting, rules, pair))
+    if (quiet := _quiet(conn, site_id, sighting)) is not None:
+        return quiet
+    if site_id is None:
+        site_id = sites.make(conn, sighting.cell_id, sighting.camera_id, sighting.point, sighting.box_px)
+    else:
+        row = _last_ended(conn, sighting, site_id)
+        if row is not None and _effect(conn, row, sighting, rules) is not Effect.NEW:
+            return present_opened(_seen(conn, row, sighting, rules, pair))
+    if (row := _reported(conn, sighting, rules)) is not None:
+        conn.execute("update incident set site_id = %s where incident_id = %s", (site_id, row["incident_id"]))
+        return present_opened(_seen(conn, row, sighting, rules, pair))
+    incident_id = _insert(conn, sighting, site_id, pair)
+    if incident_id is None:  # this very thing, said before, and its incident has ended since
+        return present_opened(_seen(conn, lock(conn, id_for(sighting, site_id)), sighting, rules, pair))
+    _note(conn, incident_id, sighting)
+    if sighting.direct and not _grace(sighting):
+        make_job(conn, str(incident_id), sighting.unit_id, urgent=sighting.urgent)
+    return Opened(str(incident_id), opened=True, sighting=sighting)
+
+
+def present_opened(told: Opened | None) -> Opened:
+    """What a sighting with pictures always gives."""
+    if told is None:
+        raise RuntimeError("a sighting with its pictures was not stored")
+    return told
+
+
+def _seen(
+    conn: Connection, row: Row, sighting: Sighting, rules: Rules, pair: Pair | None, *, same_track: bool = False
+) -> Opened | None:
+    """Do to an incident, locked, what a sighting of its thing does; None where that needs pictures and has none."""
+    incident_id: uuid.UUID = row["incident_id"]
+    effect = _effect(conn, row, sighting, rules)
+    if effect is Effect.REOPEN and (quiet := _quiet(conn, row["site_id"], sighting)) is not None:
+        return quiet
+    if pair is None and effect in {Effect.REOPEN, Effect.REWORK}:
+        return None
+    if effect is Effect.REOPEN and (other := _open_at(conn, row["family"], row["site_id"])) is not None:
+        return _seen(conn, other, sighting, rules, pair)  # its place has another one by now
+    told = Opened(str(incident_id), opened=False, sighting=sighting)
+    if not _note(conn, incident_id, sighting):
+        return told
+    conn.execute(
+        "update incident set last_seen_at = greatest(last_seen_at, %s), sightings = sightings + 1,"
+        " confidence = greatest(confidence, %s) where incident_id = %s",
+        (utc(sighting.captured_ns), sighting.confidence, incident_id),
+    )
+    due = False
+    if effect is Effect.REFRESH:
+        going_on.refresh(conn, row, sighting, pair, same_track=same_track)
+        due = _picture_due(conn, row, sighting, rules)
+    elif effect is Effect.REOPEN and pair is not None:
+        going_on.reopen(conn, row, sighting, pair)
+    elif effect is Effect.REWORK and pair is not None:
+        going_on.rework(conn, row, sighting, pair)
+    return replace(told, reopened=effect is Effect.REOPEN, reworked=effect is Effect.REWORK, wants_picture=due)
+
+
+def _effect(conn: Connection, row: Row, sighting: Sighting, rules: Rules) -> Effect:
+    return effect_of(past_of(conn, row), utc(sighting.appeared_ns), utc(sighting.captured_ns), rules.knobs)
+
+
+def _quiet(conn: Connection, site_id: int | None, sighting: Sighting) -> Opened | None:
+    """Note a sighting at a quiet place with the incident that was last there, which it does not change."""
+    if site_id is None or not sites.any_quiet(conn, sighting):
+        return None
+    last = sites.last_of_quiet(conn, site_id, sighting)
+    if last is None:
+        return None
+    _note(conn, last, sighting, quiet=True)
+    return Opened(str(last), opened=False, sighting=sighting, quiet=True)
+
+
+def _note(conn: Connection, incident_id: uuid.UUID, sighting: Sighting, *, quiet: bool = False) -> bool:
+    """Keep a sighting with its incident; whether it is news."""
+    row = conn.execute(
+        "insert into sighting (ts, camera_id, track_id, incident_id, family, confidence, dwell_s, box_px, quiet)"
+        " values (%s, %s, %s, %s, %s, %s, %s, %s, %s) on conflict do nothing returning ts",
+        (
+            utc(sighting.captured_ns),
+            sighting.camera_id,
+            sighting.track_id,
+            incident_id,
+            sighting.family,
+            sighting.confidence,
+            sighting.dwell_s,
+            [float(value) for value in sighting.box_px],
+            quiet,
+        ),
+    ).fetchone()
+    return row is not None
+
+
+def _incident_of_track(conn: Connection, sighting: Sighting) -> uuid.UUID | None:
+    """The incident a track belongs to, in whatever state: one standing thing is one incident, whatever it looks like.
+
+    Times must overlap: after a lost detector state, track numbers begin again.
+    """
+    row = conn.execute(
+        "select incident_id from sighting where camera_id = %s and track_id = %s and ts >= %s and not quiet"
+        " order by ts desc limit 1",
+        (sighting.camera_id, sighting.track_id, utc(sighting.appeared_ns)),
+    ).fetchone()
+    return None if row is None else row["incident_id"]
+
+
+def _standing(conn: Connection, sighting: Sighting, site_id: int, rules: Rules) -> Row | None:
+    """The open incident that a thing at this site belongs to, locked; None where it is to have its own.
+
+    One that was not seen for ``STANDS_S``, or ``reopen_s`` where that is longer, before this thing appeared is not
+    about it: its departure was never told. It is closed as of when it was last seen, unless a crew is on its way
+    there, a person is to check it, or no camera ever saw it.
+    """
+    row = _open_at(conn, sighting.family, site_id)
+    if row is None or row["opening_id"] is None:
+        return row
+    if row["state"] == State.CHECKING and row["check_by"] != "camera":
+        return row
+    least_s = max(STANDS_S, rules.knobs.reopen_s)
+    if not unseen(row["last_seen_at"], utc(sighting.appeared_ns), least_s) or leaving.job_held(
+        conn, row["incident_id"]
+    ):
+        return row
+    return None if leaving.end(conn, row, row["last_seen_at"], None, why="unseen") else row
+
+
+def _open_at(conn: Connection, family: str, site_id: int) -> Row | None:
+    """The open incident of a family at a site, locked."""
+    return conn.execute(
+        "select * from incident where family = %s and site_id = %s and state = any(%s) for no key update",
+        (family, site_id, list(OPEN_STATES)),
+    ).fetchone()
+
+
+def _last_ended(conn: Connection, sighting: Sighting, site_id: int) -> Row | None:
+    """The incident of this family that ended last at a site, locked."""
+    return conn.execute(
+        "select * from incident where family = %s and site_id = %s and state in ('gone', 'corrected', 'done')"
+        " order by opened_at desc limit 1 for no key update",
+        (sighting.family, site_id),
+    ).fetchone()
+
+
+def _reported(conn: Connection, sighting: Sighting, rules: Rules) -> Row | None:
+    """The nearest open incident of this family that somebody told of near by and no camera has seen, locked."""
+    lon, lat = sighting.point or (None, None)
+    rows = conn.execute(
+        WAITING_REPORT,
+        {
+            "family": sighting.family,
+            "open": list(OPEN_STATES),
+            "hours": timedelta(hours=rules.knobs.attach_h),
+            "from": utc(sighting.appeared_ns),
+            "to": utc(sighting.captured_ns),
+            "lon": lon,
+            "lat": lat,
+            "reach": 2 * rules.knobs.attach_m / M_PER_DEG,
+            "cell": sighting.cell_id,
+        },
+    ).fetchall()
+    far_m = rules.knobs.attach_m
+
+    def away_m(row: Row) -> float:
+        if sighting.point is None or row["lon"] is None:
+            return far_m
+        return distance_m(sighting.point, (row["lon"], row["lat"]))
+
+    return min((row for row in rows if away_m(row) <= far_m), key=away_m, default=None)
+
+
+def id_for(sighting: Sighting, site_id: int) -> uuid.UUID:
+    """The id of the incident that a thing opens at a site: saying it twice is saying it once."""
+    return uuid.uuid5(NAMESPACE, f"{sighting.camera_id}/{sighting.family}/{site_id}/{sighting.appeared_ns}")
+
+
+def _grace(sighting: Sighting) -> bool:
+    """Whether its party may put it right first; what is urgent does not wait for them."""
+    return sighting.grace_h > 0 and not sighting.urgent
+
+
+def _insert(conn: Connection, sighting: Sighting, site_id: int, pair: Pair) -> uuid.UUID | None:
+    """Insert an incident; its id, None where it was there before."""
+    incident_id = id_for(sighting, site_id)
+    grace = _grace(sighting)
+    state = State.GRACE if grace else State.DISPATCHED if sighting.direct else State.VERIFY
+    lon, lat = sighting.point or (None, None)
+    opened_at = utc(sighting.captured_ns)
+    values = {
+        "incident_id": incident_id,
+        "family": sighting.family,
+        "site_id": site_id,
+        "class_code": sighting.class_code,
+        "state": state,
+        "camera_id": sighting.camera_id,
+        "track_id": sighting.track_id,
+        "zone": sighting.zone,
+        "cell_id": sighting.cell_id,
+        "unit_id": sighting.unit_id,
+        "lon": lon,
+        "lat": lat,
+        "box_px": [float(value) for value in sighting.box_px],
+        "preset": sighting.preset,
+        "appeared_at": utc(sighting.appeared_ns),
+        "opened_at": opened_at,
+        "last_seen_at": opened_at,
+        "confidence": sighting.confidence,
+        "rule_version": sighting.rule_version,
+        "check_by": sighting.check,
+        "urgent": sighting.urgent,
+        "direct": sighting.direct,
+        "party": sighting.party,
+        "grace_until": opened_at + timedelta(hours=sighting.grace_h) if grace else None,
+    }
+    if not insert(conn, values):
+        return None
+    before = pictures.attach(conn, incident_id, pair.before, "before")
+    opening = pictures.attach(conn, incident_id, pair.opening, "opening")
+    conn.execute(
+        "update incident set before_id = %s, opening_id = %s where incident_id = %s", (before, opening, incident_id)
+    )
+    detail = {"class": sighting.class_code, "zone": sighting.zone, "source": "camera"}
+    record(conn, incident_id, DETECTOR, What.OPENED, detail | pictures.named(conn, opening))
+    return incident_id
+
+
+def insert(conn: Connection, values: Row) -> bool:
+    """Insert an incident's row; False where its id was there before."""
+    names = ", ".join(values)
+    marks = ", ".join(f"%({name})s" for name in values)
+    row = conn.execute(
+        f"insert into incident ({names}) values ({marks}) on conflict (incident_id) do nothing returning 1",  # noqa: S608
+        values,
+    ).fetchone()
+    return row is not None
+
+
+def _picture_due(conn: Connection, row: Row, sighting: Sighting, rules: Rules) -> bool:
+    """Whether a second picture of a standing thing is due, from the camera of the first."""
+    least = timedelta(minutes=rules.knobs.standing_min)
+    seen_at = utc(sighting.captured_ns)
+    if row["opening_id"] is None or sighting.camera_id != row["camera_id"] or seen_at - row["opened_at"] < least:
+        return False
+    since = pictures.standing_since(conn, row["incident_id"])
+    return since is not None and seen_at - since >= least

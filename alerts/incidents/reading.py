@@ -1,0 +1,98 @@
+"""Incidents as people and programs read them. Within one transaction; nothing is changed."""
+
+import uuid
+from typing import Any
+
+from alerts.incidents import pictures
+from alerts.rows import event_row, incident_row
+from alerts.store import Connection, id_of
+from schemas.errors import UsageError
+from schemas.incident import Attachment, IncidentEvent, IncidentRow, Picture, Repeats
+
+# Cases of one place, or of one party, in the days up to an incident; what was voided, put right in its grace or is
+# another one's is none. Places that turned out to be one count as one.
+NO_CASE = "('void', 'corrected', 'merged', 'grace')"
+OF_SPOT = f"""
+select count(*) as n from incident o where o.family = %(family)s and o.state not in {NO_CASE}
+    and o.opened_at between %(opened)s - make_interval(days => %(days)s) and %(opened)s
+    and o.site_id in (select s.site_id from site s where coalesce(s.same_as, s.site_id) =
+        (select coalesce(t.same_as, t.site_id) from site t where t.site_id = %(site)s))
+"""  # noqa: S608
+OF_PARTY = f"""
+select count(*) as n from incident o where o.party = %(party)s and o.party <> '' and o.state not in {NO_CASE}
+    and o.opened_at between %(opened)s - make_interval(days => %(days)s) and %(opened)s
+"""  # noqa: S608
+
+
+def view(conn: Connection, incident_id: str) -> dict[str, Any]:
+    """Row of ``incident_view``. Raises UsageError where there is none."""
+    key = id_of(incident_id, "an incident")
+    row = conn.execute("select * from incident_view where incident_id = %s", (key,)).fetchone()
+    if row is None:
+        raise UsageError(f"no incident {incident_id}: see `curbwatch incident list`")
+    return row
+
+
+def events(conn: Connection, incident_id: str) -> list[IncidentEvent]:
+    """Every step of an incident, oldest first. Raises UsageError where there is none of this id."""
+    found = view(conn, incident_id)["incident_id"]
+    rows = conn.execute(
+        "select at, actor, what, detail from incident_event where incident_id = %s order by event_id", (found,)
+    ).fetchall()
+    return [event_row(row) for row in rows]
+
+
+def all_pictures(conn: Connection, incident_id: str) -> list[Picture]:
+    """Every picture of an incident. Raises UsageError where there is none of this id."""
+    return pictures.of_incident(conn, view(conn, incident_id)["incident_id"])
+
+
+def recent(conn: Connection, limit: int, state: str) -> list[IncidentRow]:
+    """The newest incidents first, of one state where given."""
+    rows = conn.execute(
+        "select * from incident_view where %(state)s in ('', state)"
+        " order by opened_at desc, incident_id limit %(limit)s",
+        {"state": state, "limit": limit},
+    ).fetchall()
+    return [incident_row(row) for row in rows]
+
+
+def attachments(conn: Connection, incident_id: str) -> list[Attachment]:
+    """What else tells of an incident, oldest first. Raises UsageError where there is none of this id."""
+    rows = conn.execute(
+        "select kind, ref, at, lon, lat, detail from attachment where incident_id = %s order by at, attachment_id",
+        (view(conn, incident_id)["incident_id"],),
+    ).fetchall()
+    return [Attachment(**row) for row in rows]
+
+
+def of_ref(conn: Connection, ref: str, kind: str = "") -> uuid.UUID:
+    """The incident that a complaint or finding belongs to, by its number where it came from.
+
+    Raises UsageError where there is none, or where several kinds use this number and ``kind`` names none of them.
+    """
+    rows = conn.execute(
+        "select kind, incident_id from attachment where ref = %s and %s in ('', kind) order by kind", (ref, kind)
+    ).fetchall()
+    if not rows:
+        raise UsageError(f"no {kind or 'complaint or finding'} has the number {ref!r}")
+    if len(rows) > 1:
+        raise UsageError(
+            f"{ref!r} is a number of {' and of '.join(row['kind'] for row in rows)}: say which, --kind KIND"
+        )
+    incident_id: uuid.UUID = rows[0]["incident_id"]
+    return incident_id
+
+
+def repeats(conn: Connection, incident_id: str, days: int) -> Repeats:
+    """How often its place and its party were cases lately. Raises UsageError where there is none of this id."""
+    row = view(conn, incident_id)
+    asked = {
+        "family": row["family"],
+        "site": row["site_id"],
+        "party": row["party"],
+        "opened": row["opened_at"],
+        "days": days,
+    }
+    spot, party = (conn.execute(query, asked).fetchone() for query in (OF_SPOT, OF_PARTY))
+    return Repeats(spot=spot["n"] if spot else 0, party=party["n"] if party else 0, days=days)

@@ -1,0 +1,1 @@
+"""Who gets which job, and how it reaches the queue."""
