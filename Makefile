@@ -13,8 +13,9 @@ setup:
 demo: setup
 	@.venv/bin/curbwatch demo $(ARGS)
 
+# Two workers, each with servers of its own: much of a run is waiting. One file stays with one worker. -n 0: no workers.
 test: setup
-	@.venv/bin/python -m pytest $(ARGS)
+	@.venv/bin/python -m pytest -n 2 --dist loadfile $(ARGS)
 
 test-deep: setup
 	@HYPOTHESIS_PROFILE=deep .venv/bin/python -m pytest -m hypothesis --timeout 3600 $(ARGS)

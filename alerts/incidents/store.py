@@ -39,7 +39,8 @@ class IncidentStore:
         """Attach a sighting to its incident, or open one, with job and outbox row where it is dispatched at once.
 
         One that had ended may open again, and a case in its check may go back to its crew:
-        ``alerts/incidents/effects.py``. Saying the same sighting twice changes nothing. The evidence must be on disk already.
+        ``alerts/incidents/effects.py``. Saying the same sighting twice changes nothing. The evidence must be on disk
+        already.
         """
         keys = sites.lock_keys(sighting.camera_id, sighting.cell_id, sighting.point, self.rules.merge_m)
         with self._database.transaction("open") as conn:

@@ -84,8 +84,8 @@ def fit(
 
     ``size``: width and height of the picture, px. ``horizon_row``: given instead of fitted; one length alone needs it.
     ``focal_px``: of the camera; the picture's width where None, as the decision takes it
-    (alerts/deciding/place.py). It matters only for lengths that lead away from the camera. Raises UsageError, saying what is missing, where the lengths do
-    not determine both.
+    (alerts/deciding/place.py). It matters only for lengths that lead away from the camera. Raises UsageError, saying
+    what is missing, where the lengths do not determine both.
     """
     _check(lengths)
     focal = float(size[0]) if focal_px is None else focal_px
