@@ -17,7 +17,6 @@ STEPS = (
     "open",
     "depart",
     "grace",
-    "confirm",
     "action",
     "assign",
     "sent",

@@ -7,7 +7,7 @@ DESK_GUARDS = (
         QUEUE,
         "if last < tonumber(ARGV[3]) then return 'behind' end\n",
         "",
-        "test_a_stream_that_lost_entries_is_found_by_the_next_one",
+        "test_a_stream_that_lost_confirmed_entries_is_found",
     ),
     (
         "an entry that is there",
@@ -70,6 +70,6 @@ DESK_GUARDS = (
         "curbwatch/teller.py",
         "            opening = self.evidence.keep(frame)\n",
         "            opening = self.evidence.keep(frame)\n            self.evidence.path(opening.sha256).unlink()\n",
-        "test_an_incident_has_the_picture_before_the_thing_came_and_the_opening_one",
+        "test_a_thing_that_goes_on_standing_costs_no_more_pictures",
     ),
 )
