@@ -147,6 +147,7 @@ class Chain:
         self._state = ""
         self._chained = False
         self._rows = 0
+        self._sealed = 0
 
     def row(self, row: Row, seal: Row | None, sealed: Iterator[Row]) -> Row | None:
         """Check one row against the one before it and against its seal; the seal that comes next."""
@@ -170,6 +171,7 @@ class Chain:
         while seal is not None and seal["seq"] <= seq:
             if seal["seq"] == seq and seal["hash"] != row["hash"]:
                 self._found("resealed", seq, f"is not the one that seal {seal['seal_id']} holds", seal["seal_id"])
+            self._sealed = seal["seq"]
             seal = next(sealed, None)
         self._seq, self._hash, self._state = max(seq, self._seq), row["hash"] or b"", row["state"]
         return seal
@@ -182,6 +184,7 @@ class Chain:
             else:
                 message = f"incident {self._id} is gone altogether: seal {seal['seal_id']} holds row {seal['seq']}"
                 self._audit.found(Finding("gone", message, self._id, seal["seq"], seal["seal_id"]))
+            self._sealed = seal["seq"]
             seal = next(sealed, None)
         if incident is None:
             if self._rows:
@@ -197,7 +200,14 @@ class Chain:
             self._audit.found(Finding("head", message, self._id, self._seq))
 
     def _unsealed(self, incident: Row) -> None:
-        tail = incident["chain_seq"] - incident["sealed_seq"]
+        """Count what no seal holds, by the seals themselves: what the incident says of it is in no hash."""
+        tail = incident["chain_seq"] - self._sealed
+        if incident["sealed_seq"] != self._sealed:
+            message = (
+                f"incident {self._id} says it is sealed up to row {incident['sealed_seq']}, and its newest seal holds"
+                f" row {self._sealed}"
+            )
+            self._audit.found(Finding("seal", message, self._id, self._sealed))
         if self._chained and tail > 0:
             self._audit.unsealed += tail
             self._audit.unsealed_incidents += 1

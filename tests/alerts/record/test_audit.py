@@ -210,7 +210,7 @@ def test_a_chain_that_was_made_anew_whole_is_found_by_its_seal(told: list[str], 
 
     said = tampered(
         f"delete from incident_event where incident_id = '{told[0]}';"
-        f" update incident set chain_seq = 0, chain_head = '', sealed_seq = 0 where incident_id = '{told[0]}';",
+        f" update incident set chain_seq = 0, chain_head = '' where incident_id = '{told[0]}';",
         then=again,
     )
     assert {kind for kind, _, _ in said} == {"resealed"}
@@ -250,13 +250,24 @@ def test_a_record_cut_off_with_its_seals_is_found_by_the_head_that_was_kept_else
     assert found(said[0]) == [("cut", "", 0)]
 
 
+def test_what_no_seal_holds_is_told_by_the_seals_whatever_the_incident_says_of_itself(
+    told: list[str], jobs: JobStore, database: AlertDatabase, tampered: Tampered
+) -> None:
+    jobs.take(job_of(jobs, told[0]), "wang")
+    said: list[Audit] = []
+    lie = f"update incident set sealed_seq = chain_seq where incident_id = '{told[0]}';"
+    assert tampered(lie, then=lambda conn: said.append(check(conn))) == [("seal", told[0], 3)]
+    assert (said[0].unsealed, said[0].unsealed_incidents) == (1, 1)
+    assert "says it is sealed up to row 4, and its newest seal holds row 3" in said[0].findings[0].message
+
+
 def test_rows_from_before_the_chain_are_counted_and_what_follows_is_checked(
     told: list[str], tampered: Tampered
 ) -> None:
     old = (
         f"update incident_event set seq = null, hash = null, prev_hash = null where incident_id = '{told[0]}';"
-        f" update incident set chain_seq = 0, chain_head = '', sealed_seq = 0 where incident_id = '{told[0]}';"
-        " delete from seal_entry; delete from seal;"
+        f" update incident set chain_seq = 0, chain_head = '' where incident_id = '{told[0]}';"
+        " update incident set sealed_seq = 0; delete from seal_entry; delete from seal;"
     )
     said: list[Audit] = []
 
