@@ -12,6 +12,8 @@ Address = IPv4Address | IPv6Address
 Resolve = Callable[[str, int], Sequence[str]]
 NAT64 = IPv6Network("64:ff9b::/96")  # RFC 6052: the last four bytes are an IPv4 address
 COMPATIBLE = IPv6Network("::/96")  # RFC 4291 2.5.5.1, deprecated and still routed by some
+# What IANA gives out; site-local, locally translated (RFC 8215) and unassigned ones lie outside, however Python calls them.
+UNICAST = IPv6Network("2000::/3")
 
 
 class BlockedError(UsageError):
@@ -84,6 +86,7 @@ def forbidden(address: Address) -> str:
         (address.is_link_local, "a link-local address"),
         (address.is_multicast, "a multicast address"),
         (not address.is_global, "an address of a private network"),
+        (isinstance(address, IPv6Address) and address not in UNICAST, "no address of the public network"),
     )
     return next((why for holds, why in kinds if holds), "")
 

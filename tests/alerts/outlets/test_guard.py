@@ -37,6 +37,12 @@ INSIDE = (
     "2002:0a00:0001::1",
     "64:ff9b::10.0.0.1",
     "2001:db8::1",
+    "fec0::1",  # site-local: deprecated, still routed by some
+    "64:ff9b:1::10.0.0.1",  # translated to IPv4 inside the own network (RFC 8215)
+    "64:ff9b:1::7f00:1",
+    "::ffff:0:7f00:1",  # IPv4-translated (RFC 2765)
+    "f000::1",
+    "4000::1",
 )
 
 
