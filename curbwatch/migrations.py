@@ -30,12 +30,13 @@ COMMUNITY_NEEDS = 19  # step that makes the views behind which the Community set
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One numbered file of SQL, with the one that goes back."""
+    """One numbered file of SQL, with the one that goes back, and what forbids that (empty: nothing does)."""
 
     number: int
     name: str
     forward: str
     back: str
+    guard: str = ""
 
     @property
     def digest(self) -> str:
@@ -50,8 +51,9 @@ def steps_in(folder: str = "") -> dict[int, Step]:
     for file in place.iterdir():
         match = re.fullmatch(r"(\d{4})_(\w+)\.up\.sql", file.name)
         if match:
-            back = place / f"{match[1]}_{match[2]}.down.sql"
-            found[int(match[1])] = Step(int(match[1]), file.name, file.read_text("utf-8"), back.read_text("utf-8"))
+            back, guard = (place / f"{match[1]}_{match[2]}.{kind}.sql" for kind in ("down", "guard"))
+            texts = [text.read_text("utf-8") if text.is_file() else "" for text in (back, guard)]
+            found[int(match[1])] = Step(int(match[1]), file.name, file.read_text("utf-8"), *texts)
     return found
 
 
@@ -59,12 +61,16 @@ def move(conn: "Connection", target: int | None, *, hypertables: bool) -> None:
     """Bring the schema to ``target`` (None: the newest), forward or back; each step is one transaction.
 
     Raises SetupError naming a file that was changed after it was applied, SinkError (retryable) where a step found no
-    moment in which nobody used its tables.
+    moment in which nobody used its tables. What the guard of a step forbids is refused before any step goes back, as
+    the database says it.
     """
     steps = steps_in()
     _make_table(conn, "migration")
     newest = max(steps, default=0) if target is None else target
     applied = _applied(conn, "migration", steps)
+    for number in sorted(applied, reverse=True):
+        if number > newest and steps[number].guard:
+            conn.execute(steps[number].guard)  # here, where nothing is undone yet; and once more with its own step
     for number in sorted(steps.keys() - applied):
         if number <= newest:
             _apply(conn, steps[number], hypertables=hypertables)
@@ -160,6 +166,8 @@ def _apply(conn: "Connection", step: Step, *, hypertables: bool) -> None:
 
 def _undo(conn: "Connection", table: str, step: Step) -> None:
     def undo() -> None:
+        if step.guard:
+            conn.execute(step.guard)
         conn.execute(step.back)
         conn.execute(f"delete from {table} where number = %s", (step.number,))  # noqa: S608  # constants
 

@@ -12,7 +12,7 @@ Address = IPv4Address | IPv6Address
 Resolve = Callable[[str, int], Sequence[str]]
 NAT64 = IPv6Network("64:ff9b::/96")  # RFC 6052: the last four bytes are an IPv4 address
 COMPATIBLE = IPv6Network("::/96")  # RFC 4291 2.5.5.1, deprecated and still routed by some
-# What IANA gives out; site-local, locally translated (RFC 8215) and unassigned ones lie outside, however Python calls them.
+# What IANA gives out: site-local, locally translated (RFC 8215) and unassigned ones lie outside, whatever Python says.
 UNICAST = IPv6Network("2000::/3")
 
 

@@ -15,14 +15,6 @@ update incident set state = case
     when state = 'corrected' then 'gone'
     when state = 'merged' then 'void'
     else state end;
--- What has no picture, or is no stall, waste or truck, cannot be told in the old tables.
-delete from outbox where job_id in (select job_id from job join incident using (incident_id)
-    where opening_id is null or family = 'sos');
-delete from job where incident_id in (select incident_id from incident where opening_id is null or family = 'sos');
-delete from incident_event where incident_id in (
-    select incident_id from incident where opening_id is null or family = 'sos');
-update incident set merged_into = null;
-delete from incident where opening_id is null or family = 'sos';
 alter table incident
     add constraint incident_family_check check (family in ('stall', 'waste', 'truck')),
     add constraint incident_state_check check (

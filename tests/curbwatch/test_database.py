@@ -34,6 +34,55 @@ def test_forward_back_and_forward_again(empty_database_url: str) -> None:
     assert tables(empty_database_url) == full
 
 
+def test_a_quiet_place_stays_quiet_as_long_and_as_narrowly_forward_and_back(empty_database_url: str) -> None:
+    db.migrate(empty_database_url, target=24)
+    old = (
+        "select quiet_family, quiet_urgent, quiet_by, quiet_reason, quiet_until::date::text from site order by site_id"
+    )
+    with db.session(empty_database_url) as conn:
+        conn.execute(
+            "insert into site (cell_id, camera_id, box_px, quiet_until, quiet_family, quiet_urgent, quiet_by,"
+            " quiet_reason) values ('c', 'cam', '{0,0,0,0}', '2030-01-01', 'stall', false, 'wang', 'works'),"
+            " ('c', 'cam', '{0,0,0,0}', null, '', false, '', '')"
+        )
+        before = conn.execute(old).fetchall()
+    db.migrate(empty_database_url)
+    with db.session(empty_database_url) as conn:
+        found = conn.execute("select family, urgent, by, reason, until::date::text from site_quiet").fetchall()
+        conn.execute("insert into site_quiet select site_id, 'waste', true, '2029-01-01' from site_quiet")
+    assert found == before[:1]
+    db.migrate(empty_database_url, target=24)
+    with db.session(empty_database_url) as conn:
+        assert conn.execute(old).fetchall() == before
+
+
+CASE = """
+with place as (insert into site (cell_id, camera_id, box_px) values ('', 'cam-1', '{0,0,1,1}') returning site_id)
+insert into incident (incident_id, family, site_id, class_code, state, camera_id, track_id, zone, cell_id, unit_id,
+    box_px, appeared_at, opened_at, last_seen_at, closed_at, confidence, rule_version, outcome)
+select gen_random_uuid(), 'waste', site_id, '06010', 'done', 'cam-1', 7, 'z', '', 'u-1', '{0,0,1,1}',
+    now(), now(), now(), now(), 0.9, 'v1', 'handled' from place
+"""
+
+
+def test_a_way_back_that_would_delete_cases_is_refused_before_anything_is_undone(empty_database_url: str) -> None:
+    db.migrate(empty_database_url)
+    full = tables(empty_database_url)
+    with db.session(empty_database_url) as conn:
+        conn.execute(CASE)  # it was seen by a camera, and its picture reached its term
+    with pytest.raises(SinkError, match=r"1 incidents cannot be told .* restore a backup") as caught:
+        db.migrate(empty_database_url, target=13)
+    assert str(caught.value).isprintable()
+    assert not caught.value.retryable
+    assert tables(empty_database_url) == full
+    db.migrate(empty_database_url, target=14)
+    with db.session(empty_database_url) as conn:
+        conn.execute("delete from incident")
+    db.migrate(empty_database_url, target=13)
+    db.migrate(empty_database_url)
+    assert tables(empty_database_url) == full
+
+
 LETTERS = """
 insert into dead_letter (received_at, topic, device_id, reason, size_bytes, payload_sha256, payload, replayed_at)
 select timestamptz '2026-05-01 00:00Z' + number * interval '1 s', %s, %s, 'json', 1, sha256('x'), 'x', %s
