@@ -12,7 +12,7 @@ from alerts.incidents import pictures, sites
 from alerts.incidents.merging import join
 from alerts.incidents.sites import Quiet
 from alerts.keeping.holds import hold_incident, release_incident
-from alerts.record.steps import OPEN_STATES, call_back, close_gone, make_job, queue_again, record, requeue
+from alerts.record.steps import OPEN_STATES, call_back, close_gone, make_job, queue_again, record
 from alerts.store import Connection, id_of
 from schemas.city import City
 from schemas.errors import UsageError
@@ -207,16 +207,8 @@ def _write(doing: Doing) -> int:
 
 
 def _send(doing: Doing) -> None:
-    """Put the case's job in the queue of the unit that has it or had it; one that never had a job gets one."""
-    urgent = bool(doing.row["urgent"])
-    job = doing.conn.execute(
-        "update job set urgency = %s where incident_id = %s returning job_id",
-        ("urgent" if urgent else "normal", doing.incident_id),
-    ).fetchone()
-    if job is None:
-        make_job(doing.conn, str(doing.incident_id), doing.row["unit_id"], urgent=urgent)
-    else:
-        requeue(doing.conn, str(job["job_id"]))
+    """Put the case's job in the queue of the unit that had it; one that never had a job gets one."""
+    make_job(doing.conn, str(doing.incident_id), doing.row["unit_id"], urgent=bool(doing.row["urgent"]))
 
 
 def _last(doing: Doing) -> int:

@@ -8,12 +8,14 @@ from typing import Any
 from alerts.incidents import pictures
 from alerts.record.canonical import ZERO, link, parsed, row_value
 from alerts.store import Connection
+from schemas.dispatch import Why
 from schemas.record import OPEN, Actor, State, What
 from schemas.units import ns_of
 
 NAMESPACE = uuid.UUID("3a4c8c70-5a0e-5d0e-9a53-6e2f0b7f6c11")  # fixed for ever: incident and job ids hang on it
 OPEN_STATES = tuple(sorted(OPEN))
 OUTBOX_CHANNEL = "curbwatch_outbox"
+ITS_OWN = frozenset({"", Why.RESPONSIBLE, Why.NOBODY})  # reasons that hold for the responsible unit alone
 # Where a chain stands, under its lock; not now(): two that wait for one another must be told in the order they came.
 BEFORE = """
 select incident_id, chain_seq, chain_head, state, clock_timestamp() as at
@@ -34,19 +36,29 @@ RELAY = Actor("relay", "system")
 def make_job(conn: Connection, incident_id: str, unit_id: str, *, urgent: bool) -> str:
     """Make an incident's job and its outbox row, or put the one it had back in its queue; the relay is told on commit.
 
-    The caller holds the incident's lock. A job that a crew holds stays theirs.
+    ``unit_id`` is responsible there. A job that was there goes back to the unit that somebody, or its place, gave it
+    to; one that its unit had as the responsible one goes to who is that now, chosen afresh. The caller holds the
+    incident's lock. A job that a crew holds stays theirs.
     """
     job_id = str(uuid.uuid5(NAMESPACE, f"job/{incident_id}"))
-    values = (unit_id, "urgent" if urgent else "normal", job_id)
-    known = conn.execute("select 1 from job where job_id = %s for update", (job_id,)).fetchone()
+    values = {"unit": unit_id, "urgency": "urgent" if urgent else "normal", "job": job_id, "incident": incident_id}
+    known = conn.execute("select unit_id, why from job where job_id = %(job)s for update", values).fetchone()
     if known is None:
         conn.execute(
-            "insert into job (unit_id, urgency, job_id, incident_id) values (%s, %s, %s, %s)", (*values, incident_id)
+            "insert into job (unit_id, urgency, job_id, incident_id)"
+            " values (%(unit)s, %(urgency)s, %(job)s, %(incident)s)",
+            values,
         )
         queue_again(conn, job_id)
-    else:
-        conn.execute("update job set unit_id = %s, urgency = %s where job_id = %s and state <> 'taken'", values)
-        requeue(conn, job_id)
+        return job_id
+    conn.execute("update job set urgency = %(urgency)s where job_id = %(job)s and state <> 'taken'", values)
+    if known["why"] in ITS_OWN and known["unit_id"] != unit_id:
+        conn.execute(
+            "update job set unit_id = %(unit)s, why = '', vehicle_id = '', distance_m = null"
+            " where job_id = %(job)s and state <> 'taken'",
+            values,
+        )
+    requeue(conn, job_id)
     return job_id
 
 

@@ -104,6 +104,40 @@ def test_what_still_stands_after_a_crew_s_word_goes_to_its_crew_again_under_the_
     assert jobs.take(job_id, "wang") is not None
 
 
+@pytest.mark.parametrize("how", ["rework", "reopened", "confirmed"])
+def test_the_unit_that_a_dispatcher_chose_keeps_the_job_when_the_thing_is_there_again(
+    incidents: IncidentStore, jobs: JobStore, database: AlertDatabase, conn: db.Connection, how: str
+) -> None:
+    direct = how != "confirmed"
+    told = say(incidents, sighting(check="camera", direct=direct))
+    if not direct:
+        confirm(database, told)
+    conn.execute("update job set unit_id = 'u-2', why = 'reassigned'")
+    if how == "rework":
+        finish(incidents, jobs, told)
+        assert say(incidents, sighting(now_s() + 400), picture("still")).reworked
+    else:
+        leave(incidents)
+        assert say(incidents, later(600, direct=direct)).reopened
+    if not direct:
+        confirm(database, told)
+    job = jobs.of_incident(told.incident_id)
+    assert job is not None
+    assert (job.state, job.unit_id, job.why) == ("queued", "u-2", "reassigned")
+
+
+def test_what_is_back_where_another_unit_is_responsible_by_now_is_chosen_for_afresh(
+    incidents: IncidentStore, jobs: JobStore, conn: db.Connection
+) -> None:
+    told = say(incidents, sighting())
+    conn.execute("update job set why = 'responsible', vehicle_id = 'car-1', distance_m = 40")
+    leave(incidents)
+    say(incidents, later(600, unit_id="u-2"))
+    job = jobs.of_incident(told.incident_id)
+    assert job is not None
+    assert (job.unit_id, job.why, job.vehicle_id, job.distance_m) == ("u-2", "", "", None)
+
+
 def test_a_thing_that_is_back_within_half_an_hour_is_the_same_incident_and_its_job_goes_out_again(
     incidents: IncidentStore, jobs: JobStore
 ) -> None:
