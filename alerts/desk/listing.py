@@ -13,7 +13,8 @@ Lamp = Literal["", "green", "yellow", "red"]
 # Of the running clocks of a case the worst lamp counts, and the limit that comes first.
 LISTED = """
 select i.*, l.lamp, l.due_at, coalesce(j.state, '') as job_state, coalesce(j.holder, '') as holder,
-    s.quiet_until > now() as quiet, coalesce(j.unit_id, i.unit_id) as held_by
+    exists (select from site_quiet q where q.site_id = coalesce(s.same_as, s.site_id) and q.until > now()
+        and q.family in ('', i.family)) as quiet, coalesce(j.unit_id, i.unit_id) as held_by
 from incident_view i
 left join job j using (incident_id)
 left join site s on s.site_id = i.site_id

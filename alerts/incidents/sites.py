@@ -14,6 +14,12 @@ from schemas.units import M_PER_DEG, cos_deg, utc
 
 TILE_DEG = 0.001  # about 100 m: makers of sites wait for each other within a tile, not within the city
 OWN_SITE = "coalesce(same_as, site_id)"  # a place that turned out to be another one leads there
+OWN_OF = "select coalesce(t.same_as, t.site_id) from site t where t.site_id = %(site)s"
+ONE = f"coalesce(o.same_as, o.site_id) = ({OWN_OF})"  # the places that are one with a site
+KEEP_LONGEST = """
+on conflict (site_id, family, urgent) do update set until = excluded.until, by = excluded.by, reason = excluded.reason
+where site_quiet.until <= excluded.until
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,37 +96,27 @@ def make(conn: Connection, cell_id: str, camera_id: str, point: tuple[float, flo
 
 
 def hush(conn: Connection, incident_id: object, quiet: Quiet) -> None:
-    """Make the place of an incident quiet; one that was quiet longer stays so. The caller writes the step.
+    """Make the place of an incident quiet; what was quiet longer stays so. The caller writes the step.
 
     Nothing of ``quiet.family`` is opened or reopened there by what was captured up to ``until``, but for urgent
-    sightings, which break through unless ``quiet.urgent``.
+    sightings, which break through unless ``quiet.urgent``. Other families, and what was said of urgent ones, stay as
+    they were.
     """
     conn.execute(
-        f"update site set quiet_until = greatest(quiet_until, %s), quiet_reason = %s, quiet_by = %s,"  # noqa: S608
-        " quiet_family = case when quiet_until > now() and quiet_family <> %s then '' else %s end,"
-        " quiet_urgent = %s where site_id in"
-        f" (select {OWN_SITE} from site join incident using (site_id) where incident_id = %s)",
-        (quiet.until, quiet.reason, quiet.by, quiet.family, quiet.family, quiet.urgent, incident_id),
-    )
-
-
-def wake(conn: Connection, incident_id: object) -> None:
-    """End the quiet at the place of an incident."""
-    conn.execute(
-        "update site set quiet_until = null, quiet_reason = '', quiet_by = '', quiet_family = '', quiet_urgent = false"  # noqa: S608
-        f" where site_id in (select {OWN_SITE} from site join incident using (site_id) where incident_id = %s)",
-        (incident_id,),
+        "insert into site_quiet (site_id, family, urgent, until, by, reason)"  # noqa: S608
+        f" select {OWN_SITE}, %s, %s, %s, %s, %s from site join incident using (site_id)"
+        f" where incident_id = %s {KEEP_LONGEST}",
+        (quiet.family, quiet.urgent, quiet.until, quiet.by, quiet.reason, incident_id),
     )
 
 
 def last_of_quiet(conn: Connection, site_id: int, sighting: Sighting) -> uuid.UUID | None:
     """The incident that was last at a site which is quiet for this sighting; None where it is not quiet."""
     row = conn.execute(
-        "select (select incident_id from incident i where i.site_id in"
-        " (select o.site_id from site o where coalesce(o.same_as, o.site_id) = s.site_id)"
+        f"select (select incident_id from incident i where i.site_id in (select o.site_id from site o where {ONE})"  # noqa: S608
         " order by i.family = %(family)s desc, i.opened_at desc limit 1) as last"
-        " from site s where site_id = %(site)s and quiet_until > %(at)s"
-        " and quiet_family in ('', %(family)s) and (quiet_urgent or not %(urgent)s)",
+        " where exists (select from site_quiet q where q.until > %(at)s and q.family in ('', %(family)s)"
+        f" and (q.urgent or not %(urgent)s) and q.site_id = ({OWN_OF}))",
         {
             "site": site_id,
             "at": utc(sighting.captured_ns),
@@ -133,7 +129,7 @@ def last_of_quiet(conn: Connection, site_id: int, sighting: Sighting) -> uuid.UU
 
 def any_quiet(conn: Connection, sighting: Sighting) -> bool:
     """Whether any place is quiet when this was captured: asked first, because mostly none is."""
-    row = conn.execute("select 1 from site where quiet_until > %s limit 1", (utc(sighting.captured_ns),)).fetchone()
+    row = conn.execute("select 1 from site_quiet where until > %s limit 1", (utc(sighting.captured_ns),)).fetchone()
     return row is not None
 
 

@@ -74,7 +74,7 @@ def test_a_quiet_place_lets_nothing_come_back_either_and_may_be_woken(
     incidents.hush(told.incident_id, Quiet(utc(MONDAY_1059 + 7200 * S), "wang", "works"))
     assert say(incidents, later(600)).quiet
     assert incidents.show(told.incident_id).state == "gone"
-    conn.execute("update site set quiet_until = null")
+    conn.execute("delete from site_quiet")
     assert say(incidents, later(660)).reopened
 
 
@@ -121,3 +121,27 @@ def test_a_snooze_that_names_what_is_urgent_mutes_that_too(incidents: IncidentSt
         again = say(incidents, later(now_s() + 600, track_id=20 + number, urgent=True))
         assert again.quiet == bool(urgent)
         leave(incidents, now_s() + 660, track_id=20 + number, appeared_ns=again.sighting.appeared_ns)
+
+
+def test_each_family_of_a_place_and_what_is_urgent_there_is_quiet_for_itself(
+    incidents: IncidentStore, conn: db.Connection
+) -> None:
+    base_s = now_s()
+    stall = say(incidents, later(base_s, family="stall", class_code="09006", direct=False))
+    hours = utc(MONDAY_1059 + int((base_s + 7200) * S)), utc(MONDAY_1059 + int((base_s + 72_000) * S))
+    incidents.hush(stall.incident_id, Quiet(hours[1], "wang", "works", "stall"))
+    incidents.hush(stall.incident_id, Quiet(hours[0], "chen", "a false alarm", "waste", urgent=True))
+    incidents.hush(stall.incident_id, Quiet(hours[0], "chen", "shorter", "stall"))
+
+    def muted(hour: float, **what: object) -> bool:
+        at_s = base_s + hour * 3600
+        return say(incidents, later(at_s, track_id=int(hour * 100) + len(str(what)), **what)).quiet
+
+    truck: dict[str, object] = {"family": "truck", "class_code": "08011"}
+    assert muted(1, urgent=True), "waste, as it was said"
+    assert not muted(1.1, **truck), "of trucks nobody spoke"
+    assert not muted(3, urgent=True), "no longer than it was said, whatever was said of stalls"
+    assert conn.execute("select family, urgent, by, reason from site_quiet order by 1").fetchall() == [
+        ("stall", False, "wang", "works"),
+        ("waste", True, "chen", "a false alarm"),
+    ]
