@@ -71,7 +71,7 @@ class What(StrEnum):
     URGED = "urged"  # stage, limit, lamp (催办)
     ESCALATED = "escalated"  # stage, limit, to (督办)
     NOTED = "noted"  # note: somebody's word, which changes nothing
-    HELD = "held"  # by, reason: nothing of it is deleted
+    HELD = "held"  # by, reason, from (what was held before it was merged into this one): nothing of it is deleted
     RELEASED = "released"  # by, reason
 
 

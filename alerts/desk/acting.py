@@ -10,9 +10,10 @@ from zoneinfo import ZoneInfo
 from alerts.desk.lifecycle import Act, Step, Wish
 from alerts.incidents import pictures, sites
 from alerts.incidents.merging import join
+from alerts.incidents.opening import open_at
 from alerts.incidents.sites import Quiet
-from alerts.keeping.holds import hold_incident, release_incident
-from alerts.record.steps import OPEN_STATES, call_back, close_gone, make_job, queue_again, record
+from alerts.keeping.holds import carry_holds, hold_incident, release_incident
+from alerts.record.steps import call_back, close_gone, make_job, queue_again, record
 from alerts.store import Connection, id_of
 from schemas.city import City
 from schemas.errors import UsageError
@@ -132,6 +133,7 @@ def _merge(doing: Doing) -> int:
     join(doing.conn, doing.incident_id, into)
     seq = doing.write()
     record(doing.conn, into, doing.actor, What.MERGED, {"from": str(doing.incident_id)})
+    carry_holds(doing.conn, doing.incident_id, into, doing.actor)
     return seq
 
 
@@ -175,10 +177,8 @@ def _resume(doing: Doing) -> int:
 
 
 def _reopen(doing: Doing) -> int:
-    other = doing.conn.execute(
-        "select incident_id from incident where family = %s and site_id = %s and state = any(%s)",
-        (doing.row["family"], doing.row["site_id"], list(OPEN_STATES)),
-    ).fetchone()
+    sites.settle(doing.conn, doing.incident_id)
+    other = open_at(doing.conn, doing.row["family"], doing.row["site_id"])
     if other is not None:
         raise UsageError(f"incident {other['incident_id']} is open at this place: what is seen there belongs to it")
     doing.set(

@@ -2,13 +2,36 @@
 
 import uuid
 
+from alerts.incidents.sites import KEEP_LONGEST, OWN_SITE
 from alerts.record.steps import OPEN_STATES, withdraw
 from alerts.store import Connection
+from schemas.alarms import SOS
 from schemas.errors import UsageError
 
 PLACES = (
     "select incident_id, family, state, site_id from incident where incident_id = any(%s) order by 1 for no key update"
 )
+
+# Sightings count as the incident's they are of: where one has another unit or class, their hours are counted anew.
+DIRTY = """
+insert into rollup_dirty (source, bucket)
+select distinct 'incident', date_bin('1 hour', ts, timestamptz 'epoch') from sighting where incident_id = %(from)s
+"""
+OWN = f"select site_id, {OWN_SITE} as own from site where site_id = any(%s)"  # noqa: S608
+# Of each family one: there may be one of it that once found no room.
+ALONG = """
+update incident set site_id = %(into)s where incident_id in (
+    select distinct on (i.family) i.incident_id from incident i join site s using (site_id)
+    where s.same_as = %(into)s and i.merged_into is null and i.state = any(%(open)s)
+        and not exists (select from incident o where o.site_id = %(into)s and o.family = i.family
+            and o.state = any(%(open)s))
+    order by i.family, i.opened_at)
+"""
+QUIET = f"""
+with gone as (delete from site_quiet where site_id = %(from)s returning *)
+insert into site_quiet (site_id, family, urgent, until, by, reason)
+select %(into)s, family, urgent, until, by, reason from gone {KEEP_LONGEST}
+"""  # noqa: S608
 
 
 def join(conn: Connection, incident_id: uuid.UUID, into_id: uuid.UUID) -> None:
@@ -35,12 +58,13 @@ def join(conn: Connection, incident_id: uuid.UUID, into_id: uuid.UUID) -> None:
         )
     withdraw(conn, incident_id)
     _give(conn, incident_id, into_id)
-    if one["site_id"] != other["site_id"]:
+    if one["family"] != SOS:  # a vehicle has no place
         _one_place(conn, one["site_id"], other["site_id"])
 
 
 def _give(conn: Connection, incident_id: uuid.UUID, into_id: uuid.UUID) -> None:
     both = {"from": incident_id, "into": into_id}
+    conn.execute(DIRTY, both)
     conn.execute("update sighting set incident_id = %(into)s where incident_id = %(from)s", both)
     conn.execute("update attachment set incident_id = %(into)s where incident_id = %(from)s", both)
     conn.execute(
@@ -66,10 +90,16 @@ def _give(conn: Connection, incident_id: uuid.UUID, into_id: uuid.UUID) -> None:
 
 
 def _one_place(conn: Connection, site_id: int, into_id: int) -> None:
-    """Lead everything of a place to another one; open incidents of other families go along where there is room."""
-    conn.execute("update site set same_as = %s where %s in (site_id, same_as)", (into_id, site_id))
-    conn.execute(
-        "update incident i set site_id = %s where site_id = %s and merged_into is null and state = any(%s)"
-        " and not exists (select from incident o where o.site_id = %s and o.family = i.family and o.state = any(%s))",
-        (into_id, site_id, list(OPEN_STATES), into_id, list(OPEN_STATES)),
-    )
+    """Lead everything of a place to another one; open incidents of other families go along where there is room.
+
+    What is one with either place is one with both, and each leads to the last one at once. Where it was to be quiet,
+    the place of both is.
+    """
+    found = conn.execute(OWN, ([site_id, into_id],)).fetchall()
+    own = {row["site_id"]: row["own"] for row in found}
+    both = {"from": own[site_id], "into": own[into_id], "open": list(OPEN_STATES)}
+    if both["from"] == both["into"]:
+        return
+    conn.execute("update site set same_as = %(into)s where coalesce(same_as, site_id) = %(from)s", both)
+    conn.execute(ALONG, both)
+    conn.execute(QUIET, both)

@@ -46,13 +46,26 @@ def hold_incident(conn: Connection, incident_id: str, actor: Actor, reason: str)
     Several people may hold one, each for a reason. Raises UsageError for no reason or no such incident.
     """
     key = _locked(conn, incident_id)
-    row = conn.execute(
-        "insert into legal_hold (incident_id, person, reason) values (%s, %s, %s) returning hold_id",
-        (key, actor.name, reasoned(reason)),
-    ).fetchone()
-    hold_id = int(row["hold_id"]) if row is not None else 0
+    hold_id = _enter(conn, key, actor.name, reasoned(reason))
     record(conn, key, actor, What.HELD, {"hold": hold_id, "by": actor.name, "reason": reason.strip()})
     return hold_id
+
+
+def carry_holds(conn: Connection, incident_id: object, into_id: object, actor: Actor) -> int:
+    """Hold an incident by every hold of one that ``actor`` merges into it: what was held there lies here now; how many.
+
+    Each is a hold of its own, of the same person for the same reason, and a step of the record. The caller holds both
+    locks.
+    """
+    rows = conn.execute(
+        "select person, reason from legal_hold where incident_id = %s and released_at is null order by hold_id",
+        (incident_id,),
+    ).fetchall()
+    for row in rows:
+        said = {"by": row["person"], "reason": row["reason"], "from": str(incident_id)}
+        hold_id = _enter(conn, into_id, row["person"], row["reason"])
+        record(conn, into_id, actor, What.HELD, {"hold": hold_id} | said)
+    return len(rows)
 
 
 def hold_device(conn: Connection, device_id: str, from_at: datetime, to_at: datetime, person: str, reason: str) -> int:
@@ -126,6 +139,14 @@ def reasoned(reason: str) -> str:
     if not reason.strip():
         raise UsageError("a hold and its release need a reason: --reason TEXT")
     return reason.strip()
+
+
+def _enter(conn: Connection, key: object, person: str, reason: str) -> int:
+    row = conn.execute(
+        "insert into legal_hold (incident_id, person, reason) values (%s, %s, %s) returning hold_id",
+        (key, person, reason),
+    ).fetchone()
+    return int(row["hold_id"]) if row is not None else 0
 
 
 def _locked(conn: Connection, incident_id: str) -> object:

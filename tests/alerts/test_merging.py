@@ -1,18 +1,23 @@
 """Two incidents that are one thing become one; two that are not stay two."""
 
 from collections.abc import Iterator
+from datetime import UTC, datetime
 
 import pytest
 
 import curbwatch.database as db
+from alerts.desk.actions import CaseActions
+from alerts.desk.lifecycle import Act, Wish
 from alerts.incidents.merging import join
 from alerts.incidents.store import IncidentStore
 from alerts.jobs.store import JobStore
+from alerts.keeping import holds
+from alerts.keeping.rollup import Rollup
 from alerts.store import AlertDatabase, id_of
 from schemas.errors import UsageError
-from schemas.record import State
+from schemas.record import Actor, State
 from tests.alerts.lives import later, leave, put, say
-from tests.alerts.makers import picture, sighting
+from tests.alerts.makers import city, picture, sighting
 
 pytestmark = pytest.mark.servers
 
@@ -64,3 +69,31 @@ def test_what_is_not_one_is_not_merged(
     with pytest.raises(UsageError, match=words[case]), database.transaction() as own:
         join(own, id_of(one.incident_id, "an incident"), id_of(into.incident_id, "an incident"))
     assert incidents.show(one.incident_id).sightings == 1
+
+
+SIGHTINGS = """
+select unit_id, sum(sightings) as n from incident_hour where unit_id like 'merged-%' and sightings > 0 group by 1
+"""
+
+
+def test_a_hold_goes_over_with_what_it_holds_and_the_sightings_are_counted_where_they_are(
+    incidents: IncidentStore, database: AlertDatabase, conn: db.Connection
+) -> None:
+    one = say(incidents, sighting(point=(104.64, 30.12), unit_id="merged-1"))
+    there = sighting(10, track_id=9, camera_id="cam-2", point=(104.6401, 30.12), unit_id="merged-2")
+    other = say(incidents, there, picture("other"))
+    lead, desk, rollup = Actor("雷军", "supervisor"), CaseActions(database, city), Rollup(database, "UTC")
+    desk.act(one.incident_id, Wish(Act.HOLD, text="法院调取"), lead)
+    rollup.do(datetime.now(UTC))
+    assert dict(conn.execute(SIGHTINGS).fetchall()) == {"merged-1": 1, "merged-2": 1}
+    desk.act(one.incident_id, Wish(Act.MERGE, into=other.incident_id), Actor("王芳", "intake"))
+    rollup.do(datetime.now(UTC))
+    assert dict(conn.execute(SIGHTINGS).fetchall()) == {"merged-2": 2}
+    with database.transaction() as own:
+        assert {str(hold.incident_id): hold.person for hold in holds.holds(own)} == {
+            one.incident_id: "雷军",
+            other.incident_id: "雷军",
+        }
+    step = incidents.events(other.incident_id)[-1]
+    assert (step.what, step.actor, step.detail["reason"]) == ("held", "王芳", "法院调取")
+    assert step.detail["from"] == one.incident_id
