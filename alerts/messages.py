@@ -112,9 +112,10 @@ def duration(seconds: float, lang: Lang) -> str:
 def headline(city: City, names: dict[str, str], incident: IncidentRow, lang: Lang, now: datetime) -> str:
     """Place, what, since when: one line.
 
-    ``names`` maps a camera to what a person calls it; ``now`` is aware. The day is told where it is not today.
+    ``names`` maps a camera to what a person calls it; ``now`` is aware. The day is told where it is not today. Of what
+    nobody has looked at yet it is only known when it was told.
     """
-    place = names.get(incident.camera_id) or incident.camera_id
+    place = place_name(city, names, incident, lang)
     what = class_name(city, incident.class_code, lang)
     stood = duration(((incident.closed_at or now) - incident.appeared_at).total_seconds(), lang)
     zone = ZoneInfo(city.timezone)
@@ -122,9 +123,23 @@ def headline(city: City, names: dict[str, str], incident: IncidentRow, lang: Lan
     since = came.strftime("%H:%M" if came.date() == now.astimezone(zone).date() else "%m-%d %H:%M")
     if incident.family == SOS:
         return f"{place}: {what}, since {since} ({stood})" if lang == "en" else f"{place} {what},{since}起,已{stood}"
+    if incident.source != "camera" and not incident.sightings:
+        return (
+            f"{place}: {what}, told of at {since} ({stood})"
+            if lang == "en"
+            else f"{place} {what},{since}接报,已{stood}"
+        )
     if lang == "en":
         return f"{place}: {what}, there since {since} ({stood})"
     return f"{place} {what},{since}出现,已停留{stood}"
+
+
+def place_name(city: City, names: dict[str, str], incident: IncidentRow, lang: Lang) -> str:
+    """Where it is, in a few words: its camera or vehicle, else its cell, else its coordinates; never empty."""
+    point = "" if incident.lon is None or incident.lat is None else f"{incident.lon:.6f},{incident.lat:.6f}"
+    camera = names.get(incident.camera_id) or incident.camera_id
+    cell = _cell_name(city, incident.cell_id) or incident.cell_id
+    return camera or cell or point or ("place not known" if lang == "en" else "地点不详")
 
 
 def job_lines(city: City, names: dict[str, str], job: Job, lang: Lang, now: datetime) -> list[str]:

@@ -12,7 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from alerts.jobs.board import BoardRow
-from alerts.messages import WHYS_SHORT, Lang, class_name, distance, duration, unit_name
+from alerts.messages import WHYS_SHORT, Lang, class_name, distance, duration, place_name, unit_name
 from curbwatch.cli.output import escaped
 from schemas.city import City
 from schemas.incident import Job
@@ -207,10 +207,7 @@ class Painter:
         return "● " + word("left" if left_s >= 0 else "over", self.lang).format(duration(abs(left_s), self.lang))
 
     def _where(self, job: Job) -> str:
-        incident = job.incident
-        cell = self.city.cells.get(incident.cell_id)
-        place = self.names.get(incident.camera_id) or (cell.name if cell is not None else "") or incident.camera_id
-        return place or incident.cell_id
+        return place_name(self.city, self.names, job.incident, self.lang)
 
     def _bottom(self, screen: Screen) -> Text:
         if screen.asking == "reason":

@@ -1,5 +1,6 @@
 """A city pack's rows: classes, cells, units, permits."""
 
+from collections import Counter
 from dataclasses import dataclass, field
 from datetime import date
 from typing import Literal
@@ -107,3 +108,9 @@ class City:
     cells: dict[str, GridCell]
     permits: tuple[Permit, ...]
     rules: CityRules = field(default_factory=CityRules)
+
+    @property
+    def division(self) -> str:
+        """The six digits of the administrative division that most of its cells begin with; ``000000`` without cells."""
+        counts = Counter(cell_id[:6] for cell_id in self.cells)
+        return max(counts, key=lambda code: (counts[code], code), default="000000")

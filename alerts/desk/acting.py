@@ -57,7 +57,7 @@ def perform(doing: Doing) -> int:
 
 
 def case_no(conn: Connection, row: dict[str, Any], city: City) -> str:
-    """Number of a case: its division (6 digits), the day (8), and a count; the one it has stays."""
+    """Number of a case: its division (6 digits; the city's where no cell is known), the day (8), a count; it stays."""
     if row["case_no"]:
         return str(row["case_no"])
     found = conn.execute("select nextval('case_serial') as serial, now() as at").fetchone()
@@ -65,7 +65,7 @@ def case_no(conn: Connection, row: dict[str, Any], city: City) -> str:
         raise RuntimeError("a statement that must return a row returned none")
     at: datetime = found["at"]
     day = at.astimezone(ZoneInfo(city.timezone))
-    return f"{row['cell_id'][:6] or '000000'}{day:%Y%m%d}{found['serial']:06d}"
+    return f"{row['cell_id'][:6] or city.division}{day:%Y%m%d}{found['serial']:06d}"
 
 
 def _confirm(doing: Doing) -> int:

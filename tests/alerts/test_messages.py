@@ -114,6 +114,26 @@ def test_a_closed_incident_does_not_grow_older() -> None:
 
 
 @pytest.mark.parametrize(
+    ("cell", "lon", "place"),
+    [(CELL, 104.6405, "第1网格"), ("", 104.6405, "104.640500,30.120500"), ("", None, "地点不详"), ("9", None, "9")],
+)
+def test_what_no_camera_sees_has_a_place_and_stands_only_once_somebody_looked(
+    cell: str, lon: float | None, place: str
+) -> None:
+    told = replace(INCIDENT, camera_id="", source="complaint", sightings=0, cell_id=cell, lon=lon)
+    assert headline(city(), NAMES, told, "zh", NOW) == f"{place} 暴露垃圾,08:28接报,已40分钟"
+    assert headline(city(), NAMES, told, "en", NOW).endswith(": Exposed waste, told of at 08:28 (40 min)")
+    seen = replace(told, sightings=1)
+    assert headline(city(), NAMES, seen, "zh", NOW) == f"{place} 暴露垃圾,08:28出现,已停留40分钟"
+
+
+def test_the_division_is_the_one_of_most_cells() -> None:
+    cell = city().cells[CELL]
+    assert city(cells={}).division == "000000"
+    assert city(cells=dict.fromkeys(("110101000000001", CELL, CELL[:-1] + "2"), cell)).division == "512002"
+
+
+@pytest.mark.parametrize(
     ("seconds", "zh", "en"),
     [(-5, "0秒", "0 s"), (0, "0秒", "0 s"), (119, "119秒", "119 s"), (120, "2分钟", "2 min"), (7200, "2小时", "2 h")],
 )
