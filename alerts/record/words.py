@@ -5,8 +5,9 @@ from datetime import datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from alerts.clocks.words import lamp_name, stage_name
+from alerts.clocks.words import lamp_name, list_name, stage_name
 from alerts.desk.reasons import DOWNGRADES, VOIDS
+from alerts.desk.words import role_name
 from alerts.messages import WHYS_SHORT, Lang, class_name, state_name, unit_name
 from schemas.alarms import SOS_CLASS
 from schemas.city import City
@@ -63,6 +64,9 @@ CODES: dict[str, tuple[str, str]] = {
     "seen_better": ("后续画面更清楚", "a later picture shows it better"),
     "unseen": ("长时间未再看到", "not seen for long"),
     "untaken": ("无人领取", "nobody took it"),
+    "digest": ("一并告知", "told together"),
+    "opening": ("发现时照片", "the picture when found"),
+    "standing": ("持续存在照片", "a picture that it stands"),
     "complaint": ("投诉", "complaint"),
     "vehicle": ("车载上报", "vehicle"),
     "patrol": ("巡查", "patrol"),
@@ -70,7 +74,8 @@ CODES: dict[str, tuple[str, str]] = {
 HOW = {"camera": ("摄像头核查通过", "checked by the camera")}
 SOURCES = {"camera": ("摄像头", "by camera")}
 # The order in which details are told; the database keeps them in one of its own.
-ORDER = ("class", "from", "to", "unit", "stage", "lamp", "limit", "working_h", "until", "at", "how", "why", "reason")
+OF_WHOM = ("class", "from", "to", "unit", "stage", "people", "lamp", "name")
+ORDER = (*OF_WHOM, "due_at", "working_h", "until", "at", "how", "list", "why", "reason")
 # What a reader of the timeline has no use for; `show --json` and `log` have it.
 SILENT = frozenset(
     {
@@ -88,8 +93,11 @@ SILENT = frozenset(
         "was",
         "by",
     }
-    | {"family", "list", "day", "count"}
+    | {"family", "day", "round", "limit", "cases", "quiet"}
 )
+# What a lamp's or a list's step need not say, beside who was told and why.
+TURNED = frozenset({What.URGED, What.ESCALATED})
+OF_TURN = {"untaken": frozenset({"to", "stage", "unit"}), "stuck": frozenset({"to", "why"})}
 
 
 def actor_name(actor: str, role: str, lang: Lang) -> str:
@@ -100,9 +108,21 @@ def actor_name(actor: str, role: str, lang: Lang) -> str:
 def step_words(city: City, what: str, detail: Mapping[str, Any], lang: Lang) -> str:
     """What a step says: its word, then what a person wants to know of its details."""
     word = WHATS.get(what, (what, what))[lang == "en"]
+    hidden: frozenset[str] = frozenset()
+    if what in TURNED:
+        hidden = OF_TURN.get(str(detail.get("why", "")), frozenset({"to"}))
+        detail = dict(detail) | {"people": _people(city, detail, lang)}
     keys = sorted(detail, key=lambda key: (ORDER.index(key) if key in ORDER else len(ORDER), key))
-    told = [said for key in keys if (said := _told(city, what, key, detail[key], lang))]
+    told = [said for key in keys if key not in hidden and (said := _told(city, what, key, detail[key], lang))]
     return " · ".join((word, *told))
+
+
+def _people(city: City, detail: Mapping[str, Any], lang: Lang) -> str:
+    """Who was told: their role, then their names by the pack's staff; empty where the step names neither."""
+    staff = city.rules.staff
+    ids = [str(one) for one in detail.get("people", ())]
+    names = [staff[one].name if one in staff else one for one in ids]
+    return " ".join((role_name(str(detail.get("to", "")), lang), *names)).strip()
 
 
 def _told(city: City, what: str, key: str, value: object, lang: Lang) -> str:
@@ -114,8 +134,8 @@ def _told(city: City, what: str, key: str, value: object, lang: Lang) -> str:
         return _arrow(key) + class_name(city, text, lang)
     if text in city.units and key in {"unit", "to", "from"}:
         return _arrow(key) + unit_name(city, text, lang)
-    if key in {"until", "at"}:
-        return _moment(city, text)
+    if key in {"until", "at", "due_at"}:
+        return (("时限 ", "due ")[lang == "en"] if key == "due_at" else "") + _moment(city, text)
     words = {
         "rework": ("返工", "rework"),
         "urgent": ("紧急", "urgent"),
@@ -123,6 +143,9 @@ def _told(city: City, what: str, key: str, value: object, lang: Lang) -> str:
         "working_h": (f"{text} 工作小时", f"{text} h of work"),
         "stage": (stage_name(text, lang), stage_name(text, lang)),
         "lamp": (lamp_name(text, lang), lamp_name(text, lang)),
+        "list": (list_name(text, lang), list_name(text, lang)),
+        "count": (f"共 {text} 件", f"{text} in all"),
+        "finished_by": (f"处置人 {text}", f"by {text}"),
         "second": (f"复核人 {text}", f"with {text}"),
         "asked_by": (f"提出人 {text}", f"asked by {text}"),
         "holder": (f"任务原在 {text}", f"{text} had the job"),
