@@ -22,13 +22,13 @@ ACTS: dict[str, tuple[str, str]] = {
     Act.RELEASE: ("解除保全", "release"),
 }
 ROLES: dict[str, tuple[str, str]] = {
-    "inspector": ("巡查员", "inspector"),
+    "inspector": ("监督员", "inspector"),
     "intake": ("受理员", "intake clerk"),
     "duty_lead": ("值班长", "duty lead"),
     "dispatcher": ("派遣员", "dispatcher"),
     "officer": ("执法队员", "officer"),
     "auxiliary": ("协管员", "auxiliary"),
-    "supervisor": ("监督员", "supervisor"),
+    "supervisor": ("督查", "supervisor"),
     "auditor": ("审计员", "auditor"),
     "crew": ("处置人员", "crew"),
     "system": ("系统", "system"),
@@ -69,7 +69,7 @@ REFUSALS: dict[str, tuple[str, str]] = {
     ),
     "hours": ("延时须大于0且不超过{most}工作小时:--hours", "how long? --hours above 0 and at most {most}, of work"),
     "extended": (
-        "本阶段已延时一次,再延须由监督员批准",
+        "本阶段已延时一次,再延须由督查批准",
         "this stage was extended once: only a supervisor does it again",
     ),
     "not_held": ("案件未被保全", "it is not held"),

@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from alerts.desk.words import role_name
 from alerts.record.words import step_words
 from schemas.rules import CityRules, StaffMember
 from tests.alerts.makers import city
@@ -82,3 +83,7 @@ def test_a_lamp_and_a_list_name_who_was_told_and_why(what: str, detail: dict[str
     known = city(rules=CityRules(staff=STAFF))
     assert step_words(known, what, detail, "zh") == zh
     assert step_words(known, what, detail, "en") == en
+
+
+def test_who_reports_verifies_and_checks_is_the_supervising_inspector_of_the_standard() -> None:
+    assert (role_name("inspector", "zh"), role_name("supervisor", "zh")) == ("监督员", "督查")
