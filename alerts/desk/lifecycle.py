@@ -161,16 +161,20 @@ STAGES: dict[State, Stage] = {
 def decide(case: Case, wish: Wish, actor: Actor, now: datetime) -> Step | Refusal:
     """What an act makes of a case, or why it may not be. ``now`` is aware."""
     move = MOVES[wish.act]
-    if actor.role not in move.who:
-        return Refusal(_whose(actor.role), {"who": actor.name, "role": actor.role})
+    refusal = not_theirs(wish.act, actor)
+    if refusal is not None:
+        return refusal
     if case.state not in move.origins:
         return Refusal("ended" if case.state in ENDED else "state", {"state": case.state})
     return RULES[wish.act](case, wish, actor, now)
 
 
-def _whose(role: str) -> str:
-    """Which sentence tells a role that it may not."""
-    return {"auxiliary": "auxiliary", "auditor": "auditor", "crew": "crew"}.get(role, "role")
+def not_theirs(act: Act, actor: Actor) -> Refusal | None:
+    """Why an act is not for this person's role; None: it is."""
+    if actor.role in MOVES[act].who:
+        return None
+    code = actor.role if actor.role in {"auxiliary", "auditor", "crew"} else "role"
+    return Refusal(code, {"who": actor.name, "role": actor.role})
 
 
 def _confirm(case: Case, wish: Wish, _actor: Actor, _now: datetime) -> Step | Refusal:

@@ -10,6 +10,8 @@ from typing import Annotated, Any
 
 import typer
 
+from alerts.desk.lifecycle import Act, not_theirs
+from alerts.desk.words import refusal_line
 from alerts.keeping import holds as legal
 from alerts.store import AlertDatabase
 from alerts.wire import instant
@@ -22,6 +24,7 @@ from curbwatch.keeping import Keeping, make_keeping
 from curbwatch.letters import since_of
 from curbwatch.office import Office, open_office
 from schemas.errors import CurbwatchError, UsageError
+from schemas.record import Actor
 
 keep_app = typer.Typer(no_args_is_help=True, help="How long things are kept, and what nobody may delete.")
 app.add_typer(keep_app, name="keep")
@@ -39,6 +42,14 @@ class Keeper:
     office: Office
     database: AlertDatabase
     keeping: Keeping
+
+    def actor(self, act: Act, person: str, token_file: Path | None) -> Actor:
+        """Who holds or releases something: whoever may at the desk. Raises UsageError."""
+        actor = self.office.actor(person, token_file)
+        refusal = not_theirs(act, actor)
+        if refusal is not None:
+            raise UsageError(refusal_line(refusal, act, self.office.lang))
+        return actor
 
 
 @keep_app.command("show")
@@ -115,7 +126,7 @@ def keep_hold(  # noqa: PLR0913  # one argument per option of the command line
     now = datetime.now(UTC)
     span = (since_of(begin, now), since_of(end, now) if end else now) if device else (now, now)
     with _keeper(config) as keeper:
-        actor = keeper.office.actor(person, token_file)
+        actor = keeper.actor(Act.HOLD, person, token_file)
         with keeper.database.transaction() as conn:
             if incident:
                 hold_id = legal.hold_incident(conn, incident, actor, reason)
@@ -136,7 +147,7 @@ def keep_release(
 ) -> None:
     """End a hold; what is over its term then goes at the next turn."""
     with _keeper(config) as keeper:
-        actor = keeper.office.actor(person, token_file)
+        actor = keeper.actor(Act.RELEASE, person, token_file)
         with keeper.database.transaction() as conn:
             legal.release(conn, hold_id, actor, reason)
     typer.echo(json.dumps({"released": hold_id}) if as_json else f"hold {hold_id} released")

@@ -209,3 +209,20 @@ def test_at_a_desk_with_tokens_the_record_says_who_was_proved(
 def test_an_auditor_takes_no_jobs(verbs: Verbs, desk_url: str) -> None:
     verbs.config.write_text(verbs.config.read_text().replace("tokens = true", "tokens = false"))
     assert "auditor, who reads only" in verbs.refused("dispatch", "take", "--as", "冯琪", "--unit", "yj-san-1")
+
+
+def test_who_may_not_hold_a_case_at_the_desk_may_not_by_its_number_either(
+    verbs: Verbs, incidents: IncidentStore
+) -> None:
+    verbs.config.write_text(verbs.config.read_text().replace("tokens = true", "tokens = false"))
+    seen = incidents.open_or_refresh(sighting(), None, picture()).incident_id
+    (held,) = verbs.told("keep", "hold", "--incident", seen, "--as", "谢宁", "--reason", "法院调取")
+    number = str(held["hold"])
+    for who in ("huang-tao", "chen-lan", "zhou-min", "deng-wei", "feng-qi"):
+        verbs.refused("keep", "release", number, "--as", who, "--reason", "x")
+        verbs.refused("keep", "hold", "--incident", seen, "--as", who, "--reason", "x")
+    assert "黄涛是执法队员" in verbs.refused("keep", "release", number, "--as", "huang-tao", "--reason", "x")
+    assert [step.what for step in incidents.events(seen)][-1] == "held"
+    assert verbs.told("keep", "release", number, "--as", "wu-jian", "--reason", "已结案") == [
+        {"released": held["hold"]}
+    ]
