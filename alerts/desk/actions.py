@@ -9,6 +9,7 @@ from alerts.desk.acting import Doing, perform
 from alerts.desk.case import WROTE, Told, case_of
 from alerts.desk.lifecycle import MOVES, Act, Case, Refusal, Wish, decide
 from alerts.desk.words import refusal_line
+from alerts.incidents.locking import hold_places
 from alerts.incidents.reading import view
 from alerts.keeping.holds import held
 from alerts.messages import Lang
@@ -96,7 +97,7 @@ class CaseActions:
         _refuse_long(wish, given)
         city = self._city()
         with self._database.transaction("action") as conn:
-            row = _locked(conn, incident_id, wish.into)
+            row = _locked(conn, incident_id, wish)
             known = _by_key(conn, row, wish, actor, given.key)
             if known is not None:
                 return self._acted(conn, row, known, again=True)
@@ -135,10 +136,15 @@ class CaseActions:
         return Acted(now, seq, "" if step is None else step["what"], again)
 
 
-def _locked(conn: Connection, incident_id: str, into: str) -> dict[str, Any]:
-    """The incident's row; it, and the one it is to go into, are locked in the order of their ids."""
+def _locked(conn: Connection, incident_id: str, wish: Wish) -> dict[str, Any]:
+    """The incident's row; it, and the one it is to go into, are locked in the order of their ids.
+
+    Before them their places, where the act may change what is open there: a camera that sees something there waits.
+    """
     key = id_of(incident_id, "an incident")
-    keys = [key, *([id_of(into, "an incident")] if into else [])]
+    keys = [key, *([id_of(wish.into, "an incident")] if wish.into else [])]
+    if wish.act in {Act.REOPEN, Act.MERGE}:
+        hold_places(conn, keys)
     rows = conn.execute(
         "select * from incident where incident_id = any(%s) order by incident_id for no key update", (keys,)
     ).fetchall()

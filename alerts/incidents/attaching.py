@@ -7,7 +7,8 @@ from typing import Any
 
 from alerts.deciding.place import distance_m
 from alerts.incidents import sites
-from alerts.incidents.opening import insert, lock
+from alerts.incidents.locking import lock
+from alerts.incidents.opening import insert
 from alerts.incidents.sites import Rules, box_overlap
 from alerts.record.steps import NAMESPACE, OPEN_STATES, record
 from alerts.store import Connection

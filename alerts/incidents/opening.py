@@ -9,7 +9,8 @@ from alerts.deciding.place import distance_m
 from alerts.incidents import going_on, leaving, pictures, sites
 from alerts.incidents.effects import STANDS_S, Effect, Past, effect_of, unseen
 from alerts.incidents.going_on import Pair
-from alerts.incidents.sites import Rules, present
+from alerts.incidents.locking import lock
+from alerts.incidents.sites import ONE, Rules
 from alerts.record.steps import DETECTOR, NAMESPACE, OPEN_STATES, make_job, record
 from alerts.store import Connection
 from schemas.incident import Opened, Sighting
@@ -41,20 +42,6 @@ def see(conn: Connection, sighting: Sighting, rules: Rules, pair: Pair | None) -
     if not sites.any_quiet(conn, sighting):
         return None
     return _quiet(conn, sites.find(conn, sighting.point, sighting.camera_id, sighting.box_px, rules), sighting)
-
-
-def lock(conn: Connection, incident_id: uuid.UUID) -> Row:
-    """An incident's row, or that of the one it was merged into; nobody else changes it before the transaction ends.
-
-    Whoever locks an incident and its job locks the incident first.
-    """
-    while True:
-        row = present(
-            conn.execute("select * from incident where incident_id = %s for no key update", (incident_id,)).fetchone()
-        )
-        if row["merged_into"] is None:
-            return row
-        incident_id = row["merged_into"]
 
 
 def past_of(conn: Connection, row: Row) -> Past:
@@ -114,7 +101,7 @@ def _seen(
         return quiet
     if pair is None and effect in {Effect.REOPEN, Effect.REWORK}:
         return None
-    if effect is Effect.REOPEN and (other := _open_at(conn, row["family"], row["site_id"])) is not None:
+    if effect is Effect.REOPEN and (other := open_at(conn, row["family"], row["site_id"])) is not None:
         return _seen(conn, other, sighting, rules, pair)  # its place has another one by now
     told = Opened(str(incident_id), opened=False, sighting=sighting)
     if not _note(conn, incident_id, sighting):
@@ -129,6 +116,7 @@ def _seen(
         going_on.refresh(conn, row, sighting, pair, same_track=same_track)
         due = _picture_due(conn, row, sighting, rules)
     elif effect is Effect.REOPEN and pair is not None:
+        sites.settle(conn, incident_id)
         going_on.reopen(conn, row, sighting, pair)
     elif effect is Effect.REWORK and pair is not None:
         going_on.rework(conn, row, sighting, pair)
@@ -190,7 +178,7 @@ def _standing(conn: Connection, sighting: Sighting, site_id: int, rules: Rules) 
     about it: its departure was never told. It is closed as of when it was last seen, unless a crew is on its way
     there, a person is to check it, or no camera ever saw it.
     """
-    row = _open_at(conn, sighting.family, site_id)
+    row = open_at(conn, sighting.family, site_id)
     if row is None or row["opening_id"] is None:
         return row
     if row["state"] == State.CHECKING and row["check_by"] != "camera":
@@ -203,20 +191,23 @@ def _standing(conn: Connection, sighting: Sighting, site_id: int, rules: Rules) 
     return None if leaving.end(conn, row, row["last_seen_at"], None, why="unseen") else row
 
 
-def _open_at(conn: Connection, family: str, site_id: int) -> Row | None:
-    """The open incident of a family at a site, locked."""
+def open_at(conn: Connection, family: str, site_id: int) -> Row | None:
+    """The open incident of a family at a site, or at one that is one with it, locked."""
     return conn.execute(
-        "select * from incident where family = %s and site_id = %s and state = any(%s) for no key update",
-        (family, site_id, list(OPEN_STATES)),
+        "select * from incident where family = %(family)s and state = any(%(open)s)"  # noqa: S608
+        f" and site_id in (select o.site_id from site o where {ONE})"
+        " order by site_id = %(site)s desc, incident_id limit 1 for no key update",
+        {"family": family, "site": site_id, "open": list(OPEN_STATES)},
     ).fetchone()
 
 
 def _last_ended(conn: Connection, sighting: Sighting, site_id: int) -> Row | None:
-    """The incident of this family that ended last at a site, locked."""
+    """The incident of this family that ended last at a site, or at one that is one with it, locked."""
     return conn.execute(
-        "select * from incident where family = %s and site_id = %s and state in ('gone', 'corrected', 'done')"
+        "select * from incident where family = %(family)s and state in ('gone', 'corrected', 'done')"  # noqa: S608
+        f" and site_id in (select o.site_id from site o where {ONE})"
         " order by opened_at desc limit 1 for no key update",
-        (sighting.family, site_id),
+        {"family": sighting.family, "site": site_id},
     ).fetchone()
 
 

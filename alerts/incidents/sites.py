@@ -95,6 +95,15 @@ def make(conn: Connection, cell_id: str, camera_id: str, point: tuple[float, flo
     return int(present(row)["site_id"])
 
 
+def settle(conn: Connection, incident_id: object) -> None:
+    """Give an incident that opens again the place that its place is one with by now."""
+    conn.execute(
+        "update incident i set site_id = s.same_as from site s"
+        " where s.site_id = i.site_id and i.incident_id = %s and s.same_as is not null",
+        (incident_id,),
+    )
+
+
 def hush(conn: Connection, incident_id: object, quiet: Quiet) -> None:
     """Make the place of an incident quiet; what was quiet longer stays so. The caller writes the step.
 

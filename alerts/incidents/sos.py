@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 import structlog
 
 from alerts.deciding.place import cell_of
+from alerts.incidents.locking import call_key
 from alerts.incidents.opening import insert
 from alerts.record.steps import NAMESPACE, OPEN_STATES, make_job, record
 from alerts.store import AlertDatabase, Connection
@@ -53,7 +54,7 @@ class SosDesk:
         at = utc(call.at_ns)
         with self._database.transaction() as conn:
             # Two positions of one vehicle at one moment, or two processes, must not make two of one call.
-            conn.execute("select pg_advisory_xact_lock(hashtextextended(%s, 1))", (f"sos/{call.vehicle_id}",))
+            conn.execute("select pg_advisory_xact_lock(hashtextextended(%s, 1))", (call_key(call.vehicle_id),))
             site_id = _site(conn, call.vehicle_id)
             if site_id is not None and _known(conn, site_id, call, at):
                 return False

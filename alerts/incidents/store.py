@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 from alerts.incidents import attaching, grace, leaving, opening, pictures, reading, sites
 from alerts.incidents.going_on import Pair, looked
+from alerts.incidents.locking import lock
 from alerts.incidents.offsite import facts_of, off_site_ready
 from alerts.incidents.sites import Quiet, Rules
 from alerts.record.steps import DETECTOR, OPEN_STATES, record
@@ -56,7 +57,7 @@ class IncidentStore:
     def stands(self, told: Opened, picture: EvidenceRecord) -> None:
         """Keep a second picture of a thing that stands on, as enforcement from afar wants it (非现场执法); once."""
         with self._database.transaction() as conn:
-            row = opening.lock(conn, reading.view(conn, told.incident_id)["incident_id"])
+            row = lock(conn, reading.view(conn, told.incident_id)["incident_id"])
             incident_id = row["incident_id"]
             if row["state"] not in OPEN_STATES or pictures.standing_since(conn, incident_id) is None:
                 return

@@ -301,8 +301,8 @@ def test_a_quiet_place_opens_nothing_until_its_end(
     got = desk.act(incident_id, Wish(Act.SNOOZE, until=until, text="施工"), LEI)
     assert got.row.state == "verify"
     with database.transaction() as conn:
-        row = conn.execute("select quiet_until, quiet_by, quiet_reason from site").fetchone()
-    assert row == {"quiet_until": until, "quiet_by": "李雷", "quiet_reason": "施工"}
+        row = conn.execute("select until, by, reason from site_quiet").fetchone()
+    assert row == {"until": until, "by": "李雷", "reason": "施工"}
 
 
 def test_a_hold_is_in_the_record_and_ends(desk: CaseActions, incidents: IncidentStore) -> None:

@@ -1,0 +1,118 @@
+"""Places that turned out to be one: what opens again there, and who waits for whom."""
+
+import threading
+import time
+from dataclasses import replace
+
+import pytest
+
+import curbwatch.database as db
+from alerts.desk.acting import Doing, perform
+from alerts.desk.actions import CaseActions
+from alerts.desk.lifecycle import Act, Wish
+from alerts.incidents.store import IncidentStore
+from alerts.store import AlertDatabase
+from schemas.errors import UsageError
+from schemas.incident import Opened, Sighting
+from schemas.record import Actor
+from tests.alerts.lives import leave, say
+from tests.alerts.makers import MONDAY_1059, S, city, picture, sighting
+
+pytestmark = pytest.mark.servers
+
+LEI = Actor("lei", "dispatcher")
+WAITING = "select count(*) from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'"
+
+
+def at(place: int, at_s: float, track_id: int) -> Sighting:
+    """Waste that came 90 s ago to one of four places, 9.6 m apart, each in a camera of its own."""
+    appeared_ns = MONDAY_1059 + int((at_s - 90) * S)
+    point = (104.64 + place * 0.0001, 30.12)
+    return sighting(at_s, track_id=track_id, camera_id=f"cam-{place}", point=point, appeared_ns=appeared_ns)
+
+
+def look(incidents: IncidentStore, one: Sighting) -> Opened:
+    return say(incidents, one, picture(f"{one.camera_id}/{one.track_id}"))
+
+
+def merge(database: AlertDatabase, one: Opened, into: Opened) -> None:
+    CaseActions(database, city).act(one.incident_id, Wish(Act.MERGE, into=into.incident_id), LEI)
+
+
+@pytest.mark.parametrize("who", ["person", "camera"])
+def test_what_had_ended_at_a_place_that_is_one_with_another_never_opens_beside_what_is_open_there(
+    incidents: IncidentStore, database: AlertDatabase, who: str
+) -> None:
+    first = look(incidents, at(1, 0, 7))
+    assert leave(incidents, 60, camera_id="cam-1", appeared_ns=first.sighting.appeared_ns) is not None
+    second, third = look(incidents, at(1, 90_000, 8)), look(incidents, at(2, 90_000, 9))
+    merge(database, second, third)
+    if who == "person":
+        with pytest.raises(UsageError, match=f"{third.incident_id} is open at this place"):
+            CaseActions(database, city).act(first.incident_id, Wish(Act.REOPEN, text="it is there"), LEI)
+    assert look(incidents, at(1, 90_060, 10)).incident_id == third.incident_id
+
+
+@pytest.mark.parametrize("who", ["person", "camera"])
+def test_what_opens_again_at_such_a_place_is_found_by_looks_at_either(
+    incidents: IncidentStore, database: AlertDatabase, who: str
+) -> None:
+    first = look(incidents, at(1, 0, 7))
+    assert leave(incidents, 60, camera_id="cam-1", appeared_ns=first.sighting.appeared_ns) is not None
+    second, third = look(incidents, at(1, 3000, 8)), look(incidents, at(2, 3000, 9))
+    merge(database, second, third)
+    for place, track in ((1, 8), (2, 9)):
+        leave(incidents, 3060, camera_id=f"cam-{place}", track_id=track, appeared_ns=second.sighting.appeared_ns)
+    assert incidents.show(third.incident_id).state == "gone"
+    if who == "person":
+        CaseActions(database, city).act(first.incident_id, Wish(Act.REOPEN, text="it is there"), LEI)
+        look(incidents, replace(first.sighting, captured_ns=MONDAY_1059 + 3500 * S))
+    again = look(incidents, at(1, 3600, 10))
+    assert again.incident_id == (first if who == "person" else third).incident_id
+    assert look(incidents, at(2, 3660, 11)).incident_id == again.incident_id
+
+
+def test_places_that_become_one_in_turn_lead_to_the_last_one_at_once(
+    incidents: IncidentStore, database: AlertDatabase, desk_url: str
+) -> None:
+    told = [look(incidents, at(place, 0, 7)) for place in range(4)]
+    merge(database, told[0], told[1])
+    merge(database, told[2], told[3])
+    merge(database, told[1], told[3])
+    assert look(incidents, at(0, 60, 8)).incident_id == told[3].incident_id
+    with db.connect(desk_url) as conn:
+        chained = conn.execute(
+            "select count(*) from site s join site t on t.site_id = s.same_as where t.same_as is not null"
+        ).fetchone()
+    assert chained == (0,)
+
+
+def test_a_camera_that_sees_the_thing_while_a_person_reopens_its_case_joins_the_case(
+    incidents: IncidentStore, desk_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = look(incidents, at(1, 1000, 7))
+    leave(incidents, 1060, camera_id="cam-1", appeared_ns=first.sighting.appeared_ns)
+    found: list[object] = []
+
+    def see() -> None:
+        try:
+            found.append(look(incidents, at(1, 2800, 8)).incident_id)
+        except Exception as fault:  # noqa: BLE001  # compared below
+            found.append(fault)
+
+    camera = threading.Thread(target=see)
+
+    def slowly(doing: Doing) -> int:
+        seq = perform(doing)
+        camera.start()
+        with db.connect(desk_url, autocommit=True) as conn:
+            while conn.execute(WAITING).fetchone() == (0,):
+                time.sleep(0.01)
+        return seq
+
+    monkeypatch.setattr("alerts.desk.actions.perform", slowly)
+    own = AlertDatabase(desk_url)
+    CaseActions(own, city).act(first.incident_id, Wish(Act.REOPEN, text="it is there"), LEI)
+    camera.join()
+    own.close()
+    assert found == [first.incident_id]
