@@ -142,8 +142,13 @@ def place_name(city: City, names: dict[str, str], incident: IncidentRow, lang: L
     return camera or cell or point or ("place not known" if lang == "en" else "地点不详")
 
 
-def job_lines(city: City, names: dict[str, str], job: Job, lang: Lang, now: datetime) -> list[str]:
-    """A job as a crew needs it: what and where first, then how to find it, then how to end it where they hold it."""
+def job_lines(
+    city: City, names: dict[str, str], job: Job, lang: Lang, now: datetime, reader: str | None = None
+) -> list[str]:
+    """A job as a crew needs it: what and where first, then how to find it, then how to end it where they hold it.
+
+    ``reader`` is who reads it, None: who holds it. Nobody is shown how to end another's.
+    """
     incident = job.incident
     urgent = {"zh": "【紧急】", "en": "[URGENT] "}[lang] if job.urgency == "urgent" else ""
     spot = "" if incident.lon is None or incident.lat is None else f"{incident.lon:.6f}, {incident.lat:.6f} (WGS-84)"
@@ -160,8 +165,19 @@ def job_lines(city: City, names: dict[str, str], job: Job, lang: Lang, now: date
         urgent + headline(city, names, incident, lang, now),
         "  " + "   ".join(part for part in place if part),
         *(["  " + why] if why else []),
-        *("  " + line for line in (ending if job.state == "taken" else ending[:1])),
+        *("  " + line for line in (ending if job.state == "taken" and reader in {None, job.holder} else ending[:1])),
     ]
+
+
+def after_done(incident: IncidentRow, lang: Lang) -> str:
+    """What becomes of a case whose job is done: closed, or who checks it first; empty: nothing of these."""
+    if incident.state == "done":
+        return "the case is closed" if lang == "en" else "案件已结案"
+    if incident.state != "checking":
+        return ""
+    if incident.check == "camera":
+        return "the camera checks it now: then the case is closed" if lang == "en" else "待核查:由摄像头核查后结案"
+    return "a person checks it now: then the case is closed" if lang == "en" else "待核查:由人工核查后结案"
 
 
 def why_line(city: City, names: dict[str, str], job: Job, lang: Lang) -> str:

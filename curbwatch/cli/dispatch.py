@@ -14,7 +14,7 @@ from zoneinfo import ZoneInfo
 
 import typer
 
-from alerts.messages import Lang, event_line, job_lines, state_name
+from alerts.messages import Lang, after_done, event_line, job_lines, state_name
 from alerts.wire import instant
 from curbwatch.cli.acting import TokenFile, Who
 from curbwatch.cli.app import app
@@ -39,10 +39,11 @@ Unit = Annotated[str, typer.Option("--unit", help="Whose jobs; may be left out w
 
 @dataclass(frozen=True, slots=True)
 class Teller:
-    """Says what happened, to a person or to a program."""
+    """Says what happened, to a person or to a program; ``person``: who is told, empty: who holds nothing."""
 
     desk: Desk
     as_json: bool
+    person: str = ""
 
     def job(self, event: str, job: Job, **more: Any) -> None:  # noqa: ANN401  # plain JSON values
         """Say what happened to a job."""
@@ -53,8 +54,10 @@ class Teller:
         state = f" ({state_name(job.state, self.desk.lang)})" if event == "not_taken" else ""
         holder = f" @{job.holder}" if job.holder else ""
         typer.echo(f"{self._clock(now)} {event_line(event, self.desk.lang)}{state}{holder}")
-        for line in job_lines(self.desk.site.pack.city, self.desk.names, job, self.desk.lang, now):
+        for line in job_lines(self.desk.site.pack.city, self.desk.names, job, self.desk.lang, now, self.person):
             typer.echo(line)
+        if event == "done" and (then := after_done(job.incident, self.desk.lang)):
+            typer.echo(f"  {then}")
 
     def plain(self, event: str, **more: Any) -> None:  # noqa: ANN401  # plain JSON values
         """Say something that is about no job."""
@@ -84,7 +87,7 @@ def dispatch_take(  # noqa: PLR0913  # one argument per option of the command li
     """Take a job for PERSON: the next of the unit, urgent first, or the named one. Ends with 1 where none is had."""
     with open_desk(config, lang) as desk:
         person = desk.crew(person, token_file)
-        teller = Teller(desk, as_json)
+        teller = Teller(desk, as_json, person)
         if job:
             taken = desk.jobs.take(job, person)
             found = None if taken is None else Taken(taken)
@@ -116,7 +119,7 @@ def dispatch_watch(
     """Show the unit's jobs as they come and go, take none; keep the leases of PERSON alive. Ends on Ctrl-C, SIGTERM."""
     with stopping() as stop, open_desk(config, lang) as desk:
         person = desk.crew(person, token_file) if person or token_file else ""
-        teller = Teller(desk, as_json)
+        teller = Teller(desk, as_json, person)
         watch = Watch(desk.jobs, desk.unit(unit), person, monotonic_s=monotonic)
         ends_s = None if seconds is None else monotonic() + seconds
         away = False
@@ -140,7 +143,7 @@ def dispatch_done(
     lang: Language = None,
     as_json: Json = False,
 ) -> None:
-    """Say that the job which PERSON holds is dealt with: it and its incident end."""
+    """Say that the job which PERSON holds is dealt with. Its incident ends, or waits for its check (核查)."""
     with open_desk(config, lang) as desk:
         person = desk.crew(person, token_file)
         Teller(desk, as_json).job("done", desk.jobs.done(job, person, note))

@@ -129,7 +129,7 @@ class Board:
         if act.kind == "quit":
             self.over = True
         elif act.kind == "show":
-            self._details = shown_lines(self._desk, jobs.find(act.job_id), datetime.now(UTC))
+            self._details = shown_lines(self._desk, jobs.find(act.job_id), datetime.now(UTC), self._person)
         elif act.kind == "next":
             found = self._crew.take_next()
             self._taken(None if found is None else found.job, "none")

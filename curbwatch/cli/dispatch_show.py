@@ -49,11 +49,11 @@ def geo(incident: IncidentRow) -> str:
     return f"geo:{incident.lat:.6f},{incident.lon:.6f}"
 
 
-def shown_lines(desk: Desk, job: Job, now: datetime) -> list[str]:
-    """The page as lines: big facts first."""
+def shown_lines(desk: Desk, job: Job, now: datetime, reader: str = "") -> list[str]:
+    """The page as lines: big facts first; ``reader`` is shown how to end what they hold."""
     english, city = desk.lang == "en", desk.site.pack.city
     zone = ZoneInfo(city.timezone)
-    first, *rest = job_lines(city, desk.names, job, desk.lang, now)
+    first, *rest = job_lines(city, desk.names, job, desk.lang, now, reader)
     holder = f" @{job.holder}" if job.holder else ""
     lines = [first, f"  [{state_name('stuck' if job.stuck else job.state, desk.lang)}]{holder}", *rest]
     row = _row(desk, job)

@@ -16,6 +16,7 @@ from alerts.messages import (
     WHYS,
     WHYS_SHORT,
     Lang,
+    after_done,
     class_name,
     duration,
     event_line,
@@ -86,6 +87,18 @@ def test_a_job_says_what_and_where_then_how_to_find_and_to_end_it(lang: Lang, li
     told = job_lines(city(), NAMES, JOB, lang, NOW)
     # A shell quotes what is not plain letters; both forms can be pasted.
     assert [line.replace("'李雷'", "李雷") for line in told] == lines
+
+
+def test_nobody_is_shown_how_to_end_what_another_holds() -> None:
+    for reader, shown in ((None, True), ("李雷", True), ("韩梅", False), ("", False)):
+        assert any("dispatch done" in line for line in job_lines(city(), NAMES, JOB, "zh", NOW, reader)) is shown
+
+
+def test_who_ends_a_job_is_told_who_checks_it() -> None:
+    assert after_done(replace(INCIDENT, state="done"), "zh") == "案件已结案"
+    assert "人工" in after_done(replace(INCIDENT, state="checking", check="person"), "zh")
+    assert "the camera" in after_done(replace(INCIDENT, state="checking", check="camera"), "en")
+    assert after_done(INCIDENT, "zh") == ""
 
 
 def test_a_job_with_nothing_known_is_still_a_message() -> None:

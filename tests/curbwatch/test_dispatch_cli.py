@@ -144,6 +144,8 @@ def test_a_named_job_is_taken_once_and_whoever_comes_late_is_told_who_has_it(run
     assert (status, told["event"], told["state"], told["holder"]) == (1, "not_taken", "taken", "li")
     status, out, _ = run("dispatch", "take", made[0], "--as", "wang", "--lang", "en")
     assert (status, "not taken (taken) @li" in out) == (1, True)
+    assert "dispatch done" not in out + run("dispatch", "show", made[0])[1], "that is li's to say"
+    assert "the case is closed" in run("dispatch", "done", made[0], "--as", "li", "--lang", "en")[1]
 
 
 def test_a_rejected_job_waits_for_another(run: Run, jobs: JobStore, relay: Relay, made: list[str]) -> None:
