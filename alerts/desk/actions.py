@@ -6,14 +6,14 @@ from datetime import UTC, datetime, tzinfo
 from typing import Any
 
 from alerts.desk.acting import Doing, perform
-from alerts.desk.case import WROTE, Told, case_of
+from alerts.desk.case import WROTE, Told, case_of, moved_by
 from alerts.desk.lifecycle import MOVES, Act, Case, Refusal, Wish, decide
 from alerts.desk.words import refusal_line
 from alerts.incidents.locking import hold_places
 from alerts.incidents.reading import view
 from alerts.keeping.holds import held
 from alerts.messages import Lang
-from alerts.record.words import WHATS
+from alerts.record.words import WHATS, actor_name
 from alerts.rows import incident_row
 from alerts.store import AlertDatabase, Connection, id_of
 from schemas.city import City
@@ -44,18 +44,25 @@ class RefusedError(UsageError):
         said = refusal_line(self.refusal, self.act, lang)
         if self.last is None:
             return said
-        word = WHATS.get(self.last.what, (self.last.what, self.last.what))[lang == "en"]
-        return f"{said} ({self.last.at.astimezone(zone):%m-%d %H:%M:%S} {self.last.actor}: {word})"
+        return f"{said} ({self.last.at.astimezone(zone):%m-%d %H:%M:%S} {_who_did(self.last, lang)})"
 
 
 class ChangedError(CurbwatchError):
     """The case is not the one the person saw: ``since`` are the steps made meanwhile."""
 
     def __init__(self, incident_id: str, seen: int, since: list[Told]) -> None:
+        self.incident_id = incident_id
         self.seen = seen
         self.since = since
-        steps = "; ".join(f"{step.seq} {step.actor} {step.what}" for step in since) or "it has fewer steps"
-        super().__init__(f"incident {incident_id} changed since version {seen}: {steps}. Look again, then decide")
+        super().__init__(self.line("en"))
+
+    def line(self, lang: Lang) -> str:
+        """What happened meanwhile, in one sentence."""
+        if lang == "en":
+            steps = "; ".join(f"{step.seq} {step.actor} {step.what}" for step in self.since) or "it has fewer steps"
+            return f"incident {self.incident_id} changed since version {self.seen}: {steps}. Look again, then decide"
+        steps = ";".join(f"{step.seq} {_who_did(step, lang)}" for step in self.since) or "步骤比您看到的少"
+        return f"案件 {self.incident_id} 在版本 {self.seen} 之后有变化:{steps}。请重新查看后再决定"
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +117,7 @@ class CaseActions:
                 raise ChangedError(incident_id, given.version, [step for step in steps if step.seq > given.version])
             found = decide(case, _completed(wish, given, row, city), actor, _now(conn))
             if isinstance(found, Refusal):
-                raise RefusedError(found, wish.act, steps[-1] if steps else None)
+                raise RefusedError(found, wish.act, moved_by(steps))
             seq = perform(Doing(conn, row, city, actor, wish, found, given.before, given.after, self._quiet_s))
             if given.key:
                 conn.execute(
@@ -204,6 +211,12 @@ def _refuse_long(wish: Wish, given: Given) -> None:
         raise UsageError(f"--text: at most {TEXT_MAX} printable characters")
     if len(given.key) > KEY_MAX or not given.key.isprintable():
         raise UsageError(f"--key: at most {KEY_MAX} printable characters")
+
+
+def _who_did(step: Told, lang: Lang) -> str:
+    """A step's doer and its word, as people say them."""
+    word = WHATS.get(step.what, (step.what, step.what))[lang == "en"]
+    return f"{actor_name(step.actor, step.role, lang)}: {word}"
 
 
 def _printable(text: str) -> bool:

@@ -78,9 +78,10 @@ def act_at(  # what a verb was called with
             _refused(error.refusal.code, line, incident_id)
         raise refused(line, error.exit_code) from None
     except ChangedError as error:
+        line = error.line(desk.lang)
         if session.as_json:
-            _refused("changed", str(error), incident_id)
-        raise
+            _refused("changed", line, incident_id)
+        raise refused(line, error.exit_code) from None
     if not silent:
         tell(desk, acted, actor, wish, as_json=session.as_json)
     return acted

@@ -186,7 +186,7 @@ def test_who_comes_late_is_told_who_was_first_and_what_changed(verbs: Verbs, see
     assert (status, "林芳: 核实立案" in err, err.count("\n")) == (1, True, 1)
     status, out, err = verbs.run("incident", "void", seen, *WU, "--reason", "test", "--version", "1", "--json")
     assert (status, json.loads(out)["reason"]) == (1, "changed")
-    assert "2 林芳 confirmed" in err
+    assert "2 林芳: 核实立案" in err
 
 
 def test_a_false_alarm_teaches_the_camera_and_a_permitted_stall_does_not(

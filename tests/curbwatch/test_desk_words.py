@@ -1,0 +1,71 @@
+"""What the desk says to a person who is in a hurry: who was first, what to do instead, until when."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import curbwatch.database as db
+from alerts.incidents.store import IncidentStore
+from alerts.record.steps import record
+from alerts.store import AlertDatabase
+from config.pack import load_pack
+from curbwatch.parts import Servers
+from curbwatch.registry import sync_pack
+from schemas.record import Actor, What
+from tests.alerts.makers import sighting
+from tests.fix_verbs import Verbs, config_of
+
+pytestmark = pytest.mark.servers
+LIN, MIN = ("--as", "林芳"), ("--as", "周敏")
+
+
+@pytest.fixture
+def verbs(
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    tmp_path: Path,
+    servers: Servers,
+    desk_url: str,
+) -> Verbs:
+    """Verbs on the desk's database, with nobody's token."""
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "xdg"))
+    monkeypatch.delenv("CURBWATCH_TOKEN_FILE", raising=False)
+    with db.connect(desk_url) as conn:
+        sync_pack(conn, load_pack(Path("yanjiang")), past_limit_s=604_800)
+    return Verbs(monkeypatch, capsys, config_of(tmp_path, servers, desk_url))
+
+
+def opened(incidents: IncidentStore, **changes: Any) -> str:  # noqa: ANN401
+    """Id of a stall before a camera of the pack that waits for a person."""
+    whole: dict[str, Any] = {
+        "camera_id": "yj-cam-01",
+        "family": "stall",
+        "class_code": "09006",
+        "direct": False,
+        "unit_id": "yj-enf-1",
+    }
+    return incidents.open_or_refresh(sighting(**whole | changes), None, None).incident_id
+
+
+@pytest.fixture
+def seen(incidents: IncidentStore) -> str:
+    return opened(incidents)
+
+
+def system_step(database: AlertDatabase, incident_id: str) -> None:
+    """What the relay writes after a person's word: the unit that gets the job."""
+    with database.transaction() as conn:
+        conn.execute("select 1 from incident where incident_id = %s for no key update", (incident_id,))
+        record(conn, incident_id, Actor("relay", "system"), What.DISPATCHED, {"unit": "yj-enf-1", "why": "nearest"})
+
+
+def test_who_comes_late_is_told_which_person_was_first_not_what_the_system_did_after(
+    verbs: Verbs, seen: str, database: AlertDatabase
+) -> None:
+    verbs.told("incident", "confirm", seen, *LIN)
+    system_step(database, seen)
+    status, _, err = verbs.run("incident", "confirm", seen, *MIN)
+    assert (status, "林芳: 核实立案" in err, "relay" in err) == (1, True, False)
+    _, _, err = verbs.run("incident", "note", seen, *MIN, "--text", "x", "--version", "2")
+    assert ("3 系统派遣: 派遣" in err, "relay" in err) == (True, False)
