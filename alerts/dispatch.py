@@ -32,6 +32,10 @@ if redis.call('EXISTS', KEYS[2]) == 1 then
   end
 end
 if last < tonumber(ARGV[3]) then return 'behind' end
+if last >= tonumber(ARGV[2]) then
+  local there = redis.call('XRANGE', KEYS[2], ARGV[2] .. '-0', ARGV[2] .. '-0')[1]
+  if not (there and there[2][2] == ARGV[4]) then return 'behind' end
+end
 if last >= tonumber(ARGV[2]) then return 'already' end
 redis.call('XADD', KEYS[2], ARGV[2] .. '-0', 'job', ARGV[4])
 return 'sent'
@@ -44,7 +48,9 @@ class Sent(Enum):
     SENT = "sent"
     ALREADY = "already"  # an earlier try of the same relay_seq got through
     EPOCH = "epoch"  # the queue was flushed or is another one
-    BEHIND = "behind"  # the stream lost entries that were confirmed
+    BEHIND = (
+        "behind"  # the stream lost entries that were confirmed, or holds those of another past (a restored database)
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +80,7 @@ class JobQueue:
         self._claim_idle_ms = int(claim_idle_s * 1000)
 
     def send(self, epoch: str, relay_seq: int, confirmed_seq: int, stream: str, job_id: str) -> Sent:
-        """Put one entry ``<relay_seq>-0`` on a stream if the epoch is right; a repeat is recognised."""
+        """Put one entry ``<relay_seq>-0`` on a stream if the epoch is right; a repeat of the same job is recognised."""
         with _answering():
             told = self._send(
                 keys=[self._prefix + EPOCH_KEY, self._prefix + stream], args=[epoch, relay_seq, confirmed_seq, job_id]

@@ -103,6 +103,8 @@ def restore(url: str, folder: Path, places: Places, tell: Progress) -> tuple[dic
         with db.session(url) as conn:
             backup_tables.load(conn, folder, body, tell)
         _take_all(places.snapshots, folder / "snapshots")
+            # The queue may hold what came after the backup, under the same epoch: it is built anew.
+            conn.execute("update relay_state set epoch = ''")
     except OSError as error:
         raise SetupError(
             f"{folder}: cannot be restored: {error.strerror or error}; free space and begin anew"

@@ -166,6 +166,20 @@ def test_a_stream_that_lost_entries_is_found_by_the_next_one(desk: Desk) -> None
     assert desk.meter.total("queue_epochs", reason="behind") == 1
 
 
+def test_a_database_that_is_younger_than_the_queue_loses_no_job(desk: Desk, desk_url: str) -> None:
+    desk.open(3)
+    desk.relay().once()
+    with db.connect(desk_url, autocommit=True) as conn:  # as of before the last two, under the same epoch
+        conn.execute("delete from outbox where relay_seq > 1")
+        conn.execute("delete from job where job_id not in (select job_id from outbox)")
+        conn.execute("update relay_state set next_seq = 2")
+    (new,) = desk.open()
+    relay = desk.relay()
+    for _ in range(2):
+        relay.once()
+    assert new in [job_id for _, job_id in desk.entries()]
+
+
 def test_an_entry_of_a_job_that_was_made_while_an_epoch_began_is_not_lost(desk: Desk, desk_url: str) -> None:
     desk.open()
     relay = desk.relay()

@@ -74,6 +74,7 @@ def world(site_url: str, site: Path) -> Iterator[World]:
     made.event(made.file("covered", DAY), DAY)
     made.letter(b"\x00\xff\\\n", DAY)
     Sealer(database).seal(datetime.now(UTC))
+    made.rows("update relay_state set epoch = 'of the queue'")
     for name, text in (("snapshots/cam-1.state", "s"), ("curbwatch.toml", "[site]\n"), ("pack/city.toml", "c")):
         path = site / name
         path.parent.mkdir(exist_ok=True)
@@ -102,12 +103,12 @@ def full(*_: object) -> None:
 
 
 def contents(url: str) -> dict[str, list[Any]]:
-    """Every row of every table as text, but what is counted and which backups there are."""
+    """Every row of every table as text, but what is counted, which backups there are, and how the queue stands."""
     with db.connect(url) as conn:
         return {
             name: sorted(row[0] for row in conn.execute(f'select t::text from "{name}" t'))  # noqa: S608
             for name in tables_of(conn)
-            if name not in {"rollup_dirty", "backup_made"}
+            if name not in {"rollup_dirty", "backup_made", "relay_state"}
         }
 
 
@@ -129,6 +130,8 @@ def test_a_restore_brings_back_every_row_and_file_and_the_record_verifies(
     assert (audit.rows, audit.seals, audit.findings, body["missing"]) == (9, 1, [], [])
     assert files(new.evidence) == files(site / "evidence")
     assert files(new.snapshots) == {"cam-1.state": b"s"}
+    with db.connect(empty_database_url) as conn:  # the queue is built anew: it may know what came after the backup
+        assert conn.execute("select epoch from relay_state").fetchall() == [("",)]
     assert (whole / "config" / "curbwatch.toml").is_file()
     assert (whole / "pack" / "city.toml").is_file()
     again = World(AlertDatabase(empty_database_url), new.evidence)
