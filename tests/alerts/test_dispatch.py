@@ -105,16 +105,16 @@ def test_an_entry_is_sent_once_whatever_was_heard(queue: JobQueue) -> None:
     assert queue.send("e", 5, 0, NORMAL, "a") is Sent.ALREADY
     assert queue.waiting(NORMAL) == 1
     assert drawn(queue) == "a"
-    queue.trim(NORMAL, 6)
     assert queue.send("e", 5, 0, NORMAL, "a") is Sent.ALREADY
+    queue.trim(NORMAL, 6)
     assert queue.send("e", 6, 5, NORMAL, "b") is Sent.SENT
+
 
 def test_a_place_that_another_job_has_or_that_was_passed_over_is_of_another_past(queue: JobQueue) -> None:
     queue.begin_epoch("e")
     queue.send("e", 5, 0, NORMAL, "a")
     assert queue.send("e", 5, 0, NORMAL, "b") is Sent.BEHIND
     assert queue.send("e", 4, 0, NORMAL, "b") is Sent.BEHIND
-
 
 
 def test_a_queue_of_another_epoch_takes_nothing(queue: JobQueue) -> None:
