@@ -60,11 +60,12 @@ def depart(conn: Connection, departure: Departure) -> uuid.UUID | None:
 def end(conn: Connection, row: Row, at: datetime, after_id: int | None, **detail: str) -> bool:
     """End an incident whose thing is gone since ``at`` (captured), by its state; whether it ended.
 
-    In its grace its party put it right: it never was a case. What waits for a camera's check is checked by that. What
-    waits for a person's check goes on waiting, and they see that it left. Nobody holds its job.
+    In its grace its party put it right: it never was a case. What waits for a camera's check is checked by that, also
+    where it was suspended meanwhile. What waits for a person's check goes on waiting, and they see that it left. Nobody
+    holds its job.
     """
     incident_id, state = row["incident_id"], State(row["state"])
-    if state is State.CHECKING:
+    if state is State.CHECKING or (state is State.SUSPENDED and _was(conn, incident_id) == State.CHECKING):
         stay_left(conn, incident_id, at, after_id)
         return row["check_by"] == "camera" and pass_check(conn, incident_id, **detail)
     conn.execute("update incident set after_id = %s where incident_id = %s", (after_id, incident_id))
@@ -79,17 +80,30 @@ def end(conn: Connection, row: Row, at: datetime, after_id: int | None, **detail
 
 
 def pass_check(conn: Connection, incident_id: uuid.UUID, **detail: str) -> bool:
-    """Close a case in its check whose camera told that the thing left, before or after the crew's word; whether so."""
+    """Close a case in its check whose camera told that the thing left, before or after the crew's word; whether so.
+
+    One that is suspended was in its check before.
+    """
     row = conn.execute(
-        "update incident set closed_at = now(), outcome = 'handled' where incident_id = %s and state = 'checking'"
+        "update incident set closed_at = now(), outcome = 'handled' where incident_id = %s and state = any(%s)"
         " and check_by = 'camera' and left_at is not null returning left_at, after_id",
-        (incident_id,),
+        (incident_id, [State.CHECKING, State.SUSPENDED]),
     ).fetchone()
     if row is None:
         return False
     said = {"how": "camera", "at": row["left_at"].isoformat()} | detail | pictures.named(conn, row["after_id"])
     record(conn, incident_id, DETECTOR, What.DONE, said, to=State.DONE)
     return True
+
+
+def _was(conn: Connection, incident_id: uuid.UUID) -> str:
+    """The state that a suspended incident had; empty: its record does not say."""
+    row = conn.execute(
+        "select state from incident_event where incident_id = %s and state <> 'suspended'"
+        " order by event_id desc limit 1",
+        (incident_id,),
+    ).fetchone()
+    return "" if row is None else str(row["state"])
 
 
 def stay_left(conn: Connection, incident_id: uuid.UUID, at: datetime, after_id: int | None) -> None:
