@@ -13,6 +13,7 @@ from alerts.dispatch import JobQueue
 from alerts.durable import sync_folder
 from alerts.health.store import HealthStore
 from alerts.incidents.before import BeforeRing
+from alerts.incidents.case_numbers import numbering_of
 from alerts.incidents.evidence import EvidenceFolder
 from alerts.incidents.sos import SosDesk
 from alerts.incidents.store import IncidentStore
@@ -164,7 +165,13 @@ def make_health(database: AlertDatabase, meter: Meter) -> CameraHealthKeeper:
 def make_incidents(site: Site, database: AlertDatabase) -> IncidentStore:
     """Return the incident store."""
     knobs = site.config.alerts
-    return IncidentStore(database, merge_m=knobs.merge_m, merge_iou=knobs.merge_iou, knobs=site.config.incidents)
+    return IncidentStore(
+        database,
+        merge_m=knobs.merge_m,
+        merge_iou=knobs.merge_iou,
+        knobs=site.config.incidents,
+        numbering=lambda: numbering_of(site.cities.city()),
+    )
 
 
 def make_store(site: Site) -> IntakeStore:

@@ -3,12 +3,11 @@
 import uuid
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Any
-from zoneinfo import ZoneInfo
 
 from alerts.desk.lifecycle import Act, Step, Wish
 from alerts.incidents import pictures, sites
+from alerts.incidents.case_numbers import case_no, numbering_of
 from alerts.incidents.merging import join
 from alerts.incidents.opening import open_at
 from alerts.incidents.sites import Quiet
@@ -45,6 +44,10 @@ class Doing:
         """Append the step to the record; its number."""
         return record(self.conn, self.incident_id, self.actor, self.step.what, self.step.detail | more, to=self.step.to)
 
+    def number(self) -> str:
+        """The number of the case, which it gets now where it has none."""
+        return case_no(self.conn, self.row, numbering_of(self.city))
+
     def set(self, assignments: str, *values: object) -> None:
         """Change columns of the incident."""
         query = f"update incident set {assignments} where incident_id = %s"  # noqa: S608  # from this file
@@ -56,20 +59,8 @@ def perform(doing: Doing) -> int:
     return EFFECTS[doing.wish.act](doing)
 
 
-def case_no(conn: Connection, row: dict[str, Any], city: City) -> str:
-    """Number of a case: its division (6 digits; the city's where no cell is known), the day (8), a count; it stays."""
-    if row["case_no"]:
-        return str(row["case_no"])
-    found = conn.execute("select nextval('case_serial') as serial, now() as at").fetchone()
-    if found is None:
-        raise RuntimeError("a statement that must return a row returned none")
-    at: datetime = found["at"]
-    day = at.astimezone(ZoneInfo(city.timezone))
-    return f"{row['cell_id'][:6] or city.division}{day:%Y%m%d}{found['serial']:06d}"
-
-
 def _confirm(doing: Doing) -> int:
-    number = case_no(doing.conn, doing.row, doing.city)
+    number = doing.number()
     urgent = bool(doing.step.detail["urgent"])
     doing.set("decided_by = %s, case_no = %s, urgent = %s", doing.actor.name, number, urgent)
     seq = doing.write(case_no=number)
@@ -78,7 +69,7 @@ def _confirm(doing: Doing) -> int:
 
 
 def _file(doing: Doing) -> int:
-    number = case_no(doing.conn, doing.row, doing.city)
+    number = doing.number()
     doing.set("decided_by = %s, case_no = %s", doing.actor.name, number)
     return doing.write(case_no=number)
 
@@ -153,8 +144,13 @@ def _self_handle(doing: Doing) -> int:
     call_back(doing.conn, doing.incident_id)
     before_id = pictures.attach(doing.conn, doing.incident_id, doing.before, "before") or doing.row["opening_id"]
     after_id = pictures.attach(doing.conn, doing.incident_id, doing.after, "after")
-    doing.set("closed_at = now(), outcome = 'self_handled', decided_by = %s, after_id = %s", doing.actor.name, after_id)
-    shown: dict[str, Any] = {}
+    shown: dict[str, Any] = {"case_no": doing.number()}
+    doing.set(
+        "closed_at = now(), outcome = 'self_handled', decided_by = %s, after_id = %s, case_no = %s",
+        doing.actor.name,
+        after_id,
+        shown["case_no"],
+    )
     for role, evidence_id in (("before", before_id), ("after", after_id)):
         named = pictures.named(doing.conn, evidence_id)
         shown |= {role: named.get("evidence"), f"{role}_digest": named.get("digest")}
@@ -186,7 +182,10 @@ def _reopen(doing: Doing) -> int:
         " reopenings = reopenings + 1, reworks = reworks + %s",
         int(bool(doing.step.detail["rework"])),
     )
-    seq = doing.write()
+    more = {"case_no": doing.number()} if doing.step.to is State.DISPATCHED else {}
+    if more:
+        doing.set("case_no = %s", more["case_no"])
+    seq = doing.write(**more)
     if doing.step.to is State.DISPATCHED:
         _send(doing)
     return seq

@@ -39,17 +39,25 @@ class Past:
     seen_leaving: bool
 
 
-def effect_of(past: Past, appeared_at: datetime, captured_at: datetime, knobs: IncidentKnobs) -> Effect:
+def effect_of(
+    past: Past,
+    appeared_at: datetime,
+    captured_at: datetime,
+    knobs: IncidentKnobs,
+    received_at: datetime | None = None,
+) -> Effect:
     """What a look at ``captured_at`` at a thing that came at ``appeared_at`` does to the incident of its place.
 
     A person's word about a thing (void, done) is not overruled by the same thing standing on; a camera's is: what one
     camera took for gone and another still sees goes on. A thing that comes after the end is the same incident for
-    ``reopen_s``, then another one.
+    ``reopen_s``, then another one. ``received_at``: when its picture came, by our clock, on which a crew's word is
+    too; None: it is not here yet. A camera whose clock is ahead shows nothing from after that word before this is so.
     """
     if past.state in OPEN:
         checked_by_camera = past.state is State.CHECKING and past.check == "camera"
         if checked_by_camera and past.finished_at is not None:
-            still = captured_at >= past.finished_at + timedelta(seconds=knobs.recheck_s)
+            looked_at = captured_at if received_at is None else min(captured_at, received_at)
+            still = looked_at >= past.finished_at + timedelta(seconds=knobs.recheck_s)
             return Effect.REWORK if still else Effect.REFRESH
         return Effect.REFRESH
     if past.state not in {State.DONE, State.GONE, State.CORRECTED} or past.ended_at is None:

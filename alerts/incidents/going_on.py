@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from alerts.incidents import pictures
+from alerts.incidents.case_numbers import Numbering, case_no
 from alerts.record.steps import DETECTOR, make_job, record
 from alerts.store import Connection
 from schemas.incident import EvidenceRecord, Sighting
@@ -120,19 +121,25 @@ def _reclass(conn: Connection, row: Row, sighting: Sighting) -> None:
     record(conn, row["incident_id"], DETECTOR, What.RECLASSED, detail)
 
 
-def reopen(conn: Connection, row: Row, sighting: Sighting, pair: Pair) -> None:
-    """What had ended goes on: its thing is there again, or one camera took for gone what another still sees."""
+def reopen(conn: Connection, row: Row, sighting: Sighting, pair: Pair, numbering: Numbering) -> None:
+    """What had ended goes on: its thing is there again, or one camera took for gone what another still sees.
+
+    ``numbering``: the city's, for what is a case from now on.
+    """
     incident_id = row["incident_id"]
     done = row["state"] == State.DONE
+    number = case_no(conn, row, numbering) if sighting.direct else str(row["case_no"])
     picture = pictures.attach(conn, incident_id, pair.opening, "back")
     conn.execute(
         "update incident set closed_at = null, left_at = null, after_id = null, outcome = '', decided_by = '',"
-        " reopenings = reopenings + 1, reworks = reworks + %s, unit_id = %s, direct = %s where incident_id = %s",
-        (int(done), sighting.unit_id, sighting.direct, incident_id),
+        " reopenings = reopenings + 1, reworks = reworks + %s, unit_id = %s, direct = %s, case_no = %s"
+        " where incident_id = %s",
+        (int(done), sighting.unit_id, sighting.direct, number, incident_id),
     )
     _show_at(conn, incident_id, sighting)
     why = "back" if utc(sighting.appeared_ns) > row["closed_at"] else "still_there"
     detail = looked(sighting) | {"why": why, "was": row["state"], "rework": done} | pictures.named(conn, picture)
+    detail |= {"case_no": number} if sighting.direct else {}
     record(conn, incident_id, DETECTOR, What.REOPENED, detail, to=State.DISPATCHED if sighting.direct else State.VERIFY)
     if sighting.direct:
         make_job(conn, str(incident_id), sighting.unit_id, urgent=sighting.urgent)

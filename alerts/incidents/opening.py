@@ -7,6 +7,7 @@ from typing import Any
 
 from alerts.deciding.place import distance_m
 from alerts.incidents import going_on, leaving, pictures, sites
+from alerts.incidents.case_numbers import Numbering, case_no
 from alerts.incidents.effects import STANDS_S, Effect, Past, effect_of, unseen
 from alerts.incidents.going_on import Pair
 from alerts.incidents.locking import lock
@@ -70,12 +71,12 @@ def _new_track(conn: Connection, sighting: Sighting, rules: Rules, pair: Pair) -
         site_id = sites.make(conn, sighting.cell_id, sighting.camera_id, sighting.point, sighting.box_px)
     else:
         row = _last_ended(conn, sighting, site_id)
-        if row is not None and _effect(conn, row, sighting, rules) is not Effect.NEW:
+        if row is not None and _effect(conn, row, sighting, rules, pair) is not Effect.NEW:
             return present_opened(_seen(conn, row, sighting, rules, pair))
     if (row := _reported(conn, sighting, rules)) is not None:
         conn.execute("update incident set site_id = %s where incident_id = %s", (site_id, row["incident_id"]))
         return present_opened(_seen(conn, row, sighting, rules, pair))
-    incident_id = _insert(conn, sighting, site_id, pair)
+    incident_id = _insert(conn, sighting, site_id, pair, rules.numbering())
     if incident_id is None:  # this very thing, said before, and its incident has ended since
         return present_opened(_seen(conn, lock(conn, id_for(sighting, site_id)), sighting, rules, pair))
     _note(conn, incident_id, sighting)
@@ -96,7 +97,7 @@ def _seen(
 ) -> Opened | None:
     """Do to an incident, locked, what a sighting of its thing does; None where that needs pictures and has none."""
     incident_id: uuid.UUID = row["incident_id"]
-    effect = _effect(conn, row, sighting, rules)
+    effect = _effect(conn, row, sighting, rules, pair)
     if effect is Effect.REOPEN and (quiet := _quiet(conn, row["site_id"], sighting)) is not None:
         return quiet
     if pair is None and effect in {Effect.REOPEN, Effect.REWORK}:
@@ -117,14 +118,16 @@ def _seen(
         due = _picture_due(conn, row, sighting, rules)
     elif effect is Effect.REOPEN and pair is not None:
         sites.settle(conn, incident_id)
-        going_on.reopen(conn, row, sighting, pair)
+        going_on.reopen(conn, row, sighting, pair, rules.numbering())
     elif effect is Effect.REWORK and pair is not None:
         going_on.rework(conn, row, sighting, pair)
     return replace(told, reopened=effect is Effect.REOPEN, reworked=effect is Effect.REWORK, wants_picture=due)
 
 
-def _effect(conn: Connection, row: Row, sighting: Sighting, rules: Rules) -> Effect:
-    return effect_of(past_of(conn, row), utc(sighting.appeared_ns), utc(sighting.captured_ns), rules.knobs)
+def _effect(conn: Connection, row: Row, sighting: Sighting, rules: Rules, pair: Pair | None) -> Effect:
+    received_at = None if pair is None else utc(pair.opening.received_ns)
+    times = (utc(sighting.appeared_ns), utc(sighting.captured_ns))
+    return effect_of(past_of(conn, row), *times, rules.knobs, received_at)
 
 
 def _quiet(conn: Connection, site_id: int | None, sighting: Sighting) -> Opened | None:
@@ -248,8 +251,8 @@ def _grace(sighting: Sighting) -> bool:
     return sighting.grace_h > 0 and not sighting.urgent
 
 
-def _insert(conn: Connection, sighting: Sighting, site_id: int, pair: Pair) -> uuid.UUID | None:
-    """Insert an incident; its id, None where it was there before."""
+def _insert(conn: Connection, sighting: Sighting, site_id: int, pair: Pair, numbering: Numbering) -> uuid.UUID | None:
+    """Insert an incident, with its number where it goes out at once; its id, None where it was there before."""
     incident_id = id_for(sighting, site_id)
     grace = _grace(sighting)
     state = State.GRACE if grace else State.DISPATCHED if sighting.direct else State.VERIFY
@@ -285,10 +288,13 @@ def _insert(conn: Connection, sighting: Sighting, site_id: int, pair: Pair) -> u
         return None
     before = pictures.attach(conn, incident_id, pair.before, "before")
     opening = pictures.attach(conn, incident_id, pair.opening, "opening")
+    number = case_no(conn, values | {"case_no": ""}, numbering) if state is State.DISPATCHED else ""
     conn.execute(
-        "update incident set before_id = %s, opening_id = %s where incident_id = %s", (before, opening, incident_id)
+        "update incident set before_id = %s, opening_id = %s, case_no = %s where incident_id = %s",
+        (before, opening, number, incident_id),
     )
     detail = {"class": sighting.class_code, "zone": sighting.zone, "source": "camera"}
+    detail |= {"case_no": number} if number else {}
     record(conn, incident_id, DETECTOR, What.OPENED, detail | pictures.named(conn, opening))
     return incident_id
 

@@ -2,11 +2,13 @@
 
 import math
 import uuid
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from alerts.deciding.place import distance_m
+from alerts.incidents.case_numbers import Numbering
 from alerts.store import Connection
 from config.incidents import IncidentKnobs
 from schemas.incident import Box, Sighting
@@ -24,11 +26,15 @@ where site_quiet.until <= excluded.until
 
 @dataclass(frozen=True, slots=True)
 class Rules:
-    """What makes two looks one thing: metres on the ground, overlap in one camera, and times."""
+    """What makes two looks one thing: metres on the ground, overlap in one camera, and times.
+
+    ``numbering``: how the city numbers its cases.
+    """
 
     merge_m: float
     merge_iou: float
     knobs: IncidentKnobs
+    numbering: Callable[[], Numbering] = Numbering
 
     @property
     def reach_m(self) -> float:

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 
 from alerts.incidents import attaching, grace, leaving, opening, pictures, reading, sites
+from alerts.incidents.case_numbers import Numbering
 from alerts.incidents.going_on import Pair, looked
 from alerts.incidents.locking import lock
 from alerts.incidents.offsite import facts_of, off_site_ready
@@ -31,10 +32,17 @@ class IncidentStore:
     """Writes decisions; every method is one transaction and raises SinkError when it did not happen."""
 
     def __init__(
-        self, database: AlertDatabase, *, merge_m: float, merge_iou: float, knobs: IncidentKnobs | None = None
+        self,
+        database: AlertDatabase,
+        *,
+        merge_m: float,
+        merge_iou: float,
+        knobs: IncidentKnobs | None = None,
+        numbering: Callable[[], Numbering] = Numbering,
     ) -> None:
+        """``numbering``: how the city numbers its cases."""
         self._database = database
-        self.rules = Rules(merge_m, merge_iou, knobs or IncidentKnobs())
+        self.rules = Rules(merge_m, merge_iou, knobs or IncidentKnobs(), numbering)
 
     def open_or_refresh(self, sighting: Sighting, before: EvidenceRecord | None, picture: EvidenceRecord) -> Opened:
         """Attach a sighting to its incident, or open one, with job and outbox row where it is dispatched at once.
@@ -87,7 +95,7 @@ class IncidentStore:
     def end_grace(self) -> int:
         """Move on what was not put right within its grace; how many."""
         with self._database.transaction("grace") as conn:
-            return grace.end_grace(conn)
+            return grace.end_grace(conn, self.rules.numbering())
 
     def report(self, told: Report, actor: Actor) -> Reported:
         """Attach a complaint or finding to the open incident it tells of, or open one that waits for a person.

@@ -269,7 +269,8 @@ def test_what_was_dealt_with_on_the_spot_shows_both_pictures(
     got = desk.act(incident_id, Wish(Act.SELF_HANDLE, text="劝离"), inspector, Given(after=after))
     assert (got.row.state, got.row.outcome, got.row.after_sha256) == ("done", "self_handled", after.sha256)
     detail = incidents.events(incident_id)[-1].detail
-    assert {"before", "before_digest", "after", "after_digest", "note"} == set(detail)
+    assert {"before", "before_digest", "after", "after_digest", "note", "case_no"} == set(detail)
+    assert got.row.case_no == detail["case_no"] != ""
     assert detail["after_digest"] != after.sha256
     assert jobs.of_incident(incident_id) is None
 

@@ -51,6 +51,12 @@ def test_what_stands_after_a_crew_s_word_is_rework_where_the_camera_checks(
     assert effect(one, -90, captured_s) is expected
 
 
+@pytest.mark.parametrize(("came_s", "expected"), [(299, Effect.REFRESH), (300, Effect.REWORK), (9999, Effect.REWORK)])
+def test_no_camera_whose_clock_is_ahead_calls_a_crew_back_before_the_time(came_s: int, expected: Effect) -> None:
+    one = past(State.CHECKING, check="camera", finished_at=NOON, ended_at=None, seen_leaving=False)
+    assert effect_of(one, at(-90), at(700), KNOBS, at(came_s)) is expected
+
+
 @pytest.mark.parametrize("state", [State.GONE, State.CORRECTED, State.DONE])
 @pytest.mark.parametrize(
     ("appeared_s", "captured_s", "expected"),

@@ -42,7 +42,7 @@ def conn(desk_url: str) -> Iterator[db.Connection]:
 def test_what_leaves_ends_by_its_state_with_the_picture_of_the_empty_place(
     incidents: IncidentStore, conn: db.Connection, state: State, check: str, ends: State
 ) -> None:
-    told = say(incidents, sighting())
+    told = say(incidents, sighting(direct=False))
     put(conn, told, state, check)
     assert leave(incidents) == told.incident_id
     assert leave(incidents) is None
@@ -91,7 +91,7 @@ def test_what_still_stands_after_a_crew_s_word_goes_to_its_crew_again_under_the_
     assert incidents.show(told.incident_id).state == "checking"
     still = sighting(now_s() + 400)
     assert incidents.refresh(still) is None  # its picture is wanted
-    assert say(incidents, still, picture("still")).reworked
+    assert say(incidents, still, picture("still", still.captured_ns)).reworked
     row = incidents.show(told.incident_id)
     assert (row.state, row.reworks) == ("dispatched", 1)
     job = jobs.find(job_id)
@@ -99,7 +99,7 @@ def test_what_still_stands_after_a_crew_s_word_goes_to_its_crew_again_under_the_
     last = incidents.events(told.incident_id)[-1]
     assert (last.what, last.detail["finished_by"], last.detail["reason"]) == ("rework", "li", "still_there")
     assert roles(incidents, told)[-1] == "rework"
-    assert not say(incidents, still, picture("still")).reworked  # said twice
+    assert not say(incidents, still, picture("still", still.captured_ns)).reworked  # said twice
     assert incidents.show(told.incident_id).reworks == 1
     assert jobs.take(job_id, "wang") is not None
 
@@ -115,7 +115,8 @@ def test_the_unit_that_a_dispatcher_chose_keeps_the_job_when_the_thing_is_there_
     conn.execute("update job set unit_id = 'u-2', why = 'reassigned'")
     if how == "rework":
         finish(incidents, jobs, told)
-        assert say(incidents, sighting(now_s() + 400), picture("still")).reworked
+        still = sighting(now_s() + 400)
+        assert say(incidents, still, picture("still", still.captured_ns)).reworked
     else:
         leave(incidents)
         assert say(incidents, later(600, direct=direct)).reopened

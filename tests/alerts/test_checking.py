@@ -1,0 +1,39 @@
+"""A crew's word and the camera that checks it: suspended meanwhile, and with a clock of its own."""
+
+from dataclasses import replace
+
+import pytest
+
+from alerts.desk.actions import CaseActions
+from alerts.desk.lifecycle import Act, Wish
+from alerts.incidents.store import IncidentStore
+from alerts.jobs.store import JobStore
+from alerts.store import AlertDatabase
+from schemas.record import Actor
+from tests.alerts.lives import finish, leave, now_s, say, steps
+from tests.alerts.makers import S, city, picture, sighting
+
+pytestmark = pytest.mark.servers
+
+
+def test_what_leaves_while_its_camera_s_check_is_suspended_was_dealt_with(
+    incidents: IncidentStore, jobs: JobStore, database: AlertDatabase
+) -> None:
+    told = say(incidents, sighting(check="camera"))
+    finish(incidents, jobs, told)
+    wish = Wish(Act.SUSPEND, text="等复查")
+    CaseActions(database, city).act(told.incident_id, wish, Actor("wang", "dispatcher"))
+    assert leave(incidents) == told.incident_id
+    row = incidents.show(told.incident_id)
+    assert (row.state, row.outcome, steps(incidents, told)[-1]) == ("done", "handled", "done")
+
+
+def test_a_camera_whose_clock_is_ahead_shows_nothing_from_after_the_crew_s_word(
+    incidents: IncidentStore, jobs: JobStore
+) -> None:
+    told = say(incidents, sighting(check="camera"))
+    finish(incidents, jobs, told)
+    ahead = sighting(now_s() + 400)
+    came = replace(picture("still", ahead.captured_ns), received_ns=ahead.captured_ns - 395 * S)
+    assert not say(incidents, ahead, came).reworked
+    assert incidents.show(told.incident_id).state == "checking"
