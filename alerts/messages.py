@@ -10,7 +10,7 @@ from schemas.city import City
 from schemas.incident import IncidentRow, Job
 
 Lang = Literal["zh", "en"]
-STATES = {
+INCIDENT_STATES = {
     "verify": ("待核实", "to verify"),
     "grace": ("劝诫期内", "advised, may be put right"),
     "filed": ("已立案", "filed"),
@@ -20,11 +20,14 @@ STATES = {
     "suspended": ("挂账", "suspended"),
     "corrected": ("自行纠正", "put right by its party"),
     "merged": ("已并案", "merged"),
-    "done": ("已处置", "done"),
+    "done": ("已结案", "closed"),
     "gone": ("已自行消失", "gone"),
     "void": ("已作废", "void"),
+}
+JOB_STATES = {
     "queued": ("待领取", "waiting"),
     "taken": ("已领取", "taken"),
+    "done": ("已处置", "done"),
     "withdrawn": ("已撤回", "withdrawn"),
     "stuck": ("待派遣员处理", "set aside"),
 }
@@ -74,8 +77,13 @@ WHYS_SHORT = {
 
 
 def state_name(state: str, lang: Lang) -> str:
-    """A state as people say it; unknown ones as they are."""
-    return STATES.get(state, (state, state))[lang == "en"]
+    """An incident's state as people say it; unknown ones as they are."""
+    return INCIDENT_STATES.get(state, (state, state))[lang == "en"]
+
+
+def job_state_name(state: str, lang: Lang) -> str:
+    """A job's state as people say it, or ``stuck``; unknown ones as they are."""
+    return JOB_STATES.get(state, (state, state))[lang == "en"]
 
 
 def class_name(city: City, code: str, lang: Lang) -> str:

@@ -14,7 +14,7 @@ from zoneinfo import ZoneInfo
 
 import typer
 
-from alerts.messages import Lang, after_done, event_line, job_lines, state_name
+from alerts.messages import Lang, after_done, event_line, job_lines, job_state_name
 from alerts.wire import instant
 from curbwatch.cli.acting import TokenFile, Who
 from curbwatch.cli.app import app
@@ -51,7 +51,7 @@ class Teller:
         if self.as_json:
             _line(self.desk.job_event(event, job, now) | more)
             return
-        state = f" ({state_name(job.state, self.desk.lang)})" if event == "not_taken" else ""
+        state = f" ({job_state_name(job.state, self.desk.lang)})" if event == "not_taken" else ""
         holder = f" @{job.holder}" if job.holder else ""
         typer.echo(f"{self._clock(now)} {event_line(event, self.desk.lang)}{state}{holder}")
         for line in job_lines(self.desk.site.pack.city, self.desk.names, job, self.desk.lang, now, self.person):

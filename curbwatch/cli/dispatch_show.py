@@ -9,7 +9,7 @@ import typer
 
 from alerts.incidents.evidence import EvidenceFolder
 from alerts.jobs.board import BoardRow, board_of
-from alerts.messages import job_lines, state_name
+from alerts.messages import job_lines, job_state_name
 from alerts.record.words import PARTS, actor_name, step_words
 from alerts.wire import instant
 from curbwatch.board import Painter
@@ -55,7 +55,7 @@ def shown_lines(desk: Desk, job: Job, now: datetime, reader: str = "") -> list[s
     zone = ZoneInfo(city.timezone)
     first, *rest = job_lines(city, desk.names, job, desk.lang, now, reader)
     holder = f" @{job.holder}" if job.holder else ""
-    lines = [first, f"  [{state_name('stuck' if job.stuck else job.state, desk.lang)}]{holder}", *rest]
+    lines = [first, f"  [{job_state_name('stuck' if job.stuck else job.state, desk.lang)}]{holder}", *rest]
     row = _row(desk, job)
     if row.due_at is not None:
         lines.append("  " + Painter(city, desk.names, job.unit_id, desk.lang).limit(row, now))

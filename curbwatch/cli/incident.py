@@ -11,7 +11,7 @@ from rich.text import Text
 from alerts.desk.card import card
 from alerts.desk.listing import Asked, Listed, listed
 from alerts.incidents.evidence import EvidenceFolder
-from alerts.messages import duration, headline, state_name
+from alerts.messages import duration, headline, job_state_name, state_name
 from alerts.record.reading import row_json, rows_of
 from alerts.record.words import PARTS, actor_name, step_words
 from alerts.wire import incident_state, instant, job_state
@@ -106,7 +106,7 @@ def incident_show(
         if job is not None:
             holder = f"  @{escaped(job.holder)}" if job.holder else ""
             word = ("任务", "job")[desk.lang == "en"]
-            typer.echo(f"  {word} {job.job_id}  {state_name(job.state, desk.lang)}{holder}")
+            typer.echo(f"  {word} {job.job_id}  {job_state_name(job.state, desk.lang)}{holder}")
         for picture in pictures:
             for line in picture_lines(picture, desk.lang, str(desk.site.evidence_dir)):
                 typer.echo(line)

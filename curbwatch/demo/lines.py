@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from zoneinfo import ZoneInfo
 
-from alerts.messages import class_name, state_name, unit_name
+from alerts.messages import class_name, job_state_name, state_name, unit_name
 from curbwatch.console.board import BoardState, IncidentLine
 from curbwatch.demo.setting import DWELL_S, Setting
 from curbwatch.telemetry import Telemetry
@@ -36,7 +36,7 @@ def board_state(  # one argument for each thing the board shows
         positions=positions,
         rates={"frames": frames["received"] / seconds, "positions": positions["received"] / seconds},
         cameras={names.get(name, name): state for name, state in sorted(scenes.items())},
-        jobs={state_name(state, lang): count for state, count in sorted(jobs.items())},
+        jobs={job_state_name(state, lang): count for state, count in sorted(jobs.items())},
         incidents=tuple(
             IncidentLine(
                 opened=row.opened_at.astimezone(zone).strftime("%H:%M:%S"),

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 from alerts.messages import (
     EVENTS,
-    STATES,
+    INCIDENT_STATES,
+    JOB_STATES,
     WHYS,
     WHYS_SHORT,
     Lang,
@@ -22,6 +23,7 @@ from alerts.messages import (
     event_line,
     headline,
     job_lines,
+    job_state_name,
     state_name,
     unit_name,
     why_line,
@@ -166,7 +168,12 @@ def test_unknown_codes_stay_as_they_are() -> None:
     assert unit_name(city(), "odd", "en") == "odd"
 
 
-@pytest.mark.parametrize("table", [STATES, EVENTS])
+def test_a_case_that_ended_is_closed_and_a_job_that_ended_is_done() -> None:
+    assert (state_name("done", "zh"), state_name("done", "en")) == ("已结案", "closed")
+    assert (job_state_name("done", "zh"), job_state_name("done", "en")) == ("已处置", "done")
+
+
+@pytest.mark.parametrize("table", [INCIDENT_STATES, JOB_STATES, EVENTS])
 def test_every_word_has_both_languages(table: dict[str, tuple[str, str]]) -> None:
     assert all(zh and en and zh != en for zh, en in table.values())
 
