@@ -111,9 +111,13 @@ class JobMoves:
         errand = errand_of(row, able, [*row["tried"], row["unit_id"]])
         fixes = self._picker.fixes(conn, now)
         found = choose(errand, units_on_duty(city, now), fixes, now, fresh_s=self._picker.fresh_s)
-        unit_id = row["unit_id"] if found.why is Why.NOBODY else found.unit_id
         conn.execute("update job set urgency = 'urgent' where job_id = %s", (row["job_id"],))
-        _move(conn, row, actor, Choice(unit_id, Why.ESCALATED, found.vehicle_id, found.distance_m), detail)
+        if actor.role != RELAY.role:
+            conn.execute("update incident set urgent = true where incident_id = %s", (row["incident_id"],))
+        if found.why is not Why.NOBODY and found.unit_id != row["unit_id"]:
+            _move(conn, row, actor, Choice(found.unit_id, Why.ESCALATED, found.vehicle_id, found.distance_m), detail)
+        else:
+            _hurry(conn, row, actor, detail)
 
 
 def _move(conn: Connection, row: dict[str, Any], actor: Actor, choice: Choice, detail: dict[str, str]) -> None:
@@ -132,6 +136,16 @@ def _move(conn: Connection, row: dict[str, Any], actor: Actor, choice: Choice, d
     if choice.distance_m is not None:
         told |= {"vehicle": choice.vehicle_id, "distance_m": round(choice.distance_m)}
     record(conn, row["incident_id"], actor, What.REASSIGNED, told, to=State.DISPATCHED)
+    hand_back(conn, row["incident_id"], job_id)
+
+
+def _hurry(conn: Connection, row: dict[str, Any], actor: Actor, detail: dict[str, str]) -> None:
+    """Let the job wait at its unit before others. The record says so where a person asked: the sweep said so itself."""
+    job_id = str(row["job_id"])
+    conn.execute("update job set stuck = '', stuck_deliveries = 0 where job_id = %s", (job_id,))
+    if actor.role != RELAY.role:
+        told = {"job": job_id, "unit": row["unit_id"], "why": str(Why.NOBODY)} | detail
+        record(conn, row["incident_id"], actor, What.ESCALATED, told)
     hand_back(conn, row["incident_id"], job_id)
 
 

@@ -136,7 +136,10 @@ def test_what_nobody_takes_goes_to_the_next_unit_and_then_stays_urgent(
     assert (moved.unit_id, moved.urgency, moved.why) == ("u-3", "urgent", "escalated")
     moved = moves.escalate(job.job_id, DISPATCHER, "nobody answers")
     assert moved.unit_id == "u-3", "both had it: it stays where it is"
-    assert last_step(incidents, job)[2]["to"] == "u-3"
+    actor, what, detail = last_step(incidents, job)
+    assert (actor, what, detail["unit"], detail["reason"]) == ("chen", "escalated", "u-3", "nobody answers")
+    assert [step.what for step in incidents.events(job.incident.incident_id)].count("reassigned") == 1
+    assert incidents.show(job.incident.incident_id).urgent, "also when it comes back later"
 
 
 def swept(url: str, job: Job, stage: str = "dispatch") -> None:
