@@ -120,10 +120,13 @@ class People:
             row = conn.execute("select count(*) as n from token_refusal where at > now() - interval '1 day'").fetchone()
         return 0 if row is None else int(row["n"])
 
-    def _refuse_maker(self, who: Actor) -> None:
-        """Where a supervisor has a token, tokens are theirs to make and to end; before, anybody's."""
+    def guarded(self) -> bool:
+        """Whether tokens are a supervisor's to make and to end: where they are asked for, once a supervisor has one."""
         leads = {person_id for person_id, one in self.staff.items() if one.role == "supervisor"}
-        if self.tokens and leads & self.tokens_since().keys() and not (who.proved and who.role == "supervisor"):
+        return self.tokens and bool(leads & self.tokens_since().keys())
+
+    def _refuse_maker(self, who: Actor) -> None:
+        if not (who.proved and who.role == "supervisor") and self.guarded():
             raise UsageError("tokens are made and ended by a supervisor: --as WHO, with their own token file")
 
     def _find(self, said: str) -> StaffMember | None:
@@ -185,7 +188,9 @@ class People:
 def person_of(text: str) -> str:
     """A person's name as it goes into the record. Raises UsageError for nothing, control characters, over 64."""
     name = text.strip()
-    if not name or len(name) > NAME_MAX or not name.isprintable():
+    if not name:
+        raise UsageError("say who you are: --as PERSON, or --token-file FILE")
+    if len(name) > NAME_MAX or not name.isprintable():
         raise UsageError(f"--as {text!r}: say who you are, in 1 to {NAME_MAX} printable characters")
     return name
 

@@ -82,7 +82,7 @@ def staff_revoke(
 
 
 def _maker(desk: Desk, maker: str, token_file: Path | None) -> Actor:
-    """Who makes or ends a token; before there are any, whoever has the configuration may."""
-    if not maker and token_file is None and not desk.people.tokens_since():
+    """Who makes or ends a token; until that is for supervisors only, whoever has the configuration may."""
+    if not maker and token_file is None and not desk.people.guarded():
         return Actor("administrator", "system")
     return desk.actor(maker, token_file)
