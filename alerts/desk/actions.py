@@ -23,7 +23,7 @@ from schemas.record import Actor
 
 KEY_MAX = 200  # characters
 TEXT_MAX = 2000
-LATE = frozenset({"state", "ended"})  # refusals for which somebody, or something, came first
+LATE = frozenset({"state", "ended", "merged"})  # refusals for which somebody, or something, came first
 STEPS = """
 select seq, at, actor, role, what, state, detail from incident_event where incident_id = %s order by event_id
 """
@@ -127,11 +127,15 @@ class CaseActions:
             return self._acted(conn, row, seq, again=False)
 
     def voids(self, since: datetime) -> list[dict[str, Any]]:
-        """How often each person voided what, for which reason, since a moment: ``actor, role, reason, count``."""
+        """How often each person voided what, for which reason, since a moment: ``actor, role, reason, count, asked``.
+
+        ``count``: those they ended, with their word as the second one; ``asked``: those for which theirs was the first.
+        """
         with self._database.transaction() as conn:
             return conn.execute(
-                "select actor, role, detail ->> 'reason' as reason, count(*) as count from incident_event"
-                " where what = 'void' and at >= %s group by 1, 2, 3 order by 4 desc, 1, 3",
+                "select actor, role, detail ->> 'reason' as reason, count(*) filter (where what = 'void') as count,"
+                " count(*) filter (where what = 'void_asked') as asked from incident_event"
+                " where what in ('void', 'void_asked') and at >= %s group by 1, 2, 3 order by 4 desc, 5 desc, 1, 3",
                 (since,),
             ).fetchall()
 
@@ -183,6 +187,8 @@ def _done_before(case: Case, steps: list[Told], wish: Wish, actor: Actor) -> int
     moves = [step for step in steps if step.what in set(WROTE.values()) and step.role != "system"]
     last = moves[-1] if moves else None
     if last is None or (last.what, last.actor) != (WROTE.get(wish.act), actor.name):
+        return None
+    if wish.act is Act.MERGE and last.detail.get("into") != str(id_of(wish.into, "an incident")):
         return None
     return last.seq
 

@@ -60,6 +60,7 @@ def case_of(row: Mapping[str, Any], steps: Iterable[Told], *, grave: bool, held:
         suspended_from=reader.suspended_from if row["state"] == State.SUSPENDED else None,
         sent=reader.sent,
         extended=frozenset(reader.extended),
+        merged_into=reader.merged_into,
     )
 
 
@@ -80,6 +81,7 @@ class _Reader:
         self.suspended_from: State | None = None
         self.sent = False
         self.extended: set[str] = set()
+        self.merged_into = ""
         self._state = ""
 
     def read(self, step: Told) -> None:
@@ -93,6 +95,8 @@ class _Reader:
                 self.suspended_from = State(self._state)
         if step.what == What.VOID_ASKED:
             self.asked = step
+        if step.what == What.MERGED and step.state == State.MERGED:
+            self.merged_into = str(step.detail.get("into", ""))
         if step.what == What.FINISHED:
             self.finished_by = step.actor
         if step.what == What.EXTENDED and step.role != "system":

@@ -49,6 +49,7 @@ class Case:
         sent: its job was out.
         extended: stages of this round that were given more time.
         held: nothing of it may be deleted.
+        merged_into: id of the case that goes on instead; empty: it is its own.
     """
 
     state: State
@@ -66,6 +67,7 @@ class Case:
     sent: bool = False
     extended: frozenset[str] = frozenset()
     held: bool = False
+    merged_into: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,7 +138,7 @@ MOVES: dict[Act, Move] = {
     Act.VOID: Move(OPEN, State.VOID, DESK | {"officer"}),
     Act.DOWNGRADE: Move(OPEN, None, DESK | {"officer"}),
     Act.SNOOZE: Move(EVERY, None, DESK),
-    Act.MERGE: Move(OPEN, State.MERGED, DESK),
+    Act.MERGE: Move(OPEN - {State.CHECKING}, State.MERGED, DESK),
     Act.CLOSE: Move(frozenset({State.CHECKING}), State.DONE, DESK | {"inspector"}),
     Act.REWORK: Move(frozenset({State.CHECKING}), State.DISPATCHED, DESK | {"inspector"}),
     Act.SELF_HANDLE: Move(UNSENT | {State.DISPATCHED}, State.DONE, LEADS | FIELD),
@@ -165,6 +167,8 @@ def decide(case: Case, wish: Wish, actor: Actor, now: datetime) -> Step | Refusa
     if refusal is not None:
         return refusal
     if case.state not in move.origins:
+        if case.state is State.MERGED and case.merged_into:
+            return Refusal("merged", {"into": case.merged_into})
         return Refusal("ended" if case.state in ENDED else "state", {"state": case.state})
     return RULES[wish.act](case, wish, actor, now)
 

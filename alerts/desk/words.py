@@ -50,6 +50,10 @@ REFUSALS: dict[str, tuple[str, str]] = {
         "案件{state},已结束,不能{what};需要时请先重新立案",
         "it is {state} and has ended: no {what}; `curbwatch incident reopen` where it must go on",
     ),
+    "merged": (
+        "案件已并案,不能{what};请办理并入的案件 {into}",
+        "it was merged: no {what}; go on with the case it went into, {into}",
+    ),
     "void_reason": ("作废须有理由:--reason 取 {codes}", "voiding needs a reason: --reason one of {codes}"),
     "downgrade_reason": ("降级须有理由:--reason 取 {codes}", "a downgrade needs a reason: --reason one of {codes}"),
     "text": ("请说明具体情况:--text", "say what it is: --text TEXT"),

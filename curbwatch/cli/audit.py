@@ -15,6 +15,7 @@ from rich.progress import Progress
 
 from alerts.desk.actions import CaseActions
 from alerts.desk.reasons import VOIDS
+from alerts.desk.words import role_name
 from alerts.record.audit import Audit, verify
 from alerts.record.seals import newest_seal
 from alerts.store import AlertDatabase
@@ -83,7 +84,7 @@ def audit_voids(
     lang: Language = None,
     as_json: Json = False,
 ) -> None:
-    """Count who voided how many cases, for which reason."""
+    """Count who voided how many cases, for which reason, and who asked a second person to."""
     with _opened(config) as (office, database):
         spoken = lang or office.lang
         rows = CaseActions(database, lambda: office.site.pack.city).voids(since_of(since, datetime.now(UTC)))
@@ -91,8 +92,17 @@ def audit_voids(
             for row in rows:
                 typer.echo(json.dumps(row, ensure_ascii=False))
             return
-        told = [(row["actor"], row["role"], _reason(row["reason"], spoken == "en"), row["count"]) for row in rows]
-        for line in table(("person", "role", "reason", "times"), told, spoken):
+        told = [
+            (
+                row["actor"],
+                role_name(row["role"], spoken),
+                _reason(row["reason"], spoken == "en"),
+                row["count"],
+                row["asked"],
+            )
+            for row in rows
+        ]
+        for line in table(("person", "role", "reason", "voided", "asked"), told, spoken):
             typer.echo(line)
 
 

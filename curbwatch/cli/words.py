@@ -37,6 +37,8 @@ HEADS = {
     "last_at": ("最近一次", "LAST"),
     "times": ("次数", "TIMES"),
     "role": ("角色", "ROLE"),
+    "voided": ("作废", "VOIDED"),
+    "asked": ("先提出", "ASKED FIRST"),
     "token": ("令牌自", "TOKEN SINCE"),
     "reason": ("原因", "REASON"),
     "device_id": ("设备", "DEVICE"),

@@ -69,3 +69,41 @@ def test_who_comes_late_is_told_which_person_was_first_not_what_the_system_did_a
     assert (status, "林芳: 核实立案" in err, "relay" in err) == (1, True, False)
     _, _, err = verbs.run("incident", "note", seen, *MIN, "--text", "x", "--version", "2")
     assert ("3 系统派遣: 派遣" in err, "relay" in err) == (True, False)
+
+
+def test_a_token_is_made_and_ended_by_whoever_has_the_configuration_until_a_supervisor_guards_them(
+    verbs: Verbs,
+) -> None:
+    for person in ("xie-ning", "tang-hui"):
+        assert verbs.run("staff", "token", person)[0] == 0
+    assert verbs.run("staff", "revoke", "tang-hui")[0] == 0
+    with verbs.config.open("a") as config:
+        config.write("[desk]\ntokens = true\n")
+    assert "wants a token file" in verbs.refused("staff", "revoke", "xie-ning")
+
+
+def test_what_was_merged_sends_people_to_the_case_that_goes_on(
+    verbs: Verbs, seen: str, incidents: IncidentStore
+) -> None:
+    into = opened(incidents, camera_id="yj-cam-02")
+    assert "say who you are: --as PERSON, or --token-file" in verbs.refused("incident", "merge", seen, "--into", into)
+    verbs.told("incident", "merge", seen, *LIN, "--into", into)
+    assert verbs.told("incident", "merge", seen, *LIN, "--into", into)[0]["again"]
+    for words in (("reopen", seen, "--text", "x"), ("merge", seen, "--into", seen)):
+        status, out, err = verbs.run("incident", *words, *LIN)
+        assert (status, out, f"请办理并入的案件 {into}" in err) == (1, "", True)
+
+
+def test_whose_word_was_the_first_of_two_is_counted_in_the_desks_language(
+    verbs: Verbs, incidents: IncidentStore
+) -> None:
+    grave = opened(incidents, family="truck", class_code="08011")
+    for who in (("--as", "谢宁"), LIN):
+        verbs.told("incident", "void", grave, *who, "--reason", "not_ours")
+    told = [(one["actor"], one["count"], one["asked"]) for one in verbs.told("audit", "voids")]
+    assert told == [("林芳", 1, 0), ("谢宁", 0, 1)]
+    lines = verbs.run("audit", "voids", "--lang", "zh")[1].splitlines()
+    assert [line.split() for line in lines[1:]] == [
+        ["林芳", "派遣员", "不属本辖区", "1", "0"],
+        ["谢宁", "督查", "不属本辖区", "0", "1"],
+    ]
