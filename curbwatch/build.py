@@ -28,7 +28,7 @@ from config.model import Config
 from config.pack import Pack, load_pack
 from config.quality import city_box
 from curbwatch.camera_health_keeper import CameraHealthKeeper
-from curbwatch.chores import SEALS_LOCK, Chore, ChoreThread
+from curbwatch.chores import MONTHS_LOCK, SEALS_LOCK, Chore, ChoreThread
 from curbwatch.city_book import CityBook
 from curbwatch.detector_choice import make_detector
 from curbwatch.devices import LiveRegistry, LiveViews
@@ -239,6 +239,13 @@ def make_sealer(site: Site, meter: Meter) -> ChoreThread:
     return ChoreThread((seals,), database, meter, lock=SEALS_LOCK, name="seals")
 
 
+def make_months(site: Site, meter: Meter) -> ChoreThread:
+    """Return the thread that closes each month's figures, on a database connection of its own: it may take minutes."""
+    database = make_database(site)
+    months = Chore("months", 600.0, KpiStore(database, site.cities.city).close_month)
+    return ChoreThread((months,), database, meter, lock=MONTHS_LOCK, name="months")
+
+
 def make_chores(site: Site, meter: Meter) -> ChoreThread:
     """Return the thread that does what is due now and then, on a database connection of its own."""
     database = make_database(site)
@@ -254,7 +261,6 @@ def make_chores(site: Site, meter: Meter) -> ChoreThread:
         Chore("sweep", 5.0, sweep.do),
         Chore("escalations", 5.0, lambda _now: moves.follow_sweep()),
         Chore("grace", 5.0, lambda _now: incidents.end_grace()),
-        Chore("months", 600.0, KpiStore(database, site.cities.city).close_month),
         *make_keeping(database, site.config, site.pack.city.timezone, site.edition, meter).chores(),
     )
     return ChoreThread(chores, database, meter)

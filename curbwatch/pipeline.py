@@ -53,6 +53,7 @@ class Pipeline:
         self._queue = build.make_queue(site)
         self._relay = build.RelayThread(site, self._queue, telemetry)
         self._chores = build.make_chores(site, telemetry)
+        self._months = build.make_months(site, telemetry)
         self._sealer = build.make_sealer(site, telemetry)
         self._pack = build.make_pack_watch(site, telemetry)
         site.cities.tell(self._city_turned)
@@ -102,6 +103,7 @@ class Pipeline:
         self.health.start()
         self._relay.start()
         self._chores.start()
+        self._months.start()
         self._sealer.start()
         await asyncio.to_thread(self._registry.start)
         self._reckon()
@@ -197,6 +199,7 @@ class Pipeline:
             ("health", self._keeper.stop),
             ("relay", self._relay.stop),
             ("chores", self._chores.stop),
+            ("months", self._months.stop),
             ("seals", self._sealer.stop),  # behind all that write steps
             ("registry", self._registry.stop),
             ("database", self._database.close),
@@ -294,6 +297,7 @@ class Pipeline:
             "picture decoder": all(shard.alive for shard in self._shards),
             "relay": self._relay.alive,
             "chores": self._chores.alive,
+            "months": self._months.alive,
             "seals": self._sealer.alive,
             "pack watch": self._pack.alive,
             "registry": self._registry.alive,

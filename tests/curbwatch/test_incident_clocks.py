@@ -9,10 +9,11 @@ import pytest
 
 from alerts.incidents.store import IncidentStore
 from alerts.jobs.store import JobStore
+from alerts.kpi.store import LOCK
 from alerts.store import AlertDatabase
 from config.load import load_config
 from config.pack import load_pack
-from curbwatch.build import Site, make_chores
+from curbwatch.build import Site, make_chores, make_months
 from curbwatch.database import Edition
 from curbwatch.endpoints import resolve
 from curbwatch.parts import Servers
@@ -137,3 +138,27 @@ def test_the_running_system_works_clocks_out_and_looks_at_lamps(
     chores.stop()
     assert clocks == [{"stage": "handle", "limit_id": "waste"}]  # four working hours, by the example's limits.csv
     assert state == {"rule_version": site.pack.city.version, "looked": True}
+
+
+def test_closing_a_month_holds_up_no_clock(
+    verbs: Verbs, database: AlertDatabase, desk_url: str, incidents: IncidentStore
+) -> None:
+    incident_id = opened(incidents, unit_id="yj-san-1")
+    config = load_config(verbs.config)
+    site = Site(config, load_pack(Path(config.site.pack)), resolve(config), Edition.APACHE)
+    chores, months, somebody = make_chores(site, NullMeter()), make_months(site, NullMeter()), AlertDatabase(desk_url)
+    with database.transaction() as conn:
+        conn.execute("update incident set created_at = created_at - interval '70 days'")
+    with somebody.transaction() as conn:
+        conn.execute("select pg_advisory_xact_lock(%s)", (LOCK,))  # a month that takes long
+        months.start()
+        chores.round(0.0)
+        with database.transaction() as other:
+            query = "select stage from incident_clock where incident_id = %s"
+            assert other.execute(query, (incident_id,)).fetchall() == [{"stage": "handle"}]
+            assert other.execute("select 1 from kpi_period").fetchall() == []
+    months.stop()
+    chores.stop()
+    somebody.close()
+    with database.transaction() as conn:
+        assert len(conn.execute("select 1 from kpi_period").fetchall()) == 1
