@@ -52,12 +52,13 @@ def make_backup(url: str, folder: Path, places: Places, tell: Progress) -> dict[
     """Write a backup into ``folder``, which must be empty or new; its manifest's body.
 
     Until it is whole the folder holds a file ``INCOMPLETE``. Raises UsageError for a folder that is in use, SinkError
-    where the database does not answer, SetupError where the disk does not take it.
+    where the database does not answer, SetupError where it has no tables yet or the disk does not take it.
     """
     folder = folder.absolute()
     try:
-        _begin(folder)
         with db.session(url, autocommit=True) as conn:
+            _refuse_bare(conn)
+            _begin(folder)
             conn.execute("select pg_advisory_lock_shared(%s)", (KEEPING_LOCK,))
             body = _dump(conn, folder, tell)
             wanted = body.pop("pictures")
@@ -102,9 +103,9 @@ def restore(url: str, folder: Path, places: Places, tell: Progress) -> tuple[dic
         _put_back(folder, body, places, tell)
         with db.session(url) as conn:
             backup_tables.load(conn, folder, body, tell)
-        _take_all(places.snapshots, folder / "snapshots")
             # The queue may hold what came after the backup, under the same epoch: it is built anew.
             conn.execute("update relay_state set epoch = ''")
+        _take_all(places.snapshots, folder / "snapshots")
     except OSError as error:
         raise SetupError(
             f"{folder}: cannot be restored: {error.strerror or error}; free space and begin anew"
@@ -122,6 +123,12 @@ def restore(url: str, folder: Path, places: Places, tell: Progress) -> tuple[dic
             f"the record does not verify ({len(audit.findings)} findings; {found}): see `audit verify`"
         )
     return body, audit
+
+
+def _refuse_bare(conn: db.Connection) -> None:
+    row = conn.execute("select to_regclass('migration')").fetchone()
+    if row is None or row[0] is None:
+        raise SetupError("this database has no tables yet, so there is nothing to keep: start `curbwatch run` once")
 
 
 def _begin(folder: Path) -> None:

@@ -14,6 +14,7 @@ from curbwatch.backup_files import CHUNK_BYTES, Progress
 from curbwatch.database import Connection
 
 FOLDER = "database"
+TOLD_ROWS = 100_000  # of a table that is worth a line
 # Made anew by the migrations themselves.
 NOT_KEPT = frozenset({"migration", "migration_community", "backup_made"})
 TABLES = "select tablename from pg_tables where schemaname = current_schema() order by 1"
@@ -59,7 +60,7 @@ def dump(conn: Connection, folder: Path, tell: Progress) -> tuple[dict[str, dict
     for name in tables_of(conn):
         columns = [row[0] for row in conn.execute(COLUMNS, (name,))]
         tables[name] = _dump_one(conn, folder / file_of(name), name, columns) | {"columns": columns}
-        tell(f"{name}: {tables[name]['rows']} rows")
+        _told(name, tables[name]["rows"], tell)
     sequences = {name: value for name, value in conn.execute(SEQUENCES) if value is not None}
     return tables, sequences
 
@@ -80,7 +81,7 @@ def load(conn: Connection, folder: Path, body: dict[str, Any], tell: Progress) -
         ):
             while block := file.read(CHUNK_BYTES):
                 copy.write(block)
-        tell(f"{name}: {body['tables'][name]['rows']} rows")
+        _told(name, body["tables"][name]["rows"], tell)
     known = {row[0] for row in conn.execute(SEQUENCES)}
     for name, value in body["sequences"].items():
         if name in known:
@@ -97,6 +98,12 @@ def filled(conn: Connection) -> list[str]:
         if conn.execute(f'select 1 from "{name}" limit 1').fetchone() is not None:  # noqa: S608  # from the catalogue
             found.append(name)
     return found
+
+
+def _told(name: str, rows: int, tell: Progress) -> None:
+    """Say that a table is done where that took a while: some forty are done in a moment."""
+    if rows >= TOLD_ROWS:
+        tell(f"{name}: {rows} rows")
 
 
 def file_of(table: str) -> str:

@@ -86,8 +86,10 @@ def world(site_url: str, site: Path) -> Iterator[World]:
 @pytest.fixture(scope="module")
 def whole(world: World, site_url: str, site: Path) -> Path:
     """A backup of it."""
-    make_backup(site_url, site / "backup", places(site), quiet)
+    told: list[str] = []
+    make_backup(site_url, site / "backup", places(site), told.append)
     assert world.count("backup_made") == 1
+    assert [line for line in told if line.endswith(" rows")] == [], "small tables are not told one by one"
     return site / "backup"
 
 
@@ -128,10 +130,10 @@ def test_a_restore_brings_back_every_row_and_file_and_the_record_verifies(
     body, audit = restore(empty_database_url, whole, new, quiet)  # begun again where it was interrupted
     assert contents(empty_database_url) == before
     assert (audit.rows, audit.seals, audit.findings, body["missing"]) == (9, 1, [], [])
-    assert files(new.evidence) == files(site / "evidence")
-    assert files(new.snapshots) == {"cam-1.state": b"s"}
     with db.connect(empty_database_url) as conn:  # the queue is built anew: it may know what came after the backup
         assert conn.execute("select epoch from relay_state").fetchall() == [("",)]
+    assert files(new.evidence) == files(site / "evidence")
+    assert files(new.snapshots) == {"cam-1.state": b"s"}
     assert (whole / "config" / "curbwatch.toml").is_file()
     assert (whole / "pack" / "city.toml").is_file()
     again = World(AlertDatabase(empty_database_url), new.evidence)
@@ -176,6 +178,12 @@ def test_a_changed_or_missing_file_is_found_before_anything_is_written(
     with db.connect(nothing_url) as conn:
         assert tables_of(conn) == []
     assert not (tmp_path / "new").exists()
+
+
+def test_a_database_without_tables_is_told_before_the_folder_is_touched(nothing_url: str, tmp_path: Path) -> None:
+    with pytest.raises(SetupError, match="start `curbwatch run` once"):
+        make_backup(nothing_url, tmp_path / "backup", places(tmp_path), quiet)
+    assert not (tmp_path / "backup").exists()
 
 
 def test_a_file_that_is_not_of_the_backup_is_refused(made: Path, nothing_url: str, tmp_path: Path) -> None:
