@@ -23,7 +23,6 @@ STEPS = (
     "epoch",
     "requeue",
     "take",
-    "shown",
     "done",
     "reject",
     "reassign",
@@ -42,6 +41,8 @@ POINTS = frozenset(
         "take_after_draw",
         "take_before_ack",
         "take_after_ack",
+        "take_before_shown",
+        "take_after_shown",
     }
 )
 

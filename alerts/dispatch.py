@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import Enum
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
 import redis
 
@@ -42,6 +42,34 @@ return 'sent'
 """
 
 
+# One round trip for what would be three to five. A missing group, as after a flush, is made on the way.
+# KEYS: the streams in order. ARGV: group, person, ms after which what somebody else drew and did not settle goes on.
+# Gives: which stream, entry id, job id, how often the entry was drawn; or nothing.
+DRAW = """
+for number, stream in ipairs(KEYS) do
+  local claimed = redis.pcall('XAUTOCLAIM', stream, ARGV[1], ARGV[2], ARGV[3], '0-0', 'COUNT', 1)
+  if claimed.err then
+    redis.pcall('XGROUP', 'CREATE', stream, ARGV[1], '0', 'MKSTREAM')
+    claimed = redis.call('XAUTOCLAIM', stream, ARGV[1], ARGV[2], ARGV[3], '0-0', 'COUNT', 1)
+  end
+  local found = claimed[2][1]
+  if not (found and found[2]) then
+    local read = redis.call('XREADGROUP', 'GROUP', ARGV[1], ARGV[2], 'COUNT', 1, 'STREAMS', stream, '>')
+    found = read and read[1][2][1]
+  end
+  if found and found[2] then
+    local job = ''
+    for i = 1, #found[2], 2 do
+      if found[2][i] == 'job' then job = found[2][i + 1] end
+    end
+    local pending = redis.call('XPENDING', stream, ARGV[1], found[1], found[1], 1)
+    return {number, found[1], job, pending[1] and pending[1][4] or 0}
+  end
+end
+return false
+"""
+
+
 class Sent(Enum):
     """What became of an entry."""
 
@@ -62,6 +90,15 @@ class Dead:
     deliveries: int
 
 
+class Drawn(NamedTuple):
+    """An entry in somebody's hand; ``deliveries``: how often it was drawn and not settled, this time included."""
+
+    stream: str
+    entry_id: str
+    job_id: str
+    deliveries: int
+
+
 class JobQueue:
     """Sends and draws entries. ``prefix`` keeps several cities apart on one server.
 
@@ -76,6 +113,7 @@ class JobQueue:
         except ValueError:  # whose words would show a piece of a password with a # in it
             raise SinkError(f"queue: redis.url cannot be used: {REMEDY}", retryable=False) from None
         self._send = self._client.register_script(SEND)
+        self._draw = self._client.register_script(DRAW)
         self._prefix = prefix
         self._claim_idle_ms = int(claim_idle_s * 1000)
 
@@ -92,42 +130,51 @@ class JobQueue:
         with _answering():
             return str(self._client.get(self._prefix + EPOCH_KEY) or "")
 
-    def begin_epoch(self, epoch: str) -> None:
-        """Empty our streams and write the epoch: what PostgreSQL says follows."""
-        with _answering():
+    def begin_epoch(self, epoch: str, instead_of: str | None = None) -> None:
+        """Empty our streams and write the epoch: what PostgreSQL says follows.
+
+        ``instead_of``: the epoch that was there; where another one is there by now, nothing is done, and SinkError
+        raised. None: whatever is there.
+        """
+        with _answering(), self._client.pipeline(transaction=True) as pipeline:
+            pipeline.watch(self._prefix + EPOCH_KEY)
+            if instead_of is not None and self.epoch() != instead_of:
+                raise SinkError("queue: somebody else began an epoch just now", retryable=True, wait_s=0.5)
             known = self._client.scan_iter(match=f"{self._prefix}dispatch:*")
             stale = [name for name in known if not name.endswith(DEAD)]
-            pipeline = self._client.pipeline(transaction=True)
+            pipeline.multi()
             if stale:
                 pipeline.delete(*stale)
             pipeline.set(self._prefix + EPOCH_KEY, epoch)
             pipeline.execute()
 
-    def draw(self, unit_id: str, person: str) -> tuple[str, str, str] | None:
-        """Read one entry for a person, urgent first: (stream, entry id, job id); None where nothing waits.
+    def disown(self) -> None:
+        """Forget whose the queue is, where the database that it belonged to was dropped: the next relay empties it."""
+        with _answering():
+            self._client.delete(self._prefix + EPOCH_KEY)
 
-        The job may have another owner by now, or have ended: the caller asks PostgreSQL, and settles the entry.
+    def draw(self, unit_id: str, person: str) -> Drawn | None:
+        """Read one entry for a person, urgent first; None where nothing waits.
+
+        The job may have another owner by now, or have ended: the caller asks PostgreSQL, and settles the entry. An
+        entry that somebody else wrote names no job: nobody's, to be settled and passed over.
 
         Entries that another terminal read but never settled come back after ``claim_idle_s``.
         """
+        streams = [stream_of(unit_id, urgency) for urgency in ("urgent", "normal")]
         with _answering():
-            for urgency in ("urgent", "normal"):
-                stream = stream_of(unit_id, urgency)
-                found = self._claim(stream, person) or self._read(stream, person)
-                if found is not None:
-                    return stream, *found
-        return None
+            found = self._draw(
+                keys=[self._prefix + stream for stream in streams], args=[GROUP, person, self._claim_idle_ms]
+            )
+        if not found:
+            return None
+        number, entry_id, job_id, deliveries = cast("tuple[int, str, str, int]", found)
+        return Drawn(streams[number - 1], entry_id, job_id, deliveries)
 
     def settle(self, stream: str, entry_id: str) -> None:
         """Take an entry off the group's list: somebody owns the job now, or nobody needs to."""
         with _answering():
             self._client.xack(self._prefix + stream, GROUP, entry_id)
-
-    def deliveries(self, stream: str, entry_id: str) -> int:
-        """How often an entry was drawn and not settled, this time included; 0 where it is settled."""
-        with _answering():
-            found = self._client.xpending_range(self._prefix + stream, GROUP, entry_id, entry_id, 1)
-            return int(found[0]["times_delivered"]) if found else 0
 
     def give_back(self, stream: str, entry_id: str, person: str, deliveries: int) -> None:
         """Let an entry be drawn again at once, as often drawn as before this ``person`` drew it."""
@@ -193,48 +240,10 @@ class JobQueue:
         """Close the connections."""
         self._client.close()
 
-    def _claim(self, stream: str, person: str) -> tuple[str, str] | None:
-        answer = self._in_group(
-            stream,
-            lambda: self._client.xautoclaim(
-                self._prefix + stream, GROUP, person, min_idle_time=self._claim_idle_ms, count=1
-            ),
-        )
-        # Redis 6.2 answers in two parts, 7 in three; the entries are the second in both.
-        entries = answer[1] if answer else []
-        return _entry(entries)
-
-    def _read(self, stream: str, person: str) -> tuple[str, str] | None:
-        answer = self._in_group(
-            stream, lambda: self._client.xreadgroup(GROUP, person, {self._prefix + stream: ">"}, count=1)
-        )
-        return _entry(answer[0][1]) if answer else None
-
-    def _in_group(self, stream: str, call: Any) -> Any:  # noqa: ANN401  # redis answers are untyped lists
-        """Call, making stream and group where they are missing, as after a flush."""
-        try:
-            return call()
-        except redis.ResponseError as error:
-            if "NOGROUP" not in str(error):
-                raise
-        try:
-            self._client.xgroup_create(self._prefix + stream, GROUP, id="0", mkstream=True)
-        except redis.ResponseError as error:
-            if "BUSYGROUP" not in str(error):  # another terminal made it a moment ago
-                raise
-        return call()
-
 
 def _dead_of(stream: str) -> str:
     """Name of the dead stream beside a unit's stream."""
     return stream.rpartition(":")[0] + DEAD
-
-
-def _entry(entries: Any) -> tuple[str, str] | None:  # noqa: ANN401
-    for entry_id, fields in entries:
-        if fields:  # an entry deleted since it was drawn has none
-            return entry_id, fields.get("job", "")  # empty: somebody else wrote here; nobody's job, settled and skipped
-    return None
 
 
 @contextmanager

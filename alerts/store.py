@@ -34,7 +34,7 @@ class AlertDatabase:
 
         Raises SinkError: retryable where the server went away or two transactions met, not where the data is wrong.
         """
-        with self.reading() as conn, conn.transaction():
+        with self.single() as conn, conn.transaction():
             yield conn
             if step:
                 crash.at(f"{step}_before_commit")
@@ -42,8 +42,8 @@ class AlertDatabase:
             crash.at(f"{step}_after_commit")
 
     @contextmanager
-    def reading(self) -> Iterator[Connection]:
-        """Lend the connection for one statement that only reads: without a transaction it is one round trip, not three.
+    def single(self) -> Iterator[Connection]:
+        """Lend the connection for one statement, which is a transaction of its own: one round trip, not three.
 
         Raises SinkError as ``transaction`` does.
         """
@@ -64,7 +64,7 @@ class AlertDatabase:
 
         The lock lives and dies with the connection: one that was lost meanwhile took it along.
         """
-        with self.reading() as conn:
+        with self.single() as conn:
             if self._leading.get(lock) is conn:
                 conn.execute("select 1")  # raises where it was lost since
                 return True

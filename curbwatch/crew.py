@@ -95,8 +95,7 @@ class Crew:
                 drawn = self._queue.draw(self._unit_id, self._person)
                 if drawn is None:
                     return None
-                stream, entry_id, job_id = drawn
-                deliveries = self._queue.deliveries(stream, entry_id)
+            stream, entry_id, job_id, deliveries = drawn
             crash.at("take_after_draw")
             job, poison = self._owned(stream, entry_id, job_id, deliveries)
             crash.at("take_before_ack")

@@ -4,7 +4,9 @@ import uuid
 from collections.abc import Collection
 from dataclasses import dataclass
 
+from alerts import crash
 from alerts.incidents.leaving import pass_check
+from alerts.installation import next_epoch
 from alerts.jobs.pick import Picker
 from alerts.record.steps import RELAY, hand_back, record
 from alerts.rows import job_row
@@ -109,19 +111,21 @@ class JobStore:
 
     def shown(self, job_id: str, person: str) -> None:
         """Note that the holder saw the job, so that it is not sent again; nothing where it is not held by them."""
-        with self._database.transaction("shown") as conn:
+        crash.at("take_before_shown")
+        with self._database.single() as conn:
             conn.execute(
                 "update job set shown_at = now() where job_id = %s and holder = %s and state = 'taken'",
                 (id_of(job_id, "a job"), person),
             )
+        crash.at("take_after_shown")
 
     def unshown(self, unit_id: str, person: str, *, older_s: float) -> list[Job]:
         """Jobs a person took ``older_s`` ago or earlier whose terminal never confirmed that it showed them."""
-        with self._database.reading() as conn:
+        with self._database.single() as conn:
             rows = conn.execute(UNSHOWN, (unit_id, person, older_s)).fetchall()
         if not rows:  # as nearly always, and a terminal asks before every job
             return []
-        with self._database.reading() as conn:
+        with self._database.single() as conn:
             rows = conn.execute(
                 JOB + " where j.job_id = any(%s)" + FIRST, ([row["job_id"] for row in rows],)
             ).fetchall()
@@ -129,7 +133,7 @@ class JobStore:
 
     def calls(self, unit_id: str) -> list[str]:
         """Ids of a unit's waiting jobs that are calls for help, oldest first; without those that are set aside."""
-        with self._database.reading() as conn:
+        with self._database.single() as conn:
             rows = conn.execute(CALLS, (unit_id,)).fetchall()
         return [str(row["job_id"]) for row in rows]
 
@@ -168,18 +172,18 @@ class JobStore:
 
     def find(self, job_id: str) -> Job:
         """One job in whatever state. Raises UsageError where there is none of this id."""
-        with self._database.reading() as conn:
+        with self._database.single() as conn:
             return self._job(conn, id_of(job_id, "a job"))
 
     def of_incident(self, incident_id: str) -> Job | None:
         """The job of an incident; None where it was never dispatched."""
-        with self._database.reading() as conn:
+        with self._database.single() as conn:
             row = conn.execute(JOB + " where j.incident_id = %s", (id_of(incident_id, "an incident"),)).fetchone()
         return None if row is None else job_row(row)
 
     def of_unit(self, unit_id: str, *, limit: int = 100) -> list[Job]:
         """Queued and taken jobs of a unit, urgent first, then oldest first."""
-        with self._database.reading() as conn:
+        with self._database.single() as conn:
             rows = conn.execute(OF_UNIT, (unit_id, limit)).fetchall()
         return [job_row(row) for row in rows]
 
@@ -188,7 +192,7 @@ class JobStore:
 
         One that no terminal gets past waits for a dispatcher instead.
         """
-        with self._database.reading() as conn:
+        with self._database.single() as conn:
             rows = conn.execute(
                 JOB
                 + " where j.unit_id = %s and j.state = 'queued' and j.created_at <= now() - make_interval(secs => %s)"
@@ -216,7 +220,7 @@ class JobStore:
 
     def lease_lost(self, job_id: str) -> bool:
         """Whether the last owner lost the job by time rather than giving it back."""
-        with self._database.reading() as conn:
+        with self._database.single() as conn:
             row = conn.execute(
                 "select e.what from incident_event e join job j using (incident_id) where j.job_id = %s"
                 " and e.what in ('rejected', 'reassigned', 'lease_expired') order by e.event_id desc limit 1",
@@ -226,13 +230,13 @@ class JobStore:
 
     def counts(self) -> dict[str, int]:
         """Number of jobs by state."""
-        with self._database.reading() as conn:
+        with self._database.single() as conn:
             rows = conn.execute("select state, count(*) as n from job group by state").fetchall()
         return {row["state"]: int(row["n"]) for row in rows}
 
     def set_aside(self) -> int:
         """Number of jobs that wait for a dispatcher because no terminal got past them."""
-        with self._database.reading() as conn:
+        with self._database.single() as conn:
             row = conn.execute("select count(*) as n from job where stuck <> '' and state = 'queued'").fetchone()
         return 0 if row is None else int(row["n"])
 
@@ -296,7 +300,7 @@ class JobStore:
 
     def unsent(self, limit: int = 100) -> list[OutboxRow]:
         """Rows with a place that are not known to be sent, in order."""
-        with self._database.reading() as conn:
+        with self._database.single() as conn:
             rows = conn.execute(
                 "select relay_seq, job_id, stream from outbox where relay_seq is not null and sent_at is null"
                 " order by relay_seq limit %s",
@@ -311,7 +315,7 @@ class JobStore:
 
     def confirmed_seq(self, streams: Collection[str]) -> dict[str, int]:
         """Highest relay_seq known to be sent in this epoch, by stream; those without one are left out."""
-        with self._database.reading() as conn:
+        with self._database.single() as conn:
             rows = conn.execute(
                 "select s.stream, (select max(relay_seq) from outbox o where o.stream = s.stream"
                 " and o.sent_at is not null and o.relay_seq >= r.epoch_first_seq) as top"
@@ -322,7 +326,7 @@ class JobStore:
 
     def needed(self) -> dict[str, Span]:
         """What each stream must still hold in this epoch, by what is known to be sent and is not finished."""
-        with self._database.reading() as conn:
+        with self._database.single() as conn:
             rows = conn.execute(
                 "select o.stream, min(o.relay_seq) as low, max(o.relay_seq) as high"
                 " from job j join outbox o using (job_id), relay_state r where j.state in ('queued', 'taken')"
@@ -332,14 +336,14 @@ class JobStore:
 
     def epoch(self) -> str:
         """The queue's epoch as PostgreSQL knows it; empty before the first."""
-        with self._database.reading() as conn:
+        with self._database.single() as conn:
             row = conn.execute("select epoch from relay_state").fetchone()
         return "" if row is None else str(row["epoch"])
 
-    def new_epoch(self) -> str:
-        """Begin anew after the queue lost its memory: every unfinished job gets a fresh outbox row."""
-        epoch = uuid.uuid4().hex
+    def new_epoch(self, there: str = "") -> str:
+        """Begin anew where the queue, whose epoch is ``there``, lost its memory: unfinished jobs get fresh outbox rows."""
         with self._database.transaction("epoch") as conn:
+            epoch = next_epoch(conn, there)
             conn.execute("update relay_state set epoch = %s, epoch_first_seq = next_seq", (epoch,))
             # What was on its way is superseded by the fresh rows.
             conn.execute("delete from outbox where sent_at is null")

@@ -19,7 +19,7 @@ from curbwatch.bench.desk_check import check
 from curbwatch.bench.desk_load import DONE_SHARE, Act, Plan, Shift, fill, play
 from curbwatch.bench.rig import QUEUE_DB, cpu_s_of, parent_of
 from curbwatch.bench.soak import percentiles
-from curbwatch.build import RelayThread, Site, make_chores, make_queue
+from curbwatch.build import RelayThread, Site, disown_queue, make_chores, make_queue
 from curbwatch.endpoints import Endpoints
 from curbwatch.telemetry import configure_logs
 from schemas.city import Unit
@@ -32,7 +32,8 @@ CREWS = 50
 UNITS = 10
 PROCESSES = 3  # the crews'; a fourth has dispatchers and detector
 DISPATCHERS = 2
-DISPATCH_SHARE = 0.1  # of all actions
+DISPATCH_SHARE = 0.05  # of all actions
+NEW_PER_S = 1.0  # things that come to stand: far more than a city has
 LEAD_S = 4.0  # that processes and connections may take to be there
 DRAIN_S = 60.0
 MUST_BE_0 = ("lost", "doubled", "two_owners", "rows_not_chained", "unsent")
@@ -58,10 +59,11 @@ def bench_desk(endpoints: Endpoints, *, pace: Pace, say: Say) -> dict[str, Any]:
     redis_url = urlsplit(endpoints.redis_url)._replace(path=f"/{QUEUE_DB}").geturl()
     own = replace(endpoints, database_url=url, redis_url=redis_url)
     try:
+        disown_queue(redis_url)
         db.migrate(url)
         with ProcessPoolExecutor(PROCESSES + 1, multiprocessing.get_context("spawn")) as pool:
-            say(f"opening {OPEN:,} incidents")
-            waiting, direct = _open(pool, url)
+            say(f"opening {_filled(pace):,} incidents")
+            waiting, direct = _open(pool, url, _filled(pace))
             with Serving(own) as serving:
                 _wait_sent(url)
                 say(f"{CREWS} crews, {pace.actions_per_s:.0f} actions/s for {pace.seconds:.0f} s")
@@ -92,7 +94,6 @@ def shifts(pace: Pace, waiting: list[str]) -> tuple[list[Shift], list[Shift]]:
     """Who acts when: crews, and dispatchers with the detector. Their paces add up to the plan's, detector aside."""
     crew_per_s = pace.actions_per_s * (1 - DISPATCH_SHARE) / CREWS
     desk_per_s = pace.actions_per_s * DISPATCH_SHARE / DISPATCHERS
-    ends_per_s = CREWS * crew_per_s / 3 * DONE_SHARE
     crews = [
         Shift("crew", f"crew-{number}", number / CREWS / crew_per_s, 1 / crew_per_s, units()[number % UNITS])
         for number in range(CREWS)
@@ -107,13 +108,19 @@ def shifts(pace: Pace, waiting: list[str]) -> tuple[list[Shift], list[Shift]]:
         )
         for number in range(DISPATCHERS)
     ]
-    return crews, [*others, Shift("detector", "detector", 0.0, 1 / ends_per_s, first=OPEN)]
+    return crews, [*others, Shift("detector", "detector", 0.0, 1 / NEW_PER_S, first=_filled(pace))]
 
 
-def _open(pool: ProcessPoolExecutor, url: str) -> tuple[list[str], list[str]]:
+def _filled(pace: Pace) -> int:
+    """How many are open at first: ``OPEN``, and as many as the crews will end."""
+    ends_per_s = pace.actions_per_s * (1 - DISPATCH_SHARE) / 3 * DONE_SHARE
+    return OPEN + round(ends_per_s * pace.seconds)
+
+
+def _open(pool: ProcessPoolExecutor, url: str, count: int) -> tuple[list[str], list[str]]:
     """Fill the desk; ids of the incidents that wait for a person, and of the others."""
     verify = round(OPEN * VERIFY_SHARE)
-    parts = [range(start, min(start + 500, OPEN)) for start in range(0, OPEN, 500)]
+    parts = [range(start, min(start + 500, count)) for start in range(0, count, 500)]
     futures = [
         (part.start < verify, pool.submit(fill, url, units(), part, direct=part.start >= verify)) for part in parts
     ]

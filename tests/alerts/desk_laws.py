@@ -79,7 +79,13 @@ def queue(world: World) -> None:
     waiting = world.conn.execute(
         "select job_id::text from job where state = 'queued' and unit_id = any(%s)", (list(world.units),)
     ).fetchall()
-    assert Counter(drained(world)) == Counter(job_id for (job_id,) in waiting)
+    got = Counter(drained(world))
+    # As many terminals died with it in their hand as make poison of it: it waits for a dispatcher, who fetches it back.
+    for job in world.moves.stuck():
+        world.moves.unstick(job.job_id)
+    world.relay_round()
+    got.update(drained(world))
+    assert got == Counter(job_id for (job_id,) in waiting)
     assert count(world, "select count(*) from outbox where sent_at is null") == 0
 
 

@@ -373,8 +373,6 @@ class World:
         """Everybody who works comes to rest, and nobody dies any more."""
         self.death = Death(died=self.death.died)
         self.look()
-        for job in self.moves.stuck():  # terminals died of it, one after the other: a dispatcher fetches it back
-            self.moves.unstick(job.job_id)
         for name, screen in self.screens.items():  # what a dead terminal was owed is on its screen now
             while self.parts.jobs.unshown(self.unit_of(name), name, older_s=0):
                 self._take(name, screen)

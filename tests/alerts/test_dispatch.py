@@ -3,7 +3,7 @@
 import pytest
 import redis
 
-from alerts.dispatch import EPOCH_KEY, GROUP, JobQueue, Sent
+from alerts.dispatch import EPOCH_KEY, GROUP, Drawn, JobQueue, Sent
 from schemas.errors import SinkError
 from tests.alerts.makers import together
 
@@ -22,9 +22,8 @@ def fill(queue: JobQueue, *entries: tuple[str, str]) -> None:
 def drawn(queue: JobQueue, person: str = "li") -> str:
     found = queue.draw("u-1", person)
     assert found is not None
-    stream, entry_id, job_id = found
-    queue.settle(stream, entry_id)
-    return job_id
+    queue.settle(found.stream, found.entry_id)
+    return found.job_id
 
 
 def test_an_empty_queue(queue: JobQueue) -> None:
@@ -58,8 +57,8 @@ def test_terminals_that_draw_at_one_moment_share_out_the_jobs(redis_url: str, qu
 
 def test_what_a_terminal_drew_and_never_settled_goes_to_another(queue: JobQueue) -> None:
     fill(queue, (NORMAL, "a"))
-    assert queue.draw("u-1", "li") == (NORMAL, "1-0", "a")
-    assert queue.draw("u-1", "wang") == (NORMAL, "1-0", "a")
+    assert queue.draw("u-1", "li") == Drawn(NORMAL, "1-0", "a", 1)
+    assert queue.draw("u-1", "wang") == Drawn(NORMAL, "1-0", "a", 2)
     queue.settle(NORMAL, "1-0")
     assert queue.draw("u-1", "li") is None
 

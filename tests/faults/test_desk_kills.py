@@ -32,8 +32,8 @@ SCREEN_POINTS = (
     "take_after_commit",
     "take_before_ack",
     "take_after_ack",
-    "shown_before_commit",
-    "shown_after_commit",
+    "take_before_shown",
+    "take_after_shown",
     "take_after_draw",
     "take_before_commit",
 )
