@@ -1,15 +1,19 @@
 """Two incidents that turn out to be one thing: what of the one goes over to the other. Within one transaction."""
 
 import uuid
+from typing import Any
 
 from alerts.incidents.sites import KEEP_LONGEST, OWN_SITE
-from alerts.record.steps import OPEN_STATES, withdraw
+from alerts.record.steps import OPEN_STATES, queue_again, withdraw
 from alerts.store import Connection
 from schemas.alarms import SOS
 from schemas.errors import UsageError
+from schemas.record import State
 
+Row = dict[str, Any]
 PLACES = (
-    "select incident_id, family, state, site_id from incident where incident_id = any(%s) order by 1 for no key update"
+    "select incident_id, family, state, site_id, urgent from incident where incident_id = any(%s)"
+    " order by 1 for no key update"
 )
 
 # Sightings count as the incident's they are of: where one has another unit or class, their hours are counted anew.
@@ -34,23 +38,22 @@ select %(into)s, family, urgent, until, by, reason from gone {KEEP_LONGEST}
 """  # noqa: S608
 
 
+LEADS = frozenset({State.GRACE, State.VERIFY})  # what no person has called a case
+
+
 def join(conn: Connection, incident_id: uuid.UUID, into_id: uuid.UUID) -> None:
     """Give sightings, pictures, complaints and place of an incident to another one of its family.
 
     Afterwards their places are one: what is seen at either belongs to the other incident. The caller writes both steps
     of the record, the state ``merged`` among them. Raises UsageError where it is the same one, of another family, where
-    the other one has ended, or where a crew holds the job of the first.
+    the other one has ended or is only a lead while the first is a case, where either waits for its check, or where a
+    crew holds the job of the first.
     """
     rows = {row["incident_id"]: row for row in conn.execute(PLACES, (sorted([incident_id, into_id]),)).fetchall()}
     if incident_id == into_id or len(rows) < 2:
         raise UsageError(f"incident {incident_id} cannot be merged into {into_id}: name two that there are")
     one, other = rows[incident_id], rows[into_id]
-    if one["family"] != other["family"]:
-        raise UsageError(
-            f"{incident_id} is {one['family']}, {into_id} is {other['family']}: two families are two things"
-        )
-    if other["state"] not in OPEN_STATES:
-        raise UsageError(f"incident {into_id} is {other['state']}: merge into one that is open")
+    _refuse(one, other)
     job = conn.execute("select state, holder from job where incident_id = %s for update", (incident_id,)).fetchone()
     if job is not None and job["state"] == "taken":
         raise UsageError(
@@ -58,8 +61,38 @@ def join(conn: Connection, incident_id: uuid.UUID, into_id: uuid.UUID) -> None:
         )
     withdraw(conn, incident_id)
     _give(conn, incident_id, into_id)
+    if one["urgent"] and not other["urgent"]:
+        _hurry(conn, into_id)
     if one["family"] != SOS:  # a vehicle has no place
         _one_place(conn, one["site_id"], other["site_id"])
+
+
+def _refuse(one: Row, other: Row) -> None:
+    """Raise UsageError where two are not to be one, or not this way round."""
+    incident_id, into_id = one["incident_id"], other["incident_id"]
+    if one["family"] != other["family"]:
+        raise UsageError(
+            f"{incident_id} is {one['family']}, {into_id} is {other['family']}: two families are two things"
+        )
+    if other["state"] not in OPEN_STATES:
+        raise UsageError(f"incident {into_id} is {other['state']}: merge into one that is open")
+    for row in (one, other):
+        if row["state"] == State.CHECKING:
+            raise UsageError(f"incident {row['incident_id']} waits for its check: close it, or send it back, first")
+    if other["state"] in LEADS and one["state"] not in LEADS:
+        raise UsageError(f"{incident_id} is a case, {into_id} only a lead: merge the other way round")
+
+
+def _hurry(conn: Connection, incident_id: uuid.UUID) -> None:
+    """What an urgent one was merged into is urgent: its job goes before others."""
+    conn.execute("update incident set urgent = true where incident_id = %s", (incident_id,))
+    moved = conn.execute(
+        "update job set urgency = 'urgent' where incident_id = %s and urgency <> 'urgent'"
+        " and state in ('queued', 'taken') returning job_id, state",
+        (incident_id,),
+    ).fetchone()
+    if moved is not None and moved["state"] == "queued":
+        queue_again(conn, str(moved["job_id"]))
 
 
 def _give(conn: Connection, incident_id: uuid.UUID, into_id: uuid.UUID) -> None:

@@ -233,7 +233,8 @@ def test_two_that_are_one_thing_become_one_and_both_say_so(
     desk: CaseActions, incidents: IncidentStore, jobs: JobStore
 ) -> None:
     one, into = opened(incidents), opened(incidents, track_id=8, camera_id="cam-2")
-    desk.act(one, Wish(Act.CONFIRM), LEI)
+    for each in (one, into):
+        desk.act(each, Wish(Act.CONFIRM), LEI)
     got = desk.act(one, Wish(Act.MERGE, into=into), LEI)
     assert (got.row.state, got.row.outcome, job_state(jobs, one)[0]) == ("merged", "merged", "withdrawn")
     assert incidents.events(into)[-1].detail == {"from": one}

@@ -71,6 +71,37 @@ def test_what_is_not_one_is_not_merged(
     assert incidents.show(one.incident_id).sightings == 1
 
 
+@pytest.mark.parametrize("case", ["lead", "checking", "checked"])
+def test_a_case_goes_into_no_lead_and_nothing_goes_into_or_out_of_its_check(
+    incidents: IncidentStore, database: AlertDatabase, conn: db.Connection, case: str
+) -> None:
+    one = say(incidents, sighting(check="person"))
+    there = sighting(track_id=9, box_px=(0.0, 0.0, 50.0, 50.0), direct=case != "lead")
+    other = say(incidents, there, picture("other"))
+    if case != "lead":
+        put(conn, one if case == "checking" else other, State.CHECKING)
+    words = {"lead": "merge the other way round", "checking": "it is to be checked", "checked": "waits for its check"}
+    desk, lead = CaseActions(database, city), Actor("雷军", "supervisor")
+    with pytest.raises(UsageError, match=words[case]):
+        desk.act(one.incident_id, Wish(Act.MERGE, into=other.incident_id), lead)
+    if case == "lead":
+        desk.act(other.incident_id, Wish(Act.MERGE, into=one.incident_id), lead)
+        assert incidents.show(one.incident_id).sightings == 2
+
+
+def test_what_an_urgent_one_goes_into_is_urgent_and_so_is_its_job(
+    incidents: IncidentStore, jobs: JobStore, database: AlertDatabase
+) -> None:
+    one = say(incidents, sighting(urgent=True))
+    other = say(incidents, sighting(track_id=9, box_px=(0.0, 0.0, 50.0, 50.0)), picture("other"))
+    wish = Wish(Act.MERGE, into=other.incident_id)
+    CaseActions(database, city).act(one.incident_id, wish, Actor("雷军", "supervisor"))
+    assert incidents.show(other.incident_id).urgent
+    job = jobs.of_incident(other.incident_id)
+    assert job is not None
+    assert (job.urgency, job.state) == ("urgent", "queued")
+
+
 SIGHTINGS = """
 select unit_id, sum(sightings) as n from incident_hour where unit_id like 'merged-%' and sightings > 0 group by 1
 """
