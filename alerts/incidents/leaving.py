@@ -7,6 +7,7 @@ from typing import Any
 
 from alerts.incidents import pictures
 from alerts.incidents.effects import STANDS_S
+from alerts.incidents.locking import lock
 from alerts.record.steps import DETECTOR, OPEN_STATES, close_gone, record, withdraw
 from alerts.store import Connection
 from schemas.incident import Departure
@@ -14,6 +15,26 @@ from schemas.record import State, What
 from schemas.units import utc
 
 Row = dict[str, Any]
+# An incident, and whatever was merged into it: the tracks of those are its own, and their steps tell what has left.
+WHOLE = """
+with recursive whole as (
+    select %(id)s::uuid as incident_id
+    union select i.incident_id from incident i join whole w on i.merged_into = w.incident_id
+) select incident_id from whole
+"""
+LEFT = f"""
+select 1 from incident_event where incident_id in ({WHOLE}) and what = 'left' and detail = %(detail)s::jsonb
+"""  # noqa: S608
+# Another one is also what came later under the same number, after a lost detector state.
+STANDING = f"""
+select 1 from sighting s
+where s.incident_id = %(id)s and s.ts > %(since)s and not s.quiet
+    and ((s.camera_id, s.track_id) <> (%(camera)s, %(track)s) or s.ts > %(at)s)
+    and not exists (select from incident_event e where e.incident_id in ({WHOLE}) and e.what = 'left'
+        and e.detail ->> 'camera' = s.camera_id and (e.detail ->> 'track')::bigint = s.track_id
+        and (e.detail ->> 'at')::timestamptz >= s.ts)
+limit 1
+"""  # noqa: S608
 
 
 def of_departure(conn: Connection, departure: Departure) -> uuid.UUID | None:
@@ -42,8 +63,9 @@ def depart(conn: Connection, departure: Departure) -> uuid.UUID | None:
     incident_id = of_departure(conn, departure)
     if incident_id is None:
         return None
-    row = conn.execute("select * from incident where incident_id = %s for no key update", (incident_id,)).fetchone()
-    if row is None or row["state"] not in OPEN_STATES:
+    row = lock(conn, incident_id)
+    incident_id = row["incident_id"]  # it may have been merged while we waited
+    if row["state"] not in OPEN_STATES:
         return None
     held = job_held(conn, incident_id)
     _note_left(conn, incident_id, departure)
@@ -121,27 +143,22 @@ def _note_left(conn: Connection, incident_id: uuid.UUID, departure: Departure) -
     """Record that one track's object left, once."""
     at = utc(departure.captured_ns).isoformat()
     detail = {"camera": departure.camera_id, "track": departure.track_id, "at": at}
-    known = conn.execute(
-        "select 1 from incident_event where incident_id = %s and what = 'left' and detail = %s::jsonb",
-        (incident_id, json.dumps(detail)),
-    ).fetchone()
+    known = conn.execute(LEFT, {"id": incident_id, "detail": json.dumps(detail)}).fetchone()
     if known is None:
         record(conn, incident_id, DETECTOR, What.LEFT, detail)
 
 
 def _others_stand(conn: Connection, incident_id: uuid.UUID, departure: Departure) -> bool:
-    """Whether another track of the incident was seen lately and has not left.
-
-    Another one is also what came later under the same number, after a lost detector state.
-    """
+    """Whether another track of the incident was seen lately and has not left."""
     left_at = utc(departure.captured_ns)
-    seen_after = left_at - timedelta(seconds=STANDS_S)
     row = conn.execute(
-        "select 1 from sighting s where s.incident_id = %s and s.ts > %s and not s.quiet"
-        " and ((s.camera_id, s.track_id) <> (%s, %s) or s.ts > %s)"
-        " and not exists (select from incident_event e where e.incident_id = s.incident_id and e.what = 'left'"
-        " and e.detail ->> 'camera' = s.camera_id and (e.detail ->> 'track')::bigint = s.track_id"
-        " and (e.detail ->> 'at')::timestamptz >= s.ts) limit 1",
-        (incident_id, seen_after, departure.camera_id, departure.track_id, left_at),
+        STANDING,
+        {
+            "id": incident_id,
+            "since": left_at - timedelta(seconds=STANDS_S),
+            "camera": departure.camera_id,
+            "track": departure.track_id,
+            "at": left_at,
+        },
     ).fetchone()
     return row is not None

@@ -26,7 +26,7 @@ where family = %(family)s and opening_id is null and state = any(%(open)s)
     and tstzrange(appeared_at - %(hours)s, last_seen_at + %(hours)s) && tstzrange(%(from)s, %(to)s, '[]')
     and (abs(lon - %(lon)s::float8) <= %(reach)s and abs(lat - %(lat)s::float8) <= %(reach)s
         or (lon is null or %(lon)s::float8 is null) and cell_id = %(cell)s and cell_id <> '')
-for no key update
+order by incident_id for no key update
 """
 
 

@@ -105,7 +105,7 @@ class SosDesk:
 
 def _site(conn: Connection, vehicle_id: str) -> int | None:
     row = conn.execute(
-        "select site_id from site where camera_id = %s order by site_id limit 1", (vehicle_id,)
+        "select site_id from site where camera_id = %s and lon is null order by site_id limit 1", (vehicle_id,)
     ).fetchone()
     return None if row is None else int(row["site_id"])
 

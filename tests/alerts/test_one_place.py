@@ -13,10 +13,11 @@ from alerts.desk.lifecycle import Act, Wish
 from alerts.incidents.store import IncidentStore
 from alerts.store import AlertDatabase
 from schemas.errors import UsageError
-from schemas.incident import Opened, Sighting
+from schemas.incident import Opened, Report, Sighting
 from schemas.record import Actor
+from schemas.units import utc
 from tests.alerts.lives import leave, say
-from tests.alerts.makers import MONDAY_1059, S, city, picture, sighting
+from tests.alerts.makers import CELL, MONDAY_1059, S, city, picture, sighting
 
 pytestmark = pytest.mark.servers
 
@@ -53,6 +54,13 @@ def test_what_had_ended_at_a_place_that_is_one_with_another_never_opens_beside_w
     assert look(incidents, at(1, 90_060, 10)).incident_id == third.incident_id
 
 
+def wait(desk_url: str) -> None:
+    """Until somebody waits for a lock of this database."""
+    with db.connect(desk_url, autocommit=True) as conn:
+        while conn.execute(WAITING).fetchone() == (0,):
+            time.sleep(0.01)
+
+
 @pytest.mark.parametrize("who", ["person", "camera"])
 def test_what_opens_again_at_such_a_place_is_found_by_looks_at_either(
     incidents: IncidentStore, database: AlertDatabase, who: str
@@ -72,6 +80,36 @@ def test_what_opens_again_at_such_a_place_is_found_by_looks_at_either(
     assert look(incidents, at(2, 3660, 11)).incident_id == again.incident_id
 
 
+@pytest.mark.parametrize("when", ["before", "meanwhile"])
+def test_what_left_before_a_merge_or_while_two_were_merged_holds_nothing_open(
+    incidents: IncidentStore, database: AlertDatabase, desk_url: str, monkeypatch: pytest.MonkeyPatch, when: str
+) -> None:
+    first, more, other = (look(incidents, at(place, 0, track)) for place, track in ((1, 7), (1, 8), (2, 9)))
+    assert more.incident_id == first.incident_id
+
+    def gone(place: int, track_id: int) -> str | None:
+        return leave(incidents, 60.0, camera_id=f"cam-{place}", track_id=track_id)
+
+    camera = threading.Thread(target=gone, args=(1, 8))
+
+    def slowly(doing: Doing) -> int:
+        camera.start()
+        wait(desk_url)
+        return perform(doing)
+
+    own = AlertDatabase(desk_url)
+    if when == "before":
+        gone(1, 8)
+    else:
+        monkeypatch.setattr("alerts.desk.actions.perform", slowly)
+    merge(own, first, other)
+    own.close()
+    if when == "meanwhile":
+        camera.join()
+    assert gone(1, 7) is None
+    assert gone(2, 9) == other.incident_id
+
+
 def test_places_that_become_one_in_turn_lead_to_the_last_one_at_once(
     incidents: IncidentStore, database: AlertDatabase, desk_url: str
 ) -> None:
@@ -85,6 +123,38 @@ def test_places_that_become_one_in_turn_lead_to_the_last_one_at_once(
             "select count(*) from site s join site t on t.site_id = s.same_as where t.same_as is not null"
         ).fetchone()
     assert chained == (0,)
+
+
+def test_a_camera_near_two_reports_waits_for_them_in_the_order_in_which_everybody_does(
+    incidents: IncidentStore, desk_url: str
+) -> None:
+    def told(ref: str, lon: float) -> str:
+        one = Report(
+            kind="complaint",
+            ref=ref,
+            family="waste",
+            class_code="06010",
+            at=utc(MONDAY_1059),
+            cell_id=CELL,
+            unit_id="u-1",
+            rule_version="v1",
+            point=(lon, 30.12),
+        )
+        return incidents.report(one, LEI).incident_id
+
+    pairs = ((told(f"a{k}", 104.7 + k * 0.01), told(f"b{k}", 104.70036 + k * 0.01), k) for k in range(50))
+    first, second, k = next(pair for pair in pairs if pair[0] > pair[1])  # the order of the table is another one
+    point = (104.70018 + k * 0.01, 30.12)
+    camera = threading.Thread(target=look, args=(incidents, replace(at(1, 30, 55), point=point)))
+    own = AlertDatabase(desk_url)
+    with own.transaction() as conn:
+        for incident_id in (second, first):
+            conn.execute("select 1 from incident where incident_id = %s for no key update", (incident_id,))
+            if incident_id == second:
+                camera.start()
+                wait(desk_url)
+    camera.join()
+    own.close()
 
 
 def test_a_camera_that_sees_the_thing_while_a_person_reopens_its_case_joins_the_case(
@@ -105,9 +175,7 @@ def test_a_camera_that_sees_the_thing_while_a_person_reopens_its_case_joins_the_
     def slowly(doing: Doing) -> int:
         seq = perform(doing)
         camera.start()
-        with db.connect(desk_url, autocommit=True) as conn:
-            while conn.execute(WAITING).fetchone() == (0,):
-                time.sleep(0.01)
+        wait(desk_url)
         return seq
 
     monkeypatch.setattr("alerts.desk.actions.perform", slowly)
