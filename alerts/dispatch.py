@@ -137,7 +137,7 @@ class JobQueue:
         raised. None: whatever is there.
         """
         with _answering(), self._client.pipeline(transaction=True) as pipeline:
-            pipeline.watch(self._prefix + EPOCH_KEY)
+            pipeline.watch(self._prefix + EPOCH_KEY)  # type: ignore[no-untyped-call]  # redis-py's own
             if instead_of is not None and self.epoch() != instead_of:
                 raise SinkError("queue: somebody else began an epoch just now", retryable=True, wait_s=0.5)
             known = self._client.scan_iter(match=f"{self._prefix}dispatch:*")

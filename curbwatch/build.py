@@ -202,6 +202,15 @@ def make_queue(site: Site) -> JobQueue:
     return JobQueue(site.endpoints.redis_url, claim_idle_s=site.config.dispatch.claim_idle_s)
 
 
+def disown_queue(url: str) -> None:
+    """Make a queue nobody's, where the database that it belonged to was dropped. Raises SinkError."""
+    queue = JobQueue(url)
+    try:
+        queue.disown()
+    finally:
+        queue.close()
+
+
 def make_book(site: Site, registry: LiveRegistry) -> HealthBook:
     """Return the book of the devices."""
     return HealthBook(registry, silence_s=site.config.intake.silence_s)

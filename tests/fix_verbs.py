@@ -13,7 +13,7 @@ import structlog
 import curbwatch.database as db
 from curbwatch.__main__ import main
 from curbwatch.parts import Servers
-from tests.fix_servers import own_database
+from tests.fix_servers import empty_queue, own_database
 
 
 @dataclass
@@ -47,6 +47,7 @@ class Verbs:
 
 def config_of(folder: Path, servers: Servers, database_url: str) -> Path:
     path = folder / "curbwatch.toml"
+    empty_queue(servers, 0)  # it is another database's: each test has its own
     urls = (("broker", servers.broker_url), ("database", database_url), ("redis", servers.redis_url))
     path.write_text("".join(f'[{name}]\nurl = "{url}"\n' for name, url in urls) + '[log]\nlevel = "error"\n')
     return path

@@ -64,7 +64,8 @@ class Relay:
     def once(self) -> int:
         """One round: take back expired leases, give places, send. The number of rows handled.
 
-        0 where another process is the relay. Raises SinkError where the database or the queue is away.
+        0 where another process is the relay. Raises SinkError where the database or the queue is away, or the queue is
+        another database's.
         """
         # Asked each round: the lock went with the connection if that was lost since, by whatever store that uses it.
         if not self._jobs.become_relay():
@@ -131,9 +132,10 @@ class Relay:
         return True
 
     def _begin_epoch(self, why: str) -> str:
-        epoch = self._jobs.new_epoch()
+        there = self._queue.epoch()
+        epoch = self._jobs.new_epoch(there)
         crash.at("epoch_before_flush")
-        self._queue.begin_epoch(epoch)
+        self._queue.begin_epoch(epoch, there)
         crash.at("epoch_after_flush")
         self._meter.add("queue_epochs", reason=why)
         log.info("queue_epoch", why=why, effect="every unfinished job is queued again")

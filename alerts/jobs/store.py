@@ -341,7 +341,7 @@ class JobStore:
         return "" if row is None else str(row["epoch"])
 
     def new_epoch(self, there: str = "") -> str:
-        """Begin anew where the queue, whose epoch is ``there``, lost its memory: unfinished jobs get fresh outbox rows."""
+        """Begin anew where the queue, of epoch ``there``, lost its memory: unfinished jobs get fresh outbox rows."""
         with self._database.transaction("epoch") as conn:
             epoch = next_epoch(conn, there)
             conn.execute("update relay_state set epoch = %s, epoch_first_seq = next_seq", (epoch,))

@@ -16,6 +16,7 @@ import structlog
 
 from alerts.durable import write_whole
 from alerts.incidents.evidence import EvidenceFolder
+from alerts.installation import identity
 from alerts.keeping.files import GOING, remove_picture
 from alerts.keeping.pictures import NAMED
 from alerts.keeping.retention import may_delete
@@ -31,11 +32,6 @@ OWNER = ".database"  # file in the evidence folder: whose rows name its pictures
 LOOKED_AT = 2000  # pictures of a folder that is nobody's yet, of which our rows must name half
 ROWS = 500  # looked up on disk in one turn
 SETTLE_S = 600.0  # for which the database must have answered: decisions that waited for it are stored meanwhile
-# The same for a server that was moved or promoted, another for every database that was made anew.
-IDENTITY = """
-select (select system_identifier from pg_control_system())::text || '/' || oid as id
-from pg_database where datname = current_database()
-"""
 FILES_OF_ROWS = """
 select evidence_id, sha256, size_bytes from evidence where evidence_id > %s order by evidence_id limit %s
 """
@@ -127,8 +123,7 @@ class Strays:
         """Whether the folder is this database's; one that is nobody's becomes ours where we know half of it."""
         owner = self._folder.folder / OWNER
         with self._database.transaction() as conn:
-            row = conn.execute(IDENTITY).fetchone()
-        ours = str((row or {"id": ""})["id"])
+            ours = identity(conn)
         try:
             if owner.is_file():
                 found = owner.read_text(encoding="utf-8").strip()

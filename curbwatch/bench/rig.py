@@ -23,6 +23,7 @@ from urllib.parse import urlsplit
 import curbwatch.database as db
 from config.pack import Pack, load_pack
 from curbwatch.bench.pace import Load
+from curbwatch.build import disown_queue
 from curbwatch.endpoints import Endpoints, private
 from curbwatch.parts import down, up
 from curbwatch.parts.paths import home, write_private
@@ -157,6 +158,7 @@ def started(
     folder = Path(tempfile.mkdtemp(prefix="curbwatch-rig-"))
     url = db.fresh_database(endpoints.database_url, f"rig_{site}")
     redis_url = urlsplit(endpoints.redis_url)._replace(path=f"/{QUEUE_DB}").geturl()
+    disown_queue(redis_url)
     rig = Rig(
         replace(endpoints, database_url=url, redis_url=redis_url),
         folder,

@@ -34,7 +34,7 @@ def doctor(
         *look_at_broker(settings, endpoints),
         *(probe(settings, endpoints) if try_it else ()),
         *look_at_database(endpoints.database_url),
-        *look_at_queue(endpoints.redis_url),
+        *look_at_queue(endpoints.redis_url, endpoints.database_url),
         *look_here(settings),
     ]
     write_json(json_path, report(findings))

@@ -15,7 +15,7 @@ from config.model import Config
 from config.pack import load_pack
 from config.service import HttpKnobs, LogKnobs, SiteKnobs
 from config.vision import VisionKnobs
-from curbwatch.build import Site, prepare
+from curbwatch.build import Site, disown_queue, prepare
 from curbwatch.endpoints import private
 from curbwatch.parts import Servers
 from curbwatch.parts.paths import home, make_folder
@@ -62,6 +62,7 @@ def make_setting(servers: Servers, now: datetime) -> Setting:
         database_url=db.fresh_database(endpoints.database_url, DATABASE),
         redis_url=urlsplit(endpoints.redis_url)._replace(path=f"/{QUEUE_DB}").geturl(),
     )
+    disown_queue(endpoints.redis_url)  # that of the last demo's database, which is no more
     site = prepare(demo_config(folder), endpoints)
     city = replace(site.pack.city, permits=(*site.pack.city.permits, PERMIT))
     return Setting(replace(site, pack=replace(site.pack, city=city)), folder)

@@ -5,6 +5,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from alerts.dispatch import JobQueue
+from alerts.installation import QUEUE_REMEDY, identity, owner_of
+from alerts.store import AlertDatabase
 from curbwatch.doctor.finding import Finding, Level, fault, judged
 from schemas.errors import CurbwatchError
 
@@ -12,20 +14,38 @@ AREA = "queue"
 VERSION_MIN = (6, 2)  # XAUTOCLAIM
 
 
-def look_at_queue(url: str) -> list[Finding]:
-    """Ask and judge; without a queue: one fault."""
+def look_at_queue(url: str, database_url: str = "") -> list[Finding]:
+    """Ask and judge; without a queue: one fault. ``database_url``: whose queue it should be; empty: not asked."""
     if not url:
         return [fault(AREA, "reachable", "no queue is configured", "set redis.url_file, or run `curbwatch parts up`")]
     try:
         queue = JobQueue(url)
         try:
-            told = queue.server()
+            told, epoch = queue.server(), queue.epoch()
         finally:
             queue.close()
     except CurbwatchError as error:
         remedy = "check redis.url_file, and that the server runs: `curbwatch parts up`"
         return [fault(AREA, "reachable", str(error), remedy)]
-    return judge_server(told)
+    return [*judge_server(told), *_look_at_owner(epoch, database_url)]
+
+
+def _look_at_owner(epoch: str, database_url: str) -> list[Finding]:
+    """Whether our relay may use this queue; nothing where the database does not say who it is."""
+    if not database_url:
+        return []
+    database = AlertDatabase(database_url)
+    try:
+        with database.transaction() as conn:
+            ours = identity(conn)
+    except CurbwatchError:
+        return []
+    finally:
+        database.close()
+    owner = owner_of(epoch)
+    foreign = owner not in {"", ours}
+    seen = f"another database's ({owner}, not {ours})" if foreign else ("ours" if owner else "nobody's yet")
+    return [judged(AREA, "owner", Level.FAULT if foreign else Level.OK, seen, QUEUE_REMEDY)]
 
 
 def judge_server(told: Mapping[str, Any]) -> list[Finding]:

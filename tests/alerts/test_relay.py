@@ -14,10 +14,13 @@ from alerts.incidents.store import IncidentStore
 from alerts.jobs.relay import TEND_S, Relay
 from alerts.jobs.store import JobStore, OutboxRow
 from alerts.store import AlertDatabase
+from curbwatch.parts import Servers
 from curbwatch.telemetry import Telemetry
 from schemas.errors import SinkError
+from schemas.meter import NullMeter
 from tests.alerts.makers import picture, sighting
 from tests.fix_desk import disconnect
+from tests.fix_servers import own_database
 
 pytestmark = pytest.mark.servers
 
@@ -178,6 +181,29 @@ def test_a_database_that_is_younger_than_the_queue_loses_no_job(desk: Desk, desk
     for _ in range(2):
         relay.once()
     assert new in [job_id for _, job_id in desk.entries()]
+
+
+def test_a_queue_of_another_database_is_left_alone_until_somebody_gives_it_up(
+    desk: Desk, migrated: str, servers: Servers
+) -> None:
+    (job_id,) = desk.open()
+    desk.relay().once()
+    with own_database(servers, migrated) as url:
+        database = AlertDatabase(url)
+        stranger = Relay(JobStore(database, lease_s=60), desk.queue, NullMeter())
+        for _ in range(2):
+            with pytest.raises(SinkError, match=r"belongs to another database .*dispatch:epoch") as caught:
+                stranger.once()
+            assert caught.value.retryable
+        assert desk.relay().once() == 0
+        assert [entry[1] for entry in desk.entries()] == [job_id]
+        assert desk.meter.total("queue_epochs") == 1
+        desk.client.delete("dispatch:epoch")
+        stranger.once()
+        assert desk.entries() == []
+        with pytest.raises(SinkError, match="belongs to another database"):
+            desk.relay().once()
+        database.close()
 
 
 def test_an_entry_of_a_job_that_was_made_while_an_epoch_began_is_not_lost(desk: Desk, desk_url: str) -> None:

@@ -12,6 +12,7 @@ import pytest
 from typer.testing import CliRunner
 
 import curbwatch.doctor.guest as guest_module
+from alerts.dispatch import JobQueue
 from config.model import Config
 from curbwatch.cli.app import app
 from curbwatch.doctor.broker import look_at_broker
@@ -133,6 +134,17 @@ def test_a_database_that_does_not_wait_for_its_disk_is_named(database_url: str) 
         database_url + "?options=-csynchronous_commit%3Doff%20-cdefault_transaction_read_only%3Don"
     )
     assert bad(findings) == {"synchronous_commit", "writable"}
+
+
+def test_a_queue_of_another_database_is_named(database_url: str, redis_url: str) -> None:
+    queue = JobQueue(redis_url)
+    seen = []
+    for owner in ("", "0/1"):
+        queue.begin_epoch(f"{owner} e" if owner else "e")
+        (finding,) = (one for one in look_at_queue(redis_url, database_url) if one.name == "owner")
+        seen.append((finding.level, finding.seen.partition(",")[0]))
+    queue.close()
+    assert seen == [(Level.OK, "nobody's yet"), (Level.FAULT, "another database's (0/1")]
 
 
 def test_a_database_or_queue_that_is_away_is_one_fault_without_its_password() -> None:

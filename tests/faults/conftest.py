@@ -18,6 +18,7 @@ from curbwatch.parts.paths import home
 from curbwatch.registry import register_vehicle
 from ingest.session_plan import secret_of
 from tests.faults.fleet import Fleet
+from tests.fix_servers import empty_queue
 from tests.fix_service import Service, wait_until
 
 UNACKED_MAX_S = 60.0  # I5
@@ -163,7 +164,7 @@ def case(house: House, tmp_path: Path, request: pytest.FixtureRequest) -> Iterat
     name = f"faults_{uuid.uuid4().hex[:12]}"
     url = db.fresh_database(house.servers.database_url, name)
     db.migrate(url)
-    redis_url = house.servers.redis_url.removesuffix("/0") + "/1"
+    redis_url = empty_queue(house.servers, 1)
     service = Service(tmp_path, f"f{uuid.uuid4().hex[:8]}", house.servers, url, redis_url)
     made = Case(house, service, request.node.name.removeprefix("test_"))
     made.configure()
