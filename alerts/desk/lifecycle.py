@@ -7,6 +7,7 @@ from enum import StrEnum
 from typing import Any
 
 from alerts.desk.reasons import DOWNGRADES, VOIDS
+from schemas.alarms import SOS
 from schemas.record import OPEN, Actor, State, What
 from schemas.rules import Stage
 
@@ -258,7 +259,9 @@ def _self_handle(_case: Case, wish: Wish, _actor: Actor, _now: datetime) -> Step
     return Step(What.SELF_HANDLED, _note(wish), State.DONE)
 
 
-def _suspend(_case: Case, wish: Wish, _actor: Actor, _now: datetime) -> Step | Refusal:
+def _suspend(case: Case, wish: Wish, _actor: Actor, _now: datetime) -> Step | Refusal:
+    if case.family == SOS:
+        return Refusal("call")
     if not wish.text.strip():
         return Refusal("why")
     return Step(What.SUSPENDED, {"reason": wish.text.strip()}, State.SUSPENDED)
@@ -285,7 +288,7 @@ def _extend(case: Case, wish: Wish, actor: Actor, _now: datetime) -> Step | Refu
 def _reopen(case: Case, wish: Wish, _actor: Actor, now: datetime) -> Step | Refusal:
     if not wish.text.strip():
         return Refusal("why")
-    again = case.sent and case.state is not State.VOID
+    again = (case.sent and case.state is not State.VOID) or case.family == SOS
     detail = {
         "why": "person",
         "reason": wish.text.strip(),

@@ -76,6 +76,7 @@ REFUSALS: dict[str, tuple[str, str]] = {
         "本阶段已延时一次,再延须由督查批准",
         "this stage was extended once: only a supervisor does it again",
     ),
+    "call": ("求助不能挂账", "somebody calls for help: that is not put off"),
     "not_held": ("案件未被保全", "it is not held"),
 }
 

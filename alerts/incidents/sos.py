@@ -3,6 +3,7 @@
 import uuid
 from collections.abc import Callable, Iterable
 from datetime import datetime, timedelta
+from typing import Any
 
 import structlog
 
@@ -131,10 +132,13 @@ def _known(conn: Connection, site_id: int, call: Call, at: datetime) -> bool:
         " lon = case when last_seen_at <= %(at)s then coalesce(%(lon)s, lon) else lon end,"
         " lat = case when last_seen_at <= %(at)s then coalesce(%(lat)s, lat) else lat end,"
         " last_seen_at = greatest(last_seen_at, %(at)s)"
-        " where family = 'sos' and site_id = %(site)s and state = any(%(open)s) returning 1",
+        " where family = 'sos' and site_id = %(site)s and state = any(%(open)s)"
+        " returning incident_id, state, unit_id",
         {"at": at, "lon": lon, "lat": lat, "site": site_id, "open": list(OPEN_STATES)},
     ).fetchone()
     if open_one is not None:
+        if open_one["state"] not in {State.DISPATCHED, State.HANDLING}:
+            _send_again(conn, open_one)
         return True
     ended = conn.execute(
         "select incident_id, last_seen_at from incident where family = 'sos' and site_id = %s"
@@ -148,3 +152,9 @@ def _known(conn: Connection, site_id: int, call: Call, at: datetime) -> bool:
         (call.vehicle_id, ended["last_seen_at"], at, SOS),
     ).fetchone()
     return let_go is None and at - ended["last_seen_at"] <= timedelta(seconds=PRESSED_S)
+
+
+def _send_again(conn: Connection, row: dict[str, Any]) -> None:
+    """Put the job of an open call in its queue, whoever laid the case aside: it calls on, and nobody is on the way."""
+    record(conn, row["incident_id"], INTAKE, What.RESUMED, {"why": "calls"}, to=State.DISPATCHED)
+    make_job(conn, str(row["incident_id"]), row["unit_id"], urgent=True)

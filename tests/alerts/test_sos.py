@@ -9,6 +9,8 @@ import jsonschema
 import pytest
 
 import curbwatch.database as db
+from alerts.desk.actions import CaseActions
+from alerts.desk.lifecycle import Act, Wish
 from alerts.dispatch import JobQueue
 from alerts.incidents.sos import PRESSED_S, SosDesk
 from alerts.incidents.store import IncidentStore
@@ -22,6 +24,7 @@ from schemas.alarms import SOS_CLASS, Call
 from schemas.errors import SinkError
 from schemas.incident import IncidentRow
 from schemas.meter import NullMeter
+from schemas.record import Actor
 from tests.alerts.makers import CELL, MONDAY_1059, S, city, picture, sighting, together
 
 pytestmark = pytest.mark.servers
@@ -132,6 +135,26 @@ def test_a_button_that_was_let_go_and_pressed_again_is_a_new_call(
     )
     assert sos.hear([call(20)]) == 1
     assert len(rows(incidents)) == 2
+
+
+def test_a_call_that_goes_on_while_its_case_was_laid_aside_has_its_job_out_again(
+    sos: SosDesk, incidents: IncidentStore, jobs: JobStore, database: AlertDatabase, conn: db.Connection
+) -> None:
+    sos.hear([call()])
+    incident_id = rows(incidents)[0].incident_id
+    conn.execute("update incident set state = 'suspended'")
+    conn.execute("update job set state = 'withdrawn', ended_at = now()")
+    sos.hear([call(7200)])
+    job = jobs.of_incident(incident_id)
+    assert job is not None
+    assert (job.state, rows(incidents)[0].state, jobs.calls("u-1")) == ("queued", "dispatched", [job.job_id])
+    desk, lead = CaseActions(database, city), Actor("陈岚", "supervisor")
+    desk.act(incident_id, Wish(Act.VOID, reason="test"), lead)
+    desk.act(incident_id, Wish(Act.REOPEN, text="no test"), lead)
+    assert jobs.calls("u-1") == [job.job_id]
+    steps = incidents.events(incident_id)
+    sos.hear([call(7205)])
+    assert incidents.events(incident_id) == steps
 
 
 def test_under_load_a_call_overtakes_everything_in_the_outbox_and_in_the_streams(
