@@ -174,12 +174,15 @@ class _Reader:
         if isinstance(hours, bool) or not isinstance(hours, int | float):
             return
         given = (str(detail.get("limit", "")), float(hours))
-        named = detail.get("stage")
-        if named in get_args(Stage) and (str(named), self._round) not in self.stages:
-            self._given.setdefault((str(named), self._round), []).append(given)
+        for named in [detail[key] for key in ("stage", "also") if detail.get(key)] or [""]:
+            self._give(str(named), given)
+
+    def _give(self, named: str, given: tuple[str, float]) -> None:
+        if named in get_args(Stage) and (named, self._round) not in self.stages:
+            self._given.setdefault((named, self._round), []).append(given)
             return
         for stage in self._live():
-            if named in {None, "", stage.stage}:
+            if named in {"", stage.stage}:
                 stage.extensions.append(given)
 
 

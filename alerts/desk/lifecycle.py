@@ -281,7 +281,9 @@ def _extend(case: Case, wish: Wish, actor: Actor, _now: datetime) -> Step | Refu
         return Refusal("why")
     if stage in case.extended and actor.role != "supervisor":
         return Refusal("extended")
-    detail = {"stage": stage, "working_h": wish.working_h, "reason": wish.text.strip()}
+    detail: dict[str, Any] = {"stage": stage, "working_h": wish.working_h, "reason": wish.text.strip()}
+    if stage == "verify":  # while a lead waits for a word, its filing is due too, and that word ends both
+        detail["also"] = "file"
     return Step(What.EXTENDED, detail, None)
 
 

@@ -75,7 +75,7 @@ HOW = {"camera": ("摄像头核查通过", "checked by the camera")}
 SOURCES = {"camera": ("摄像头", "by camera")}
 # The order in which details are told; the database keeps them in one of its own.
 OF_WHOM = ("class", "from", "to", "unit", "stage", "people", "lamp", "name")
-ORDER = (*OF_WHOM, "due_at", "working_h", "until", "at", "how", "list", "why", "reason")
+ORDER = (*OF_WHOM, "also", "due_at", "working_h", "until", "at", "how", "list", "why", "reason")
 # What a reader of the timeline has no use for; `show --json` and `log` have it.
 SILENT = frozenset(
     {
@@ -142,6 +142,7 @@ def _told(city: City, what: str, key: str, value: object, lang: Lang) -> str:
         "case_no": (f"案号 {text}", f"case {text}"),
         "working_h": (f"{text} 工作小时", f"{text} h of work"),
         "stage": (stage_name(text, lang), stage_name(text, lang)),
+        "also": (stage_name(text, lang), stage_name(text, lang)),
         "lamp": (lamp_name(text, lang), lamp_name(text, lang)),
         "list": (list_name(text, lang), list_name(text, lang)),
         "count": (f"共 {text} 件", f"{text} in all"),

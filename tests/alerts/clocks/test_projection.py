@@ -131,6 +131,10 @@ def test_extensions_go_where_they_say() -> None:
     plain = ("09-21 10:00", What.EXTENDED, State.DISPATCHED, {"working_h": 1.5})
     assert only(steps(SENT, plain, plain), limit()).limit_s == 7 * H
     assert only(steps(SENT, plain), limit(unit="natural_h")).due_at == local("09-21 14:30")
+    lead = ("09-21 10:00", What.EXTENDED, State.VERIFY, {"stage": "verify", "also": "file", "working_h": 2})
+    waits = steps(("09-21 09:00", What.OPENED, State.VERIFY), lead)
+    both = clocks(waits, limit("a", stage="verify"), limit("b", stage="file"))
+    assert [(clock.stage, clock.limit_s) for clock in both] == [("verify", 6 * H), ("file", 6 * H)]
     named = ("09-21 10:00", What.EXTENDED, State.DISPATCHED, {"working_h": 1, "limit": "stop"})
     found = clocks(steps(SENT, named), limit("a", name="remove"), limit("b", name="stop"))
     assert [(clock.limit_name, clock.limit_s, clock.extensions) for clock in found] == [
