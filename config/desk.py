@@ -13,6 +13,7 @@ class DeskKnobs(Knobs):
     sweep_at: str = Field(default="08:30", pattern=r"^([01][0-9]|2[0-3]):[0-5][0-9]$")  # the day's list of stuck cases
     clock_settle_s: float = Field(default=300.0, ge=0)  # a moved clock holds lamps so long
     digest_after_s: float = Field(default=300.0, gt=0)  # what turned longer ago than that goes into one message
+    suspend_days: float = Field(default=90.0, gt=0, le=3660)  # days that a case may be suspended by one word
     tokens: bool = False  # whether nobody acts without the file that shows who they are
 
     @property

@@ -58,9 +58,9 @@ class What(StrEnum):
     LEFT = "left"  # camera, track, at
     BACK = "back"  # camera, track, at
     REOPENED = "reopened"  # why, at
-    SUSPENDED = "suspended"  # reason (挂账)
+    SUSPENDED = "suspended"  # until, reason (挂账)
     RESUMED = "resumed"
-    EXTENDED = "extended"  # stage, working_h, reason (延时)
+    EXTENDED = "extended"  # stage, also, working_h, reason (延时)
     RECLASSED = "reclassed"  # from, to, reason: also a downgrade
     SNOOZED = "snoozed"  # until, reason
     VOID_ASKED = "void_asked"  # reason: a second person must say the same

@@ -2,12 +2,12 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime, tzinfo
+from datetime import UTC, datetime, timedelta, tzinfo
 from typing import Any
 
 from alerts.desk.acting import Doing, perform
 from alerts.desk.case import WROTE, Told, case_of, moved_by
-from alerts.desk.lifecycle import MOVES, Act, Case, Refusal, Wish, decide
+from alerts.desk.lifecycle import MOVES, SUSPEND_MAX, Act, Case, Refusal, Wish, decide
 from alerts.desk.words import refusal_line
 from alerts.incidents.locking import hold_places
 from alerts.incidents.reading import view
@@ -88,11 +88,22 @@ class Acted:
 class CaseActions:
     """The desk's acts; every one is one transaction and raises SinkError when it did not happen."""
 
-    def __init__(self, database: AlertDatabase, city: Callable[[], City], *, quiet_s: float = 3600.0) -> None:
-        """``quiet_s``: for how long the place of what a person voided opens nothing of the kind."""
+    def __init__(
+        self,
+        database: AlertDatabase,
+        city: Callable[[], City],
+        *,
+        quiet_s: float = 3600.0,
+        suspend_most: timedelta = SUSPEND_MAX,
+    ) -> None:
+        """``quiet_s``: for how long the place of what a person voided opens nothing of the kind.
+
+        ``suspend_most``: how long a case may be suspended by one word.
+        """
         self._database = database
         self._city = city
         self._quiet_s = quiet_s
+        self._suspend_most = suspend_most
 
     def act(self, incident_id: str, wish: Wish, actor: Actor, given: Given | None = None) -> Acted:
         """Do what ``actor`` asks. The same key again, or the same person's same act again, is done once.
@@ -115,7 +126,7 @@ class CaseActions:
                 return self._acted(conn, row, before, again=True)
             if given.version is not None and given.version != case.version:
                 raise ChangedError(incident_id, given.version, [step for step in steps if step.seq > given.version])
-            found = decide(case, _completed(wish, given, row, city), actor, _now(conn))
+            found = decide(case, self._completed(wish, given, row, city), actor, _now(conn))
             if isinstance(found, Refusal):
                 raise RefusedError(found, wish.act, moved_by(steps))
             seq = perform(Doing(conn, row, city, actor, wish, found, given.before, given.after, self._quiet_s))
@@ -138,6 +149,9 @@ class CaseActions:
                 " where what in ('void', 'void_asked') and at >= %s group by 1, 2, 3 order by 4 desc, 5 desc, 1, 3",
                 (since,),
             ).fetchall()
+
+    def _completed(self, wish: Wish, given: Given, row: dict[str, Any], city: City) -> Wish:
+        return replace(_completed(wish, given, row, city), most=self._suspend_most)
 
     def _acted(self, conn: Connection, row: dict[str, Any], seq: int, *, again: bool) -> Acted:
         now = incident_row(view(conn, str(row["incident_id"])))

@@ -12,6 +12,7 @@ from schemas.record import OPEN, Actor, State, What
 from schemas.rules import Stage
 
 QUIET_MAX = timedelta(days=30)  # that a place may be quiet by one word
+SUSPEND_MAX = timedelta(days=90)  # where the city names nothing else; a person resumes, or suspends again
 EXTENSION_MAX_H = 240.0  # working hours, six weeks of them
 
 
@@ -78,7 +79,8 @@ class Wish:
     Attributes:
         reason: a code of ``alerts/desk/reasons.py`` where the act has codes.
         text: why, or what for, in their own words.
-        until: end of the quiet, aware.
+        until: end of the quiet, or of the suspension, aware.
+        most: how long a case may be suspended by one word; without ``until`` it is so long.
         working_h: more time, hours of work.
         into: id of the incident that goes on.
         class_code, class_family: what it is to be called from now on.
@@ -90,6 +92,7 @@ class Wish:
     reason: str = ""
     text: str = ""
     until: datetime | None = None
+    most: timedelta = SUSPEND_MAX
     working_h: float = 0.0
     into: str = ""
     class_code: str = ""
@@ -259,12 +262,15 @@ def _self_handle(_case: Case, wish: Wish, _actor: Actor, _now: datetime) -> Step
     return Step(What.SELF_HANDLED, _note(wish), State.DONE)
 
 
-def _suspend(case: Case, wish: Wish, _actor: Actor, _now: datetime) -> Step | Refusal:
+def _suspend(case: Case, wish: Wish, _actor: Actor, now: datetime) -> Step | Refusal:
     if case.family == SOS:
         return Refusal("call")
+    until = now + wish.most if wish.until is None else wish.until
+    if not now < until <= now + wish.most:
+        return Refusal("until", {"days": f"{wish.most / timedelta(days=1):g}"})
     if not wish.text.strip():
         return Refusal("why")
-    return Step(What.SUSPENDED, {"reason": wish.text.strip()}, State.SUSPENDED)
+    return Step(What.SUSPENDED, {"until": until.isoformat(), "reason": wish.text.strip()}, State.SUSPENDED)
 
 
 def _resume(case: Case, wish: Wish, _actor: Actor, _now: datetime) -> Step | Refusal:

@@ -38,6 +38,8 @@ CONDITIONS = {
     "overdue": "l.lamp = 'red'",
     "unrouted": "i.state = any(%(open)s) and (i.unit_id = '' or j.stuck <> '' or j.why = 'nobody')",
     "open_only": "i.state = any(%(open)s)",
+    "suspended_past": "i.state = 'suspended' and (select (e.detail ->> 'until')::timestamptz from incident_event e"
+    " where e.incident_id = i.incident_id and e.what = 'suspended' order by e.event_id desc limit 1) <= now()",
 }
 
 
@@ -46,7 +48,8 @@ class Asked:
     """What of incidents is wanted; empty and None: everything.
 
     ``cell``: the first digits of a cell id. ``overdue``: a limit has run out. ``unrouted``: nobody is responsible, no
-    terminal gets past its job, or nobody is on duty. ``open_only``: what has not ended.
+    terminal gets past its job, or nobody is on duty. ``open_only``: what has not ended. ``suspended_past``: suspended,
+    and the end of that is past.
     """
 
     state: str = ""
@@ -58,6 +61,7 @@ class Asked:
     overdue: bool = False
     unrouted: bool = False
     open_only: bool = False
+    suspended_past: bool = False
     limit: int = 50
 
 

@@ -3,7 +3,7 @@
 import json
 import re
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Annotated, Any
 from zoneinfo import ZoneInfo
@@ -89,7 +89,13 @@ def act_at(  # what a verb was called with
 
 def actions_of(desk: Desk) -> CaseActions:
     """The acts on this desk's database."""
-    return CaseActions(desk.database, desk.site.cities.city, quiet_s=desk.site.config.incidents.quiet_s)
+    config = desk.site.config
+    return CaseActions(
+        desk.database,
+        desk.site.cities.city,
+        quiet_s=config.incidents.quiet_s,
+        suspend_most=timedelta(days=config.desk.suspend_days),
+    )
 
 
 def refused(line: str, exit_code: int) -> CurbwatchError:

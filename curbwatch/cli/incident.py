@@ -44,6 +44,7 @@ def incident_list(  # noqa: PLR0913  # one argument per option of the command li
     since: Annotated[str, typer.Option("--since", help="Opened since: 2h, 7d, or a time with its zone.")] = "",
     overdue: Annotated[bool, typer.Option("--overdue", help="A limit has run out.")] = False,
     unrouted: Annotated[bool, typer.Option("--unrouted", help="Open, and nobody has its job or will.")] = False,
+    past: Annotated[bool, typer.Option("--suspended-past", help="Suspended until a time that is past.")] = False,
     still: Annotated[bool, typer.Option("--open", help="What has not ended.")] = False,
     limit: Annotated[int, typer.Option("--limit", min=1, max=100_000, help="So many.")] = 50,
     config: ConfigFile = None,
@@ -63,6 +64,7 @@ def incident_list(  # noqa: PLR0913  # one argument per option of the command li
             overdue=overdue,
             unrouted=unrouted,
             open_only=still,
+            suspended_past=past,
             limit=limit,
         )
         out = console()

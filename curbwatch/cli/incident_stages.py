@@ -9,7 +9,7 @@ import typer
 from alerts.desk.actions import Given
 from alerts.desk.lifecycle import Act, Wish
 from alerts.incidents.evidence import EvidenceFolder
-from curbwatch.cli.acting import Key, Session, TokenFile, Version, Who, Words, act, act_at
+from curbwatch.cli.acting import Key, Session, TokenFile, Version, Who, Words, act, act_at, until_of
 from curbwatch.cli.dispatch import ConfigFile, Json, Language
 from curbwatch.cli.incident import IncidentId, incident_app
 from curbwatch.desk import Desk, open_desk
@@ -60,6 +60,7 @@ def incident_rework(  # noqa: PLR0913  # one argument per option of the command 
 def incident_suspend(  # noqa: PLR0913  # one argument per option of the command line
     incident_id: IncidentId,
     *,
+    until: Annotated[str, typer.Option("--until", help="7d, or a time with its zone; else as long as may be.")] = "",
     person: Who = "",
     text: Words = "",
     version: Version = None,
@@ -70,7 +71,8 @@ def incident_suspend(  # noqa: PLR0913  # one argument per option of the command
     as_json: Json = False,
 ) -> None:
     """Set a case aside that cannot be dealt with now (挂账); --text says why. Its clocks stand still."""
-    act(incident_id, Wish(Act.SUSPEND, text=text), Session(person, token_file, config, lang, as_json, version, key))
+    wish = Wish(Act.SUSPEND, text=text, until=until_of(until, datetime.now(UTC)) if until else None)
+    act(incident_id, wish, Session(person, token_file, config, lang, as_json, version, key))
 
 
 @incident_app.command("resume")

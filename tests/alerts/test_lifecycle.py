@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from alerts.desk.case import Told, case_of, moved_by
-from alerts.desk.lifecycle import ENDED, MOVES, RULES, STAGES, Act, Case, Refusal, Step, Wish, decide
+from alerts.desk.lifecycle import ENDED, MOVES, RULES, STAGES, SUSPEND_MAX, Act, Case, Refusal, Step, Wish, decide
 from alerts.desk.reasons import DOWNGRADES, VOIDS
 from alerts.desk.words import ACTS, REFUSALS, ROLES, refusal_line
 from schemas.record import OPEN, Actor, State, What
@@ -190,6 +190,8 @@ def test_nobody_checks_their_own_work() -> None:
 def test_a_stage_is_extended_once_and_again_by_a_supervisor_only() -> None:
     first = done(decide(case(State.HANDLING), wish(Act.EXTEND), LEI, NOW))
     assert first.detail == {"stage": "handle", "working_h": 4.0, "reason": "看过了"}
+    lead = done(decide(case(State.VERIFY), wish(Act.EXTEND), LEI, NOW))
+    assert (lead.detail["stage"], lead.detail["also"]) == ("verify", "file")
     again = case(State.HANDLING, extended=frozenset({"handle"}))
     assert told(decide(again, wish(Act.EXTEND), LEI, NOW)) == "extended"
     assert done(decide(again, wish(Act.EXTEND), WANG, NOW)).to is None
@@ -206,6 +208,10 @@ def test_a_suspended_case_goes_on_where_it_was_and_whoever_had_its_job_has_it_no
         (State.CHECKING, State.CHECKING),
     ):
         assert done(decide(case(state), wish(Act.SUSPEND), LEI, NOW)).to is State.SUSPENDED
+        without = done(decide(case(state), wish(Act.SUSPEND, until=None), LEI, NOW))
+        assert without.detail["until"] == (NOW + SUSPEND_MAX).isoformat(), "none is for ever"
+        late = wish(Act.SUSPEND, until=NOW + timedelta(days=8), most=timedelta(days=7))
+        assert told(decide(case(state), late, LEI, NOW)) == "until"
         assert done(decide(case(State.SUSPENDED, suspended_from=state), Wish(Act.RESUME), LEI, NOW)).to is then
     assert told(decide(case(), wish(Act.SUSPEND), LEI, NOW)) == "state"
 

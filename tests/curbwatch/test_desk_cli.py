@@ -147,7 +147,8 @@ def test_a_case_goes_its_whole_way_and_tells_it(verbs: Verbs, seen: str, jobs: J
     assert taken is not None
     (told,) = verbs.told("incident", "extend", seen, *WU, "--hours", "2", "--text", "路上封闭")
     assert (told["event"], told["actor"], told["role"], told["proved"]) == ("extended", "吴建", "duty_lead", False)
-    verbs.told("incident", "suspend", seen, *WU, "--text", "等拆迁")
+    verbs.told("incident", "suspend", seen, *WU, "--text", "等拆迁", "--until", "7d")
+    assert verbs.told("incident", "list", "--suspended-past") == []
     verbs.told("incident", "resume", seen, *WU)
     jobs.take(taken.job_id, "李雷")
     jobs.done(taken.job_id, "李雷")
