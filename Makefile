@@ -15,7 +15,7 @@ demo: setup
 
 # Two workers, each with servers of its own: much of a run is waiting. One file stays with one worker. -n 0: no workers.
 test: setup
-	@.venv/bin/python -m pytest -n 2 --dist loadfile $(ARGS)
+	@.venv/bin/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder $(ARGS)
 
 test-deep: setup
 	@HYPOTHESIS_PROFILE=deep .venv/bin/python -m pytest -m hypothesis --timeout 3600 $(ARGS)
