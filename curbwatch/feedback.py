@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 from typing import Any
 
+from alerts.incidents.naming import lookup, only, whole_id
 from curbwatch.database import Connection
 from schemas.errors import UsageError
 from schemas.feedback import Adoption, Feedback, Fixture, Ignore, Undo
@@ -173,8 +174,12 @@ def place_of(conn: Connection, incident_id: str) -> tuple[str, Ignore, str]:
 
     Raises UsageError where there is no such incident, or no camera saw it.
     """
-    query = "select camera_id, track_id, box_px, preset, opening_id from incident where incident_id::text = %s"
-    row = conn.execute(query, (incident_id,)).fetchone()
+    key = whole_id(incident_id)
+    if key is None:
+        found, values = lookup(incident_id)
+        key = only(incident_id, [one[0] for one in conn.execute(found, values).fetchall()])
+    query = "select camera_id, track_id, box_px, preset, opening_id from incident where incident_id = %s"
+    row = conn.execute(query, (key,)).fetchone()
     if row is None:
         raise UsageError(f"no incident {incident_id!r}: `curbwatch incident list` shows them")
     camera_id, track_id, box_px, preset, opening_id = row

@@ -4,18 +4,20 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta, tzinfo
 from typing import Any
+from uuid import UUID
 
 from alerts.desk.acting import Doing, perform
 from alerts.desk.case import WROTE, Told, case_of, moved_by
 from alerts.desk.lifecycle import MOVES, SUSPEND_MAX, Act, Case, Refusal, Wish, decide
 from alerts.desk.words import refusal_line
 from alerts.incidents.locking import hold_places
+from alerts.incidents.naming import incident_key
 from alerts.incidents.reading import view
 from alerts.keeping.holds import held
 from alerts.messages import Lang
 from alerts.record.words import WHATS, actor_name
 from alerts.rows import incident_row
-from alerts.store import AlertDatabase, Connection, id_of
+from alerts.store import AlertDatabase, Connection
 from schemas.city import City
 from schemas.errors import CurbwatchError, UsageError
 from schemas.incident import EvidenceRecord, IncidentRow
@@ -115,6 +117,7 @@ class CaseActions:
         _refuse_long(wish, given)
         city = self._city()
         with self._database.transaction("action") as conn:
+            wish = replace(wish, into=str(incident_key(conn, wish.into))) if wish.into else wish
             row = _locked(conn, incident_id, wish)
             known = _by_key(conn, row, wish, actor, given.key)
             if known is not None:
@@ -166,8 +169,8 @@ def _locked(conn: Connection, incident_id: str, wish: Wish) -> dict[str, Any]:
 
     Before them their places, where the act may change what is open there: a camera that sees something there waits.
     """
-    key = id_of(incident_id, "an incident")
-    keys = [key, *([id_of(wish.into, "an incident")] if wish.into else [])]
+    key = incident_key(conn, incident_id)
+    keys = [key, *([UUID(wish.into)] if wish.into else [])]
     if wish.act in {Act.REOPEN, Act.MERGE}:
         hold_places(conn, keys)
     rows = conn.execute(
@@ -202,7 +205,7 @@ def _done_before(case: Case, steps: list[Told], wish: Wish, actor: Actor) -> int
     last = moves[-1] if moves else None
     if last is None or (last.what, last.actor) != (WROTE.get(wish.act), actor.name):
         return None
-    if wish.act is Act.MERGE and last.detail.get("into") != str(id_of(wish.into, "an incident")):
+    if wish.act is Act.MERGE and last.detail.get("into") != wish.into:
         return None
     return last.seq
 

@@ -4,8 +4,9 @@ import uuid
 from typing import Any
 
 from alerts.incidents import pictures
+from alerts.incidents.naming import incident_key
 from alerts.rows import event_row, incident_row
-from alerts.store import Connection, id_of
+from alerts.store import Connection
 from schemas.errors import UsageError
 from schemas.incident import Attachment, IncidentEvent, IncidentRow, Picture, Repeats
 
@@ -26,7 +27,7 @@ select count(*) as n from incident o where o.party = %(party)s and o.party <> ''
 
 def view(conn: Connection, incident_id: str) -> dict[str, Any]:
     """Row of ``incident_view``. Raises UsageError where there is none."""
-    key = id_of(incident_id, "an incident")
+    key = incident_key(conn, incident_id)
     row = conn.execute("select * from incident_view where incident_id = %s", (key,)).fetchone()
     if row is None:
         raise UsageError(f"no incident {incident_id}: see `curbwatch incident list`")

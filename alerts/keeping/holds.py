@@ -4,8 +4,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from alerts.incidents.naming import incident_key
 from alerts.record.steps import record
-from alerts.store import Connection, id_of
+from alerts.store import Connection
 from schemas.errors import UsageError
 from schemas.record import Actor, What
 
@@ -129,7 +130,7 @@ def held(conn: Connection, incident_id: str) -> bool:
     """Whether an incident, or the one it was merged into, is held."""
     row = conn.execute(
         f"select 1 from incident i where i.incident_id = %s and {INCIDENT_HELD}",  # noqa: S608  # constants
-        (id_of(incident_id, "an incident"),),
+        (incident_key(conn, incident_id),),
     ).fetchone()
     return row is not None
 
@@ -151,7 +152,7 @@ def _enter(conn: Connection, key: object, person: str, reason: str) -> int:
 
 def _locked(conn: Connection, incident_id: str) -> object:
     """The incident's id, its row locked. Raises UsageError."""
-    key = id_of(incident_id, "an incident")
+    key = incident_key(conn, incident_id)
     if conn.execute("select 1 from incident where incident_id = %s for no key update", (key,)).fetchone() is None:
         raise UsageError(f"no incident {incident_id}: see `curbwatch incident list`")
     return key

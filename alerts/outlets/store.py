@@ -5,9 +5,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from alerts.incidents.naming import incident_key
 from alerts.outlets.webhook import Answer
 from alerts.rows import incident_row
-from alerts.store import AlertDatabase, Connection, id_of
+from alerts.store import AlertDatabase, Connection
 from schemas.errors import UsageError
 from schemas.incident import IncidentRow
 
@@ -178,8 +179,8 @@ class OutletStore:
 
     def listed(self, *, outlet: str = "", state: str = "", incident_id: str = "", limit: int = 100) -> list[Told]:
         """Messages, newest first; of one outlet, state or incident where given."""
-        key = id_of(incident_id, "an incident") if incident_id else None
         with self._database.transaction() as conn:
+            key = incident_key(conn, incident_id) if incident_id else None
             rows = conn.execute(
                 "select m.*, e.what from outlet_message m join incident_event e using (incident_id, seq)"
                 " where %(outlet)s in ('', m.outlet) and %(state)s in ('', m.state)"
@@ -191,8 +192,8 @@ class OutletStore:
 
     def retry(self, *, outlet: str = "", incident_id: str = "") -> int:
         """Let messages that were given up be tried again, and those that wait now; how many."""
-        key = id_of(incident_id, "an incident") if incident_id else None
         with self._database.transaction() as conn:
+            key = incident_key(conn, incident_id) if incident_id else None
             _known(conn, outlet)
             done = conn.execute(
                 "update outlet_message set state = 'waiting', tries = 0, next_try = now()"

@@ -30,7 +30,7 @@ from schemas.record import State
 incident_app = typer.Typer(no_args_is_help=True, help="Incidents: list them, look at one, decide.")
 app.add_typer(incident_app, name="incident")
 
-IncidentId = Annotated[str, typer.Argument(metavar="ID", help="The incident's id.")]
+IncidentId = Annotated[str, typer.Argument(metavar="ID", help="Its id, the first 8 digits of it, or its case number.")]
 
 
 @incident_app.command("list")
@@ -77,7 +77,7 @@ def incident_list(  # noqa: PLR0913  # one argument per option of the command li
 
 @incident_app.command("show")
 def incident_show(
-    incident_id: Annotated[str, typer.Argument(metavar="[ID]", help="The incident's id.")] = "",
+    incident_id: Annotated[str, typer.Argument(metavar="[ID]", help="As for the other verbs.")] = "",
     *,
     ref: Annotated[str, typer.Option("--ref", metavar="NO", help="Instead: a complaint's or finding's own.")] = "",
     kind: Annotated[Kind | None, typer.Option("--kind", help="Whose number that is, where two use it.")] = None,
@@ -92,6 +92,7 @@ def incident_show(
         now = datetime.now(UTC)
         incident_id = incident_id or desk.incidents.of_ref(ref, kind or "")
         row = desk.incidents.show(incident_id)
+        incident_id = row.incident_id
         job = desk.jobs.of_incident(incident_id)
         folder = EvidenceFolder(desk.site.evidence_dir) if desk.site.evidence_dir.is_dir() else None
         facts = facts_of_case(desk.incidents, incident_id, folder)

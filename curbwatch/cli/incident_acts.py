@@ -39,7 +39,7 @@ def incident_confirm(  # noqa: PLR0913  # one argument per option of the command
         actor = desk.actor(person, token_file)
         wish = Wish(Act.CONFIRM, text=text, urgent=urgent or None)
         acted = act_at(desk, incident_id, wish, actor, session, silent=True)
-        job = desk.jobs.of_incident(incident_id)
+        job = desk.jobs.of_incident(acted.row.incident_id)
         if job is not None:
             more = {"again": acted.again, "version": acted.row.version, "case_no": acted.row.case_no}
             Teller(desk, as_json).job("confirmed", job, **more)
@@ -85,7 +85,7 @@ def incident_void(  # noqa: PLR0913  # one argument per option of the command li
         actor = desk.actor(person, token_file)
         acted = act_at(desk, incident_id, Wish(Act.VOID, reason=reason, text=text), actor, session)
         if acted.what == "void" and not acted.again:
-            _teach(desk, incident_id, actor.name)
+            _teach(desk, acted.row.incident_id, actor.name)
 
 
 @incident_app.command("downgrade")

@@ -5,11 +5,11 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
-from uuid import UUID
 
 import numpy as np
 
 from alerts.deciding.decide import Decider, FrameTimes
+from alerts.incidents.naming import lookup, whole_id
 from alerts.incidents.sites import box_overlap
 from config.model import Config
 from curbwatch.build import RING_REACH
@@ -191,8 +191,10 @@ def parse(text: str) -> Asked | None:
     if not (mark and folder):
         if Path(text).exists() or street_of(text):
             return Asked(Path(text))
-        with suppress(ValueError):
-            UUID(text)
+        if whole_id(text) is not None:
+            return None
+        with suppress(UsageError):
+            lookup(text)
             return None
         raise UsageError(f"{text}: no folder, no drawn street, and not the id of an incident")
     if rest.isascii() and rest.isdigit():

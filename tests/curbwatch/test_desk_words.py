@@ -10,10 +10,11 @@ from alerts.incidents.store import IncidentStore
 from alerts.record.steps import record
 from alerts.store import AlertDatabase
 from config.pack import load_pack
+from curbwatch import feedback
 from curbwatch.parts import Servers
 from curbwatch.registry import sync_pack
 from schemas.record import Actor, What
-from tests.alerts.makers import sighting
+from tests.alerts.makers import picture, sighting
 from tests.fix_verbs import Verbs, config_of
 
 pytestmark = pytest.mark.servers
@@ -45,7 +46,7 @@ def opened(incidents: IncidentStore, **changes: Any) -> str:  # noqa: ANN401
         "direct": False,
         "unit_id": "yj-enf-1",
     }
-    return incidents.open_or_refresh(sighting(**whole | changes), None, None).incident_id
+    return incidents.open_or_refresh(sighting(**whole | changes), None, picture(f"{changes}")).incident_id
 
 
 @pytest.fixture
@@ -107,3 +108,21 @@ def test_whose_word_was_the_first_of_two_is_counted_in_the_desks_language(
         ["林芳", "派遣员", "不属本辖区", "1", "0"],
         ["谢宁", "督查", "不属本辖区", "0", "1"],
     ]
+
+
+def test_a_case_is_found_by_its_number_and_by_the_beginning_of_its_id(
+    verbs: Verbs, seen: str, incidents: IncidentStore, desk_url: str
+) -> None:
+    number = verbs.told("incident", "confirm", seen[:8], *LIN)[0]["case_no"]
+    (known,) = verbs.told("incident", "show", number)
+    assert (known["incident"]["incident_id"], known["job"]["state"]) == (seen, "queued")
+    assert verbs.told("incident", "log", seen[:13].upper())[0]["incident_id"] == seen
+    assert verbs.told("keep", "hold", *LIN, "--incident", number, "--reason", "复议")
+    assert verbs.told("outlet", "list", "--incident", number) == []
+    other = opened(incidents, camera_id="yj-cam-02")
+    with db.connect(desk_url) as conn:
+        assert feedback.place_of(conn, number)[0] == "yj-cam-01"
+    assert verbs.told("incident", "merge", other[:8], *LIN, "--into", number)[0]["incident"]["state"] == "merged"
+    for name in ("00000000", "0" * 20):
+        assert f"no incident {name}" in verbs.refused("incident", "show", name)
+    assert "or a case number of 20 digits" in verbs.refused("incident", "show", "7d4f")
