@@ -15,6 +15,7 @@ from alerts.incidents.naming import incident_key
 from alerts.incidents.reading import view
 from alerts.keeping.holds import held
 from alerts.messages import Lang
+from alerts.record.text import refuse_text
 from alerts.record.words import WHATS, actor_name
 from alerts.rows import incident_row
 from alerts.store import AlertDatabase, Connection
@@ -24,7 +25,6 @@ from schemas.incident import EvidenceRecord, IncidentRow
 from schemas.record import Actor
 
 KEY_MAX = 200  # characters
-TEXT_MAX = 2000
 LATE = frozenset({"state", "ended", "merged"})  # refusals for which somebody, or something, came first
 STEPS = """
 select seq, at, actor, role, what, state, detail from incident_event where incident_id = %s order by event_id
@@ -230,8 +230,7 @@ def _completed(wish: Wish, given: Given, row: dict[str, Any], city: City) -> Wis
 
 
 def _refuse_long(wish: Wish, given: Given) -> None:
-    if len(wish.text) > TEXT_MAX or not _printable(wish.text):
-        raise UsageError(f"--text: at most {TEXT_MAX} printable characters")
+    refuse_text(wish.text, "--text")
     if len(given.key) > KEY_MAX or not given.key.isprintable():
         raise UsageError(f"--key: at most {KEY_MAX} printable characters")
 
@@ -240,10 +239,6 @@ def _who_did(step: Told, lang: Lang) -> str:
     """A step's doer and its word, as people say them."""
     word = WHATS.get(step.what, (step.what, step.what))[lang == "en"]
     return f"{actor_name(step.actor, step.role, lang)}: {word}"
-
-
-def _printable(text: str) -> bool:
-    return all(mark.isprintable() or mark in "\n\t" for mark in text)
 
 
 def _now(conn: Connection) -> datetime:

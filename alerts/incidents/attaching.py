@@ -11,6 +11,7 @@ from alerts.incidents.locking import lock
 from alerts.incidents.opening import insert
 from alerts.incidents.sites import Rules, box_overlap
 from alerts.record.steps import NAMESPACE, OPEN_STATES, record
+from alerts.record.text import refuse_text
 from alerts.store import Connection
 from schemas.errors import UsageError
 from schemas.incident import Report, Reported
@@ -40,6 +41,8 @@ def report(conn: Connection, told: Report, actor: Actor, rules: Rules) -> Report
     if not 0 < len(told.ref) <= REF_MAX or not told.ref.isprintable():
         raise UsageError(f"a {told.kind} needs its number, 1 to {REF_MAX} printable characters: --ref NO")
     # Two at one moment, of one number or of one place, wait for each other; and so does a camera that sees it.
+    for name, said in told.detail.items():
+        refuse_text(str(said), f"--{name}")
     keys = sites.lock_keys(told.camera_id, told.cell_id, told.point, rules.reach_m)
     sites.hold(conn, [*keys, f"{told.kind}/{told.ref}"])
     known = conn.execute(

@@ -6,6 +6,7 @@ from typing import Any
 
 from alerts.incidents.naming import incident_key
 from alerts.record.steps import record
+from alerts.record.text import refuse_text
 from alerts.store import Connection
 from schemas.errors import UsageError
 from schemas.record import Actor, What
@@ -139,6 +140,7 @@ def reasoned(reason: str) -> str:
     """The reason without blanks around it. Raises UsageError where nothing is left."""
     if not reason.strip():
         raise UsageError("a hold and its release need a reason: --reason TEXT")
+    refuse_text(reason, "--reason")
     return reason.strip()
 
 
