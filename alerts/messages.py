@@ -7,6 +7,7 @@ from zoneinfo import ZoneInfo
 
 from schemas.alarms import SOS, SOS_CLASS
 from schemas.city import City
+from schemas.dispatch import Why
 from schemas.incident import IncidentRow, Job
 
 Lang = Literal["zh", "en"]
@@ -39,6 +40,7 @@ EVENTS = {
     "moved": ("已改派其他单位", "moved to another unit"),
     "reassigned": ("已改派", "reassigned"),
     "escalated": ("已升级派遣", "escalated"),
+    "stayed": ("无其他当班单位,已转为紧急", "no other unit is on duty: urgent now, where it is"),
     "dead": ("多次未能送达,待派遣员处理", "set aside: no terminal got past it"),
     "stray": ("队列条目不指向任何任务", "a queue entry that leads to no job"),
     "requeued": ("已重新排队", "queued again"),
@@ -61,7 +63,7 @@ WHYS = {
     "on_duty": ("本单位当班,各车位置不明", "it is on duty; where the cars are is not known"),
     "nobody": ("无单位当班,待责任单位", "nobody is on duty: it waits for who is responsible"),
     "reassigned": ("派遣员改派", "a dispatcher gave it to this unit"),
-    "escalated": ("无人领取,已升级", "nobody took it: escalated"),
+    "escalated": ("经升级派遣", "it was escalated"),
 }
 
 # The same in a word or two, for a column and for a timeline.
@@ -193,6 +195,8 @@ def why_line(city: City, names: dict[str, str], job: Job, lang: Lang) -> str:
 
     ``names`` maps a vehicle to what a person calls it.
     """
+    if job.why == Why.NOBODY and job.state != "queued":
+        return ""  # it waits no more
     said = WHYS.get(job.why, ("", ""))[lang == "en"].format(unit_name(city, job.incident.unit_id, lang))
     if not said or job.distance_m is None:
         return said

@@ -44,10 +44,20 @@ class Desk:
     database: AlertDatabase
     lang: Lang
 
-    def unit(self, asked: str) -> str:
-        """The unit that was asked for, or the only one there is. Raises UsageError, naming those there are."""
+    def unit(self, asked: str, person: str = "") -> str:
+        """The unit that was asked for by id or name, else that of a person of the pack, else the only one there is.
+
+        Raises UsageError, naming those there are.
+        """
+        if not asked:
+            staff = self.site.pack.city.rules.staff.values()
+            asked = next((one.unit_id for one in staff if person and person in {one.person_id, one.name}), "")
+        units = self.site.pack.city.units.values()
+        named = [one.unit_id for one in units if asked and asked in {one.name_zh, one.name_en}]
         if asked in self.units:
             return asked
+        if len(named) == 1:
+            return named[0]
         if not asked and len(self.units) == 1:
             return next(iter(self.units))
         listed = ", ".join(sorted(self.units))

@@ -11,6 +11,7 @@ from alerts.jobs.nearest import choose
 from alerts.jobs.pick import Picker, errand_of, settle
 from alerts.jobs.store import JOB
 from alerts.record.steps import RELAY, hand_back, queue_again, record
+from alerts.record.text import refuse_text
 from alerts.rows import job_row
 from alerts.store import AlertDatabase, Connection, id_of
 from schemas.dispatch import Choice, Why
@@ -94,14 +95,19 @@ class JobMoves:
             ).fetchall()
         return [job_row(row) for row in rows]
 
-    def unstick(self, job_id: str) -> Job:
-        """Put a job that was set aside in the queue again. Raises UsageError where it was not."""
+    def unstick(self, job_id: str, actor: Actor) -> Job:
+        """Put a job that was set aside in the queue again, and say so in the record.
+
+        Raises UsageError where it was not set aside, or the actor may not decide.
+        """
+        _refuse_role(actor, "queued again")
         key = id_of(job_id, "a job")
         with self._database.transaction() as conn:
             row = _find(conn, key)
             if row is None or row["state"] != "queued" or not row["stuck"]:
                 raise UsageError(f"job {job_id} is not set aside: see `curbwatch dispatch dead`")
             conn.execute("update job set stuck = '', stuck_deliveries = 0 where job_id = %s", (key,))
+            record(conn, row["incident_id"], actor, What.NOTED, {"job": job_id, "why": "requeued"})
             queue_again(conn, job_id)
             return _job(conn, key)
 
@@ -175,8 +181,13 @@ def _job(conn: Connection, key: uuid.UUID) -> Job:
     return job_row(conn.execute(JOB + " where j.job_id = %s", (key,)).fetchone() or {})
 
 
-def _may_decide(actor: Actor, reason: str, what: str) -> None:
+def _refuse_role(actor: Actor, what: str) -> None:
     if actor.role in DECIDES_NOT:
         raise UsageError(f"{actor.name} is {actor.role} staff: jobs are {what} by those who may decide")
+
+
+def _may_decide(actor: Actor, reason: str, what: str) -> None:
+    _refuse_role(actor, what)
     if not reason.strip():
         raise UsageError(f"a job is {what} for a reason: --reason TEXT")
+    refuse_text(reason, "--reason")

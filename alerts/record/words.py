@@ -63,6 +63,7 @@ CODES: dict[str, tuple[str, str]] = {
     "still_there": ("仍在原处", "it is there still"),
     "seen_better": ("后续画面更清楚", "a later picture shows it better"),
     "unseen": ("长时间未再看到", "not seen for long"),
+    "requeued": ("任务重新排队", "its job was put back in the queue"),
     "untaken": ("无人领取", "nobody took it"),
     "digest": ("一并告知", "told together"),
     "opening": ("发现时照片", "the picture when found"),

@@ -15,6 +15,7 @@ from zoneinfo import ZoneInfo
 import typer
 
 from alerts.messages import Lang, after_done, event_line, job_lines, job_state_name
+from alerts.record.text import refuse_text
 from alerts.wire import instant
 from curbwatch.cli.acting import TokenFile, Who
 from curbwatch.cli.app import app
@@ -34,7 +35,12 @@ Language = Annotated[Lang | None, typer.Option("--lang", help="Names and sentenc
 Json = Annotated[bool, typer.Option("--json", help="One JSON object per event and line on standard output.")]
 JobId = Annotated[str, typer.Argument(metavar="JOB", help="The job's id.")]
 Person = Annotated[str, typer.Option("--as", metavar="PERSON", help="Who decides: it goes into the record.")]
-Unit = Annotated[str, typer.Option("--unit", help="Whose jobs; may be left out where there is one unit only.")]
+Unit = Annotated[
+    str,
+    typer.Option(
+        "--unit", help="Whose jobs, id or name; default: the unit of PERSON in staff.csv, or the only one there is."
+    ),
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,15 +51,15 @@ class Teller:
     as_json: bool
     person: str = ""
 
-    def job(self, event: str, job: Job, **more: Any) -> None:  # noqa: ANN401  # plain JSON values
-        """Say what happened to a job."""
+    def job(self, event: str, job: Job, word: str = "", **more: Any) -> None:  # noqa: ANN401  # plain JSON values
+        """Say what happened to a job; ``word``: the event that a person reads, where it says more."""
         now = datetime.now(UTC)
         if self.as_json:
             _line(self.desk.job_event(event, job, now) | more)
             return
         state = f" ({job_state_name(job.state, self.desk.lang)})" if event == "not_taken" else ""
         holder = f" @{job.holder}" if job.holder else ""
-        typer.echo(f"{self._clock(now)} {event_line(event, self.desk.lang)}{state}{holder}")
+        typer.echo(f"{self._clock(now)} {event_line(word or event, self.desk.lang)}{state}{holder}")
         for line in job_lines(self.desk.site.pack.city, self.desk.names, job, self.desk.lang, now, self.person):
             typer.echo(line)
         if event == "done" and (then := after_done(job.incident, self.desk.lang)):
@@ -92,7 +98,7 @@ def dispatch_take(  # noqa: PLR0913  # one argument per option of the command li
             taken = desk.jobs.take(job, person)
             found = None if taken is None else Taken(taken)
         else:
-            found = _next(desk, desk.unit(unit), person, wait_s)
+            found = _next(desk, desk.unit(unit, person), person, wait_s)
         if found is not None:
             teller.job("taken", found.job, again=found.again)
             # Told after it was printed: a terminal that died in between gets the job again.
@@ -120,7 +126,7 @@ def dispatch_watch(
     with stopping() as stop, open_desk(config, lang) as desk:
         person = desk.crew(person, token_file) if person or token_file else ""
         teller = Teller(desk, as_json, person)
-        watch = Watch(desk.jobs, desk.unit(unit), person, monotonic_s=monotonic)
+        watch = Watch(desk.jobs, desk.unit(unit, person), person, monotonic_s=monotonic)
         ends_s = None if seconds is None else monotonic() + seconds
         away = False
         while not stop.is_set():
@@ -144,6 +150,7 @@ def dispatch_done(
     as_json: Json = False,
 ) -> None:
     """Say that the job which PERSON holds is dealt with. Its incident ends, or waits for its check (核查)."""
+    refuse_text(note, "--note")
     with open_desk(config, lang) as desk:
         person = desk.crew(person, token_file)
         Teller(desk, as_json).job("done", desk.jobs.done(job, person, note))
@@ -161,6 +168,7 @@ def dispatch_reject(
     as_json: Json = False,
 ) -> None:
     """Give the job which PERSON holds back to the unit's queue, with a reason."""
+    refuse_text(reason, "--reason")
     with open_desk(config, lang) as desk:
         person = desk.crew(person, token_file)
         Teller(desk, as_json).job("rejected", desk.jobs.reject(job, person, reason), reason=reason)

@@ -68,7 +68,8 @@ def dispatch_board(
         )
         return
     with stopping() as stop, open_desk(config, lang) as desk:
-        board = Board(desk, desk.unit(unit), desk.crew(person, token_file))
+        crew = desk.crew(person, token_file)
+        board = Board(desk, desk.unit(unit, crew), crew)
         ends_s = None if seconds is None else monotonic() + seconds
         with Live(console=Console(), screen=True, auto_refresh=False) as live, raw_keys() as keys:
             while not stop.is_set() and not board.over and (ends_s is None or monotonic() < ends_s):

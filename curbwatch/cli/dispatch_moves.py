@@ -42,14 +42,20 @@ def dispatch_escalate(
 ) -> None:
     """Send a job that nobody took to the next unit on duty, before the others; the sweep does so by itself."""
     with open_desk(config, lang) as desk:
+        before = desk.jobs.find(job).unit_id
         moved = desk.moves.escalate(job, desk.actor(person, token_file), reason)
-        Teller(desk, as_json).job("escalated", moved, reason=reason)
+        stayed = moved.unit_id == before
+        Teller(desk, as_json).job("escalated", moved, word="stayed" if stayed else "", reason=reason, moved=not stayed)
 
 
 @dispatch_app.command("dead")
 def dispatch_dead(
     *,
-    requeue: Annotated[str, typer.Option("--requeue", metavar="JOB", help="Put this one in the queue again.")] = "",
+    requeue: Annotated[
+        str, typer.Option("--requeue", metavar="JOB", help="Put this one in the queue again; --as says who.")
+    ] = "",
+    person: Who = "",
+    token_file: TokenFile = None,
     unit: Unit = "",
     config: ConfigFile = None,
     lang: Language = None,
@@ -59,7 +65,7 @@ def dispatch_dead(
     with open_desk(config, lang) as desk:
         teller = Teller(desk, as_json)
         if requeue:
-            teller.job("requeued", desk.moves.unstick(requeue))
+            teller.job("requeued", desk.moves.unstick(requeue, desk.actor(person, token_file)))
             return
         units = [desk.unit(unit)] if unit else sorted(desk.units)
         found = [job for job in desk.moves.stuck() if job.unit_id in units]

@@ -6,6 +6,7 @@ from typing import Any
 
 from alerts.record.audit import verify
 from curbwatch.bench.desk_check import TWO_OWNERS
+from schemas.record import Actor
 from tests.alerts.desk_world import PLACES, World, place_of
 
 OPEN = ["grace", "verify", "filed", "dispatched", "handling", "checking", "suspended"]
@@ -82,7 +83,7 @@ def queue(world: World) -> None:
     got = Counter(drained(world))
     # As many terminals died with it in their hand as make poison of it: it waits for a dispatcher, who fetches it back.
     for job in world.moves.stuck():
-        world.moves.unstick(job.job_id)
+        world.moves.unstick(job.job_id, Actor("chen", "dispatcher"))
     world.relay_round()
     got.update(drained(world))
     assert got == Counter(job_id for (job_id,) in waiting)

@@ -96,6 +96,13 @@ def test_nobody_is_shown_how_to_end_what_another_holds() -> None:
         assert any("dispatch done" in line for line in job_lines(city(), NAMES, JOB, "zh", NOW, reader)) is shown
 
 
+def test_why_a_unit_has_a_job_stays_true_after_it_was_taken() -> None:
+    waits = replace(JOB, state="queued", holder="", why="nobody")
+    assert why_line(city(), NAMES, waits, "zh") == "无单位当班,待责任单位"
+    assert why_line(city(), NAMES, replace(waits, state="taken"), "zh") == ""
+    assert why_line(city(), NAMES, replace(JOB, why="escalated"), "zh") == "经升级派遣"
+
+
 def test_who_ends_a_job_is_told_who_checks_it() -> None:
     assert after_done(replace(INCIDENT, state="done"), "zh") == "案件已结案"
     assert "人工" in after_done(replace(INCIDENT, state="checking", check="person"), "zh")
@@ -217,8 +224,8 @@ def test_a_call_for_help_stands_nowhere() -> None:
         (
             "escalated",
             996.0,
-            "无人领取,已升级;洒水车直线距离1.0公里",
-            "nobody took it: escalated; 洒水车 is 1.0 km away, straight",
+            "经升级派遣;洒水车直线距离1.0公里",
+            "it was escalated; 洒水车 is 1.0 km away, straight",
         ),
     ],
 )

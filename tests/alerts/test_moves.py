@@ -201,7 +201,7 @@ def draw(queue: JobQueue, times: int) -> None:
 
 
 def test_an_entry_on_which_terminals_die_is_set_aside_and_its_job_is_not_lost(
-    moves: JobMoves, jobs: JobStore, queue: JobQueue, relay: Relay, job: Job
+    moves: JobMoves, jobs: JobStore, queue: JobQueue, relay: Relay, incidents: IncidentStore, job: Job
 ) -> None:
     draw(queue, 5)
     assert crew(jobs, queue).take_next() is None
@@ -214,13 +214,16 @@ def test_an_entry_on_which_terminals_die_is_set_aside_and_its_job_is_not_lost(
         relay.once()
     assert queue.buried("u-2") != [], "a new epoch forgets no dead entry"
     assert crew(jobs, queue).take_next() is None
-    moves.unstick(job.job_id)
+    with pytest.raises(UsageError, match="auditor staff"):
+        moves.unstick(job.job_id, Actor("feng", "auditor"))
+    moves.unstick(job.job_id, DISPATCHER)
+    assert last_step(incidents, job) == ("chen", "noted", {"job": job.job_id, "why": "requeued"})
     relay.once()
     taken = crew(jobs, queue).take_next()
     assert taken is not None
     assert (taken.job.job_id, taken.job.stuck) == (job.job_id, "")
     with pytest.raises(UsageError, match="not set aside"):
-        moves.unstick(job.job_id)
+        moves.unstick(job.job_id, DISPATCHER)
 
 
 def test_four_terminals_that_died_are_bad_luck(jobs: JobStore, queue: JobQueue, job: Job) -> None:

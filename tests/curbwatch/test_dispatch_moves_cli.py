@@ -1,5 +1,6 @@
 """`curbwatch dispatch show|reassign|escalate|dead` and `curbwatch outlet list|retry`, on real servers."""
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -77,8 +78,11 @@ def test_a_job_is_reassigned_and_escalated_by_those_who_may(desk: Verbs, job_id:
     assert told["why_line"] == "派遣员改派"
     (told,) = desk.told("dispatch", "escalate", job_id, "--as", "lin-fang", "--reason", "无人领取")
     assert (told["event"], told["unit_id"], told["urgency"]) == ("escalated", "yj-san-2", "urgent"), "both had it"
+    assert told["moved"] is False
+    said = desk.run("dispatch", "escalate", job_id, "--as", "lin-fang", "--reason", "太久")[1]
+    assert "无其他当班单位,已转为紧急" in said
     (shown,) = desk.told("dispatch", "show", job_id)
-    assert [one["what"] for one in shown["events"]][-2:] == ["reassigned", "reassigned"]
+    assert [one["what"] for one in shown["events"]][-3:] == ["reassigned", "escalated", "escalated"]
 
 
 def test_a_wrong_move_is_one_clean_line(desk: Verbs, job_id: str) -> None:
@@ -87,9 +91,35 @@ def test_a_wrong_move_is_one_clean_line(desk: Verbs, job_id: str) -> None:
         (["reassign", job_id, "--to", "yj-san-2", "--as", "lin-fang", "--reason", " "], "for a reason"),
         (["reassign", job_id, "--to", "yj-san-2", "--as", "deng-wei", "--reason", "x"], "auxiliary staff"),
         (["escalate", job_id, "--as", "feng-qi", "--reason", "x"], "auditor staff"),
-        (["dead", "--requeue", job_id], "is not set aside"),
+        (["dead", "--requeue", job_id, "--as", "lin-fang"], "is not set aside"),
     ):
         assert said in desk.refused("dispatch", *arguments)
+
+
+def test_what_would_steer_a_terminal_or_is_no_text_goes_into_no_record(desk: Verbs, job_id: str) -> None:
+    incident_id = desk.told("dispatch", "show", job_id)[0]["incident"]["incident_id"]
+    hold = ("keep", "hold", "--incident", incident_id, "--as", "xie-ning")
+    complaint = ("incident", "report", "--kind", "complaint", "--ref", "1", "--family", "waste", "--as", "zhou-min")
+    for arguments, option in (
+        (("dispatch", "done", job_id, "--as", "tang-hui"), "--note"),
+        (("dispatch", "reject", job_id, "--as", "tang-hui"), "--reason"),
+        (("dispatch", "reassign", job_id, "--to", "yj-san-2", "--as", "lin-fang"), "--reason"),
+        (("dispatch", "escalate", job_id, "--as", "lin-fang"), "--reason"),
+        (hold, "--reason"),
+        ((*complaint, "--lon", "104.64", "--lat", "30.12"), "--text"),
+        (("incident", "note", incident_id, "--as", "lin-fang"), "--text"),
+    ):
+        assert f"{option}: at most 2000" in desk.refused(*arguments, option, "x" * 2001)
+        assert "character 3 is U+DCFF" in desk.refused(*arguments, option, os.fsdecode(b"ab\xff"))
+
+
+def test_a_crew_of_the_pack_need_not_name_its_unit(desk: Verbs, job_id: str) -> None:
+    (told,) = desk.told("dispatch", "take", "--as", "唐慧")
+    assert (told["job_id"], told["holder"]) == (job_id, "唐慧")
+    assert "no unit 'x'" in desk.refused("dispatch", "take", "--as", "唐慧", "--unit", "x")
+    assert "whose jobs?" in desk.refused("dispatch", "take", "--as", "somebody")
+    status, out, _ = desk.run("dispatch", "take", "--as", "somebody", "--unit", "环卫一所")
+    assert (status, "暂无任务" in out) == (1, True)
 
 
 def test_what_was_set_aside_is_listed_and_fetched_back(
@@ -103,9 +133,10 @@ def test_what_was_set_aside_is_listed_and_fetched_back(
     dead, stray = desk.told("dispatch", "dead", "--unit", "yj-san-1")
     assert (dead["event"], dead["job_id"], dead["stuck"]) == ("dead", job_id, "deliveries")
     assert (stray["event"], stray["unit_id"]) == ("stray", "yj-san-1")
-    (told,) = desk.told("dispatch", "dead", "--requeue", job_id)
+    (told,) = desk.told("dispatch", "dead", "--requeue", job_id, "--as", "lin-fang")
     assert (told["event"], told["stuck"]) == ("requeued", "")
     assert [one["event"] for one in desk.told("dispatch", "dead")] == ["stray"]
+    assert "林芳  备注 · 任务重新排队" in desk.run("dispatch", "show", job_id)[1]
 
 
 def test_messages_to_other_systems_are_listed_and_tried_again(
