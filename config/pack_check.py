@@ -40,6 +40,7 @@ def warnings_of(rows: PackRows, faults: Faults) -> None:
     _warn_cells(rows.cells, faults)
     _warn_duties(rows, faults)
     _warn_legacy(rows.classes, faults)
+    _warn_names(rows, faults)
 
 
 def _check_city(city: CityRow, rows: PackRows, faults: Faults) -> ZoneInfo | None:
@@ -172,6 +173,16 @@ def _warn_duties(rows: PackRows, faults: Faults) -> None:
         if unit.unit_id not in rostered:
             message = f"has no hours in {rows.rules.duties.file}: it counts as on duty at any time"
             faults.add(where, "unit_id", unit.unit_id, message)
+
+
+def _warn_names(rows: PackRows, faults: Faults) -> None:
+    """Two of one name can be told apart at the desk by their ids only."""
+    first: dict[str, str] = {}
+    for where, row in rows.rules.staff.rows:
+        other = first.setdefault(row.name, row.person_id)
+        if other != row.person_id:
+            said = f"is the name of {other} too: at the desk they must use their ids, --as {row.person_id}"
+            faults.add(where, "name", row.name, said)
 
 
 def _warn_legacy(table: Table[ClassRow], faults: Faults) -> None:

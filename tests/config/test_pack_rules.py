@@ -285,6 +285,13 @@ def test_an_older_code_of_two_classes_is_a_warning(folder: PackFolder) -> None:
     ]
 
 
+def test_two_people_of_one_name_are_a_warning(folder: PackFolder) -> None:
+    with (folder.path / "staff.csv").open("a") as handle:
+        handle.write("zhang-1,张伟,officer,u-1\nzhang-2,张伟,officer,u-2\n")
+    (warning,) = folder.load().warnings
+    assert "name = 张伟: is the name of zhang-1 too: at the desk they must use their ids, --as zhang-2" in str(warning)
+
+
 def test_two_limits_of_which_one_is_more_special_or_later_are_no_fault(folder: PackFolder) -> None:
     """A class before all, a longer cell before a shorter, another thing asked, one after the other: all in the file."""
     assert len(folder.load().city.rules.limits) == 5
