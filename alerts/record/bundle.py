@@ -5,6 +5,8 @@ import json
 import zipfile
 from collections.abc import Iterator
 from importlib import resources
+from itertools import groupby
+from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +19,7 @@ from alerts.store import AlertDatabase, Connection
 from alerts.wire import incident_state
 from schemas.errors import SinkError, UsageError
 
-LINKS_MAX = 100_000  # seals in a bundle: more than a day of seconds
+FETCHED = 2000  # rows in memory at a time, beside what the bundle keeps of them
 AT_US = "(extract(epoch from {}) * 1000000)::bigint as at_us"
 ROWS = f"""
 select coalesce(seq, 0) as seq, {AT_US.format("at")}, actor, role, proved, what, state, detail::text as detail,
@@ -31,10 +33,10 @@ from incident_evidence p join evidence e using (evidence_id) where p.incident_id
 """
 LAST_SEAL = "select max(seal_id) as seal_id from seal_entry where incident_id = %s"
 LINKS = f"""
-select seal_id, {AT_US.format("sealed_at")}, encode(prev_hash, 'hex') as prev_hash, encode(hash, 'hex') as hash
-from seal where seal_id >= %s order by seal_id limit %s
+select s.seal_id, {AT_US.format("s.sealed_at")}, encode(s.prev_hash, 'hex') as prev_hash,
+    encode(s.hash, 'hex') as hash, e.incident_id, e.seq, e.hash as held
+from seal s left join seal_entry e using (seal_id) where s.seal_id >= %s order by s.seal_id, e.incident_id
 """  # noqa: S608
-ENTRIES = "select incident_id, seq, hash from seal_entry where seal_id = %s order by incident_id"
 
 
 def export(
@@ -119,16 +121,28 @@ def _seals(conn: Connection, incident_id: str, head: str) -> bytes:
             raise UsageError("no seal holds this incident yet: `curbwatch run` seals each second")
         return b""
     lines, found = [], not head
-    for seal in conn.execute(LINKS, (last["seal_id"], LINKS_MAX)).fetchall():
-        rows = conn.execute(ENTRIES, (seal["seal_id"],)).fetchall()
-        entries = [(str(row["incident_id"]), int(row["seq"]), bytes(row["hash"])) for row in rows]
-        seal["entries_hash"] = entries_hash(entries).hex()
-        if seal["seal_id"] == last["seal_id"]:
-            seal["entries"] = [[name, seq, digest.hex()] for name, seq, digest in entries]
-        lines.append(json.dumps(seal) + "\n")
-        if head and seal["hash"] == head:
-            found = True
-            break
+    with conn.cursor("bundle_seals") as cursor:
+        cursor.itersize = FETCHED
+        cursor.execute(LINKS, (last["seal_id"],))
+        for seal_id, rows in groupby(cursor, key=itemgetter("seal_id")):
+            seal, entries = _one_seal(rows)
+            if seal_id == last["seal_id"]:
+                seal["entries"] = [[name, seq, digest.hex()] for name, seq, digest in entries]
+            lines.append(json.dumps(seal) + "\n")
+            if head and seal["hash"] == head:
+                found = True
+                break
     if not found:
         raise UsageError(f"--head {head}: no seal from this incident's own on has this hash")
     return "".join(lines).encode()
+
+
+def _one_seal(rows: Iterator[dict[str, Any]]) -> tuple[dict[str, Any], list[tuple[str, int, bytes]]]:
+    """A seal with the hash of what it holds, and what that is."""
+    seal: dict[str, Any] = {}
+    entries: list[tuple[str, int, bytes]] = []
+    for row in rows:
+        seal = {name: row[name] for name in ("seal_id", "at_us", "prev_hash", "hash")}
+        if row["held"] is not None:
+            entries.append((str(row["incident_id"]), int(row["seq"]), bytes(row["held"])))
+    return seal | {"entries_hash": entries_hash(entries).hex()}, entries
