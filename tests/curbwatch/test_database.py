@@ -65,6 +65,19 @@ select gen_random_uuid(), 'waste', site_id, '06010', 'done', 'cam-1', 7, 'z', ''
 """
 
 
+def test_numbers_count_on_from_the_highest_one_forward_and_back(empty_database_url: str) -> None:
+    db.migrate(empty_database_url)
+    ask = "select nextval('case_serial')"
+    with db.session(empty_database_url) as conn:
+        assert conn.execute(ask).fetchall() == [(1,)], "the first case has the first number"
+        conn.execute(CASE)
+        conn.execute("update incident set case_no = '51200220260504000041'")
+    db.migrate(empty_database_url, target=21)
+    db.migrate(empty_database_url)
+    with db.session(empty_database_url) as conn:
+        assert conn.execute(ask).fetchall() == [(42,)]
+
+
 def test_a_way_back_that_would_delete_cases_is_refused_before_anything_is_undone(empty_database_url: str) -> None:
     db.migrate(empty_database_url)
     full = tables(empty_database_url)

@@ -1,0 +1,2 @@
+-- Nothing to undo: a number is never used twice.
+select 1;
