@@ -20,6 +20,7 @@ from schemas.units import M_PER_DEG
 
 Row = dict[str, Any]
 REF_MAX = 128  # characters of a number
+AHEAD_MIN = 10  # minutes by which the clock of whoever tells may be ahead of the database's
 MOST = 500  # open incidents near a report that are measured
 # Open incidents it may tell of: near its point, in its camera, or, where either has no point, in its cell.
 NEAR = """
@@ -36,10 +37,11 @@ order by last_seen_at desc limit %(most)s
 def report(conn: Connection, told: Report, actor: Actor, rules: Rules) -> Reported:
     """Attach a report to the nearest open incident of its family, or open one that waits for a person on the spot.
 
-    The same number twice is once. Raises UsageError where that is none.
+    The same number twice is once. Raises UsageError where that is none, and for a moment that is still to come.
     """
     if not 0 < len(told.ref) <= REF_MAX or not told.ref.isprintable():
         raise UsageError(f"a {told.kind} needs its number, 1 to {REF_MAX} printable characters: --ref NO")
+    _refuse_ahead(conn, told)
     # Two at one moment, of one number or of one place, wait for each other; and so does a camera that sees it.
     for name, said in told.detail.items():
         refuse_text(str(said), f"--{name}")
@@ -61,6 +63,18 @@ def report(conn: Connection, told: Report, actor: Actor, rules: Rules) -> Report
     if not opened:
         record(conn, incident_id, actor, What.ATTACHED, {"kind": told.kind, "ref": told.ref})
     return Reported(str(incident_id), opened=opened, known=False)
+
+
+def _refuse_ahead(conn: Connection, told: Report) -> None:
+    """Raise UsageError for a report of a moment to come: nothing that is seen until then would belong to it."""
+    row = conn.execute(
+        "select 1 where %s > clock_timestamp() + make_interval(mins => %s)", (told.at, AHEAD_MIN)
+    ).fetchone()
+    if row is not None:
+        raise UsageError(
+            f"{told.kind} {told.ref} is of {told.at:%Y-%m-%d %H:%M%z}, which is still to come: give the moment at which"
+            " it was told with its zone, --at 2026-05-04T10:59:00+08:00, or look at this machine's clock"
+        )
 
 
 def _still_open(conn: Connection, incident_id: uuid.UUID) -> bool:

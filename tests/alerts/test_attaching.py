@@ -3,7 +3,7 @@
 import threading
 import time
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -68,6 +68,16 @@ def test_a_complaint_that_nobody_else_tells_of_waits_for_a_person_without_our_pi
     )
     (kept,) = incidents.attachments(told.incident_id)
     assert (kept.ref, kept.detail) == ("A-1", {"text": "门口有垃圾"})
+
+
+def test_a_complaint_of_a_moment_to_come_is_refused_but_for_a_clock_that_is_a_little_ahead(
+    incidents: IncidentStore,
+) -> None:
+    now = datetime.now(UTC)
+    with pytest.raises(UsageError, match=r"complaint A-1 .* still to come: .*--at .*\+08:00"):
+        tell(incidents, complaint(at=now + timedelta(hours=8)))
+    assert incidents.recent(10) == []
+    assert tell(incidents, complaint(at=now + timedelta(minutes=5))).opened
 
 
 def test_the_same_number_twice_is_once_and_of_another_kind_it_is_another(incidents: IncidentStore) -> None:
