@@ -22,6 +22,7 @@ class KeepingKnobs(Knobs):
     camera_events_days: int = _days(365)
     letters_days: int = _days(90)
     evidence_days: int = _days(30)
+    traces_days: int = _days(90)
     hours_days: int = _days(730)
     stray_hours: int = Field(default=24, ge=1, le=8760)
     community: bool = True

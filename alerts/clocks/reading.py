@@ -10,6 +10,7 @@ from alerts.store import AlertDatabase
 from schemas.incident import IncidentRow
 from schemas.rules import Stage
 
+OVERDUE_MAX = 1000  # in one list, unless somebody asks for more
 # Running clocks that are red (``soon``: also yellow), the longest overdue first; of a unit: by who has the job.
 OVERDUE_CASES = """
 select c.stage, c.round, c.limit_id, c.limit_name, c.started_at, c.due_at, c.limit_s, c.extensions,
@@ -18,7 +19,7 @@ select c.stage, c.round, c.limit_id, c.limit_name, c.started_at, c.due_at, c.lim
 from incident_clock c join incident_view i using (incident_id) left join job j using (incident_id)
 where c.ended_at is null and not c.paused and (c.due_at < now() or (%(soon)s and c.yellow_at <= now()))
     and %(unit)s in ('', coalesce(j.unit_id, i.unit_id))
-order by c.due_at, c.incident_id, c.stage, c.limit_id
+order by c.due_at, c.incident_id, c.stage, c.limit_id limit %(limit)s
 """
 STUCK_CASES = """
 select s.stage, s.round, s.at, s.detail, coalesce(j.unit_id, i.unit_id) as held_by, i.*
@@ -65,10 +66,10 @@ class ClockReader:
     def __init__(self, database: AlertDatabase) -> None:
         self._database = database
 
-    def overdue(self, unit_id: str = "", *, soon: bool = False) -> list[OverdueCase]:
+    def overdue(self, unit_id: str = "", *, soon: bool = False, limit: int = OVERDUE_MAX) -> list[OverdueCase]:
         """Running clocks that are red now, the longest overdue first; ``soon``: yellow ones too. Of a unit if given."""
         with self._database.transaction() as conn:
-            rows = conn.execute(OVERDUE_CASES, {"unit": unit_id, "soon": soon}).fetchall()
+            rows = conn.execute(OVERDUE_CASES, {"unit": unit_id, "soon": soon, "limit": limit}).fetchall()
         return [_overdue(row) for row in rows]
 
     def stuck(self, day: date) -> list[StuckCase] | None:

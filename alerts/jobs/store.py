@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from alerts import crash
 from alerts.incidents.leaving import pass_check
 from alerts.installation import next_epoch
+from alerts.jobs.expired import take_back
 from alerts.jobs.pick import Picker
-from alerts.record.steps import RELAY, hand_back, record
+from alerts.record.steps import hand_back, record
 from alerts.rows import job_row
 from alerts.store import AlertDatabase, Connection, id_of
 from schemas.errors import UsageError
@@ -245,27 +246,9 @@ class JobStore:
         return self._database.leads(RELAY_LOCK)
 
     def requeue_expired(self) -> int:
-        """Take back jobs whose lease ran out; how many. They are queued again, or withdrawn where nothing stands."""
+        """Take back jobs whose lease ran out, some in one round; how many."""
         with self._database.transaction("requeue") as conn:
-            # Incidents before their jobs, as everywhere; one that is busy now is looked at in the next round.
-            found = conn.execute(
-                "select i.incident_id from incident i join job j using (incident_id)"
-                " where j.state = 'taken' and j.lease_until < now() for no key update of i skip locked"
-            ).fetchall()
-            rows = conn.execute(
-                "select job_id, incident_id, holder from job where incident_id = any(%s)"
-                " and state = 'taken' and lease_until < now() for update skip locked",
-                ([row["incident_id"] for row in found],),
-            ).fetchall()
-            for row in rows:
-                job_id = str(row["job_id"])
-                conn.execute(
-                    "update job set state = 'queued', holder = '', lease_until = null where job_id = %s", (job_id,)
-                )
-                detail = {"job": job_id, "holder": row["holder"]}
-                record(conn, row["incident_id"], RELAY, What.LEASE_EXPIRED, detail, to=State.DISPATCHED)
-                hand_back(conn, row["incident_id"], job_id)
-        return len(rows)
+            return take_back(conn)
 
     def assign(self, limit: int = 100, *, picker: Picker | None = None) -> int:
         """Give waiting outbox rows their place and stream; how many. Calls for help first, then as they were made.

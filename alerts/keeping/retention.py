@@ -72,6 +72,15 @@ TERMS = (
         "last_at",
         "(t.received_at >= %(cutoff)s or " + DEVICE_HELD.format(device="t.device_id", at="t.received_at") + ")",
     ),
+    # Keys of acts (action_key) are part of the record and stay; so do the lists of what was stuck (sweep_entry).
+    Term(
+        "traces",
+        "outbox",
+        "sent_at",
+        "exists (select from job j where j.job_id = t.job_id and j.state in ('queued', 'taken'))",
+    ),
+    Term("traces", "outlet_message", "sent_at", "t.state <> 'sent'"),
+    Term("traces", "token_refusal", "at", "false"),
     Term("hours", "tally_incident_hour", "bucket", "false"),
     Term("hours", "tally_position_hour", "bucket", "false"),
 )

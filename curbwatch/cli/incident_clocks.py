@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 import typer
 
 from alerts.clocks.escalation import whose
-from alerts.clocks.reading import ClockReader, OverdueCase, StuckCase
+from alerts.clocks.reading import OVERDUE_MAX, ClockReader, OverdueCase, StuckCase
 from alerts.clocks.words import BUREAU, lamp_name, list_name, stage_name
 from alerts.messages import duration, headline, unit_name
 from alerts.wire import incident_state, instant
@@ -30,6 +30,7 @@ def incident_overdue(
     *,
     unit: Annotated[str, typer.Option("--unit", help="Cases of this unit only.")] = "",
     soon: Annotated[bool, typer.Option("--soon", help="Also what has used up 80 % of its limit.")] = False,
+    limit: Annotated[int, typer.Option("--limit", min=1, max=100_000, help="So many.")] = OVERDUE_MAX,
     config: ConfigFile = None,
     lang: Language = None,
     as_json: Json = False,
@@ -37,7 +38,9 @@ def incident_overdue(
     """List the cases that are over a limit now, the longest overdue first: by how much, stage, unit, what and where."""
     with open_desk(config, lang) as desk:
         reader = ClockReader(desk.database)
-        cases = reader.overdue(desk.unit(unit) if unit else "", soon=soon)
+        cases = reader.overdue(desk.unit(unit) if unit else "", soon=soon, limit=limit)
+        if len(cases) == limit:
+            typer.echo(f"the first {limit} only: --limit N for more", err=True)
         if as_json:
             for case in cases:
                 typer.echo(json.dumps(_overdue(desk, case), ensure_ascii=False))

@@ -131,6 +131,19 @@ def test_a_lease_that_ran_out_puts_the_job_back_once(
     assert jobs.assign() == 4  # three when they were made, one again
 
 
+def test_many_leases_that_ran_out_are_taken_back_some_at_a_time_the_oldest_first(
+    jobs: JobStore, waiting: list[Job], conn: db.Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("alerts.jobs.expired.TAKEN_BACK_MAX", 1)
+    for job in waiting[:2]:
+        jobs.take(job.job_id, "li")
+        expire(conn, job.job_id)
+    conn.execute("update job set lease_until = lease_until - interval '1 h' where job_id = %s", (waiting[1].job_id,))
+    assert jobs.requeue_expired() == 1
+    assert [jobs.find(job.job_id).state for job in waiting[:2]] == ["taken", "queued"]
+    assert [jobs.requeue_expired(), jobs.requeue_expired()] == [1, 0]
+
+
 def test_the_holder_of_a_lease_that_ran_out_keeps_the_job_until_somebody_has_it(
     jobs: JobStore, job_id: str, conn: db.Connection
 ) -> None:

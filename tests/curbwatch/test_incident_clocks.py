@@ -85,6 +85,8 @@ def test_what_is_nearly_over_is_told_too_where_asked_and_of_one_unit(verbs: Verb
     ]
     (case,) = verbs.told("incident", "overdue", "--soon", "--unit", "yj-enf-1")
     assert (case["limit_name"], case["late_s"] < 0) == ("stop", True)
+    status, out, err = verbs.run("incident", "overdue", "--soon", "--limit", "1", "--json")
+    assert (status, out.count("\n"), err) == (0, 1, "the first 1 only: --limit N for more\n")
     assert "left: 60 min" in verbs.run("incident", "overdue", "--soon", "--lang", "en")[1]
     assert "yj-enf-1" in verbs.refused("incident", "overdue", "--unit", "yj-enf-9")
 

@@ -48,6 +48,29 @@ def test_positions_go_after_their_term_and_stay_counted(world: World) -> None:
     assert world.rows("select sum(positions)::int as n from position_day") == [(4,)]
 
 
+def test_what_was_sent_goes_after_its_term_and_what_still_waits_stays(world: World) -> None:
+    for state, person in (("done", "over"), ("queued", "waits")):
+        incident = world.incident(200 * DAY)
+        world.rows(
+            "with made as (insert into job (job_id, incident_id, unit_id, urgency, state)"
+            " values (gen_random_uuid(), %s, 'u-1', 'normal', %s) returning job_id)"
+            " insert into outbox (job_id, sent_at) select job_id, sent_at from made,"
+            " (values (%s::timestamptz), (%s), (null)) as v (sent_at)",
+            (incident, state, NOW - 100 * DAY, NOW - 80 * DAY),
+        )
+        for seq, sent in enumerate(("sent", "dead", "waiting")):
+            world.rows(
+                "insert into outlet_message (outlet, incident_id, seq, state, sent_at) values ('x', %s, %s, %s, %s)",
+                (incident, seq, sent, NOW - 100 * DAY if sent == "sent" else None),
+            )
+        age = 100 * DAY if person == "over" else 80 * DAY
+        world.rows("insert into token_refusal (at, person, reason) values (%s, %s, 'x')", (NOW - age, person))
+    assert delete(world) == 4
+    assert world.count("outbox") == 2 + 3
+    assert {row[0] for row in world.rows("select state from outlet_message")} == {"dead", "waiting"}
+    assert world.rows("select person from token_refusal") == [("waits",)]
+
+
 def test_an_old_recording_played_today_stays_as_long_as_what_came_today(world: World) -> None:
     world.position("car", NOW - 900 * DAY, received=NOW - DAY)
     world.position("car", NOW - 900 * DAY, received=NOW - 91 * DAY, seq=2)
