@@ -1,12 +1,12 @@
 """The crew's screen as rows and keys, without a terminal: what is shown, and what a key means. Pure."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Literal
 from zoneinfo import ZoneInfo
 
-from rich.console import Group, RenderableType
+from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
 from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
@@ -36,6 +36,8 @@ WORDS: dict[str, tuple[str, str]] = {
     "waits": ("待领取", "waits"),
     "away": ("连接中断,自动重试", "connection lost, trying again"),
 }
+NARROW = 76  # columns below which what a crew can do without is left out
+WIDE_ONLY = frozenset({5, 7})  # of HEADS: how far, and why
 HEADS: tuple[tuple[str, str], ...] = (
     ("", ""),
     ("时限", "LIMIT"),
@@ -166,13 +168,21 @@ class Painter:
     def _body(self, screen: Screen, now: datetime) -> RenderableType:
         if not screen.rows:
             return Padding(Text(word("empty", self.lang), "dim"), (1, 2))
-        table = Table(box=None, expand=True, pad_edge=False, header_style="dim", padding=(0, 2, 0, 0))
-        for index, head in enumerate(HEADS):
+        return _Fitting(lambda columns: self._table(screen, now, columns))
+
+    def _table(self, screen: Screen, now: datetime, columns: int) -> Table:
+        shown = [index for index in range(len(HEADS)) if columns >= NARROW or index not in WIDE_ONLY]
+        table = Table(
+            box=None, expand=True, pad_edge=False, header_style="dim", padding=(0, 1 + (columns >= NARROW), 0, 0)
+        )
+        for index in shown:
             wide = index in {2, 3}
-            table.add_column(head[self.lang == "en"], ratio=2 if wide else None, no_wrap=not wide, overflow="fold")
+            head = HEADS[index][self.lang == "en"]
+            table.add_column(head, ratio=2 if wide else None, no_wrap=not wide, overflow="fold")
         for row in screen.rows:
             chosen = row.job.job_id == screen.chosen
-            table.add_row(*self._cells(row, now, chosen=chosen), style="on grey23" if chosen else "")
+            cells = self._cells(row, now, chosen=chosen)
+            table.add_row(*(cells[index] for index in shown), style="on grey23" if chosen else "")
         return table
 
     def _cells(self, row: BoardRow, now: datetime, *, chosen: bool) -> list[Text]:
@@ -209,14 +219,31 @@ class Painter:
     def _where(self, job: Job) -> str:
         return place_name(self.city, self.names, job.incident, self.lang)
 
-    def _bottom(self, screen: Screen) -> Text:
+    def _bottom(self, screen: Screen) -> RenderableType:
         if screen.asking == "reason":
             return Text(word("reason", self.lang), "bold").append(escaped(screen.typed) + "▏", "not bold")
         if screen.asking == "done":
             return Text(word("done", self.lang), "bold")
         said = word("away", self.lang) if screen.away else screen.said
-        line = Text(word("keys", self.lang), "dim")
-        return Text(escaped(said), "bold yellow").append("\n").append(line) if said else line
+        keys = _Fitting(lambda columns: _keys(word("keys", self.lang), columns))
+        return Group(Text(escaped(said), "bold yellow"), keys) if said else keys
+
+
+@dataclass(frozen=True, slots=True)
+class _Fitting:
+    """What depends on how many columns there are."""
+
+    drawn: Callable[[int], RenderableType]
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        """Draw it for so many columns."""
+        yield self.drawn(options.max_width)
+
+
+def _keys(line: str, columns: int) -> Text:
+    """The line of keys, closer together where it would not fit."""
+    text = Text(line, "dim")
+    return text if text.cell_len <= columns else Text(line.replace("   ", " "), "dim")
 
 
 def word(key: str, lang: Lang) -> str:

@@ -87,6 +87,16 @@ def test_the_board_fits_a_terminal_of_80_columns() -> None:
         assert len(lines) < 24
 
 
+def test_a_narrow_terminal_leaves_out_what_a_crew_can_do_without() -> None:
+    rows = [replace(row, job=replace(row.job, unit_id="u-2")) for row in (MINE, FREE)]
+    told: tuple[tuple[Lang, str], ...] = (("zh", "q 退出"), ("en", "q quit"))
+    for lang, key in told:
+        text = painted(Screen("李雷", said="x").showing(rows), lang, width=60)
+        assert ("滨河路沱江桥" in text, key in text, "730" in text) == (True, True, False)
+        assert len(text.splitlines()) <= 10, "two lines for a job at most"
+        assert "730" in painted(Screen("李雷").showing(rows), lang, width=80)
+
+
 def test_what_devices_are_called_steers_no_terminal() -> None:
     names = {"cam-1": "evil\x1b[2J\r"}
     out = StringIO()
