@@ -51,15 +51,16 @@ class Teller:
     as_json: bool
     person: str = ""
 
-    def job(self, event: str, job: Job, word: str = "", **more: Any) -> None:  # noqa: ANN401  # plain JSON values
-        """Say what happened to a job; ``word``: the event that a person reads, where it says more."""
+    def job(self, event: str, job: Job, **more: Any) -> None:  # noqa: ANN401  # plain JSON values
+        """Say what happened to a job; one that an escalation did not move (``moved``) is told as such."""
         now = datetime.now(UTC)
         if self.as_json:
             _line(self.desk.job_event(event, job, now) | more)
             return
         state = f" ({job_state_name(job.state, self.desk.lang)})" if event == "not_taken" else ""
         holder = f" @{job.holder}" if job.holder else ""
-        typer.echo(f"{self._clock(now)} {event_line(word or event, self.desk.lang)}{state}{holder}")
+        word = event_line("stayed" if more.get("moved") is False else event, self.desk.lang)
+        typer.echo(f"{self._clock(now)} {word}{state}{holder}")
         for line in job_lines(self.desk.site.pack.city, self.desk.names, job, self.desk.lang, now, self.person):
             typer.echo(line)
         if event == "done" and (then := after_done(job.incident, self.desk.lang)):

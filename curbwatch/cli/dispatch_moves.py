@@ -44,8 +44,7 @@ def dispatch_escalate(
     with open_desk(config, lang) as desk:
         before = desk.jobs.find(job).unit_id
         moved = desk.moves.escalate(job, desk.actor(person, token_file), reason)
-        stayed = moved.unit_id == before
-        Teller(desk, as_json).job("escalated", moved, word="stayed" if stayed else "", reason=reason, moved=not stayed)
+        Teller(desk, as_json).job("escalated", moved, reason=reason, moved=moved.unit_id != before)
 
 
 @dispatch_app.command("dead")
