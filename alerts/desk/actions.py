@@ -15,6 +15,7 @@ from alerts.incidents.naming import incident_key
 from alerts.incidents.reading import view
 from alerts.keeping.holds import held
 from alerts.messages import Lang
+from alerts.record import keys
 from alerts.record.text import refuse_text
 from alerts.record.words import WHATS, actor_name
 from alerts.rows import incident_row
@@ -24,7 +25,6 @@ from schemas.errors import CurbwatchError, UsageError
 from schemas.incident import EvidenceRecord, IncidentRow
 from schemas.record import Actor
 
-KEY_MAX = 200  # characters
 LATE = frozenset({"state", "ended", "merged"})  # refusals for which somebody, or something, came first
 STEPS = """
 select seq, at, actor, role, what, state, detail from incident_event where incident_id = %s order by event_id
@@ -119,7 +119,8 @@ class CaseActions:
         with self._database.transaction("action") as conn:
             wish = replace(wish, into=str(incident_key(conn, wish.into))) if wish.into else wish
             row = _locked(conn, incident_id, wish)
-            known = _by_key(conn, row, wish, actor, given.key)
+            word = keys.Word(given.key, row["incident_id"], str(wish.act), actor)
+            known = keys.said(conn, word)
             if known is not None:
                 return self._acted(conn, row, known, again=True)
             steps = [Told(**step) for step in conn.execute(STEPS, (row["incident_id"],)).fetchall()]
@@ -133,11 +134,7 @@ class CaseActions:
             if isinstance(found, Refusal):
                 raise RefusedError(found, wish.act, moved_by(steps))
             seq = perform(Doing(conn, row, city, actor, wish, found, given.before, given.after, self._quiet_s))
-            if given.key:
-                conn.execute(
-                    "insert into action_key (key, incident_id, action, actor, seq) values (%s, %s, %s, %s, %s)",
-                    (given.key, row["incident_id"], str(wish.act), actor.name, seq),
-                )
+            keys.keep(conn, word, seq)
             return self._acted(conn, row, seq, again=False)
 
     def voids(self, since: datetime) -> list[dict[str, Any]]:
@@ -182,18 +179,6 @@ def _locked(conn: Connection, incident_id: str, wish: Wish) -> dict[str, Any]:
     raise UsageError(f"no incident {incident_id}: see `curbwatch incident list`")
 
 
-def _by_key(conn: Connection, row: dict[str, Any], wish: Wish, actor: Actor, key: str) -> int | None:
-    """The step that was made under this key; None: none was. Raises UsageError where it was another act."""
-    if not key:
-        return None
-    known = conn.execute("select incident_id, action, actor, seq from action_key where key = %s", (key,)).fetchone()
-    if known is None:
-        return None
-    if (known["incident_id"], known["action"], known["actor"]) != (row["incident_id"], str(wish.act), actor.name):
-        raise UsageError(f"--key {key}: was used for {known['action']} of {known['incident_id']} by {known['actor']}")
-    return int(known["seq"])
-
-
 def _done_before(case: Case, steps: list[Told], wish: Wish, actor: Actor) -> int | None:
     """The step with which the same person did the same before, where it was the last word of a person: clicked twice.
 
@@ -231,8 +216,7 @@ def _completed(wish: Wish, given: Given, row: dict[str, Any], city: City) -> Wis
 
 def _refuse_long(wish: Wish, given: Given) -> None:
     refuse_text(wish.text, "--text")
-    if len(given.key) > KEY_MAX or not given.key.isprintable():
-        raise UsageError(f"--key: at most {KEY_MAX} printable characters")
+    keys.refuse_key(given.key)
 
 
 def _who_did(step: Told, lang: Lang) -> str:

@@ -41,10 +41,10 @@ def report(conn: Connection, told: Report, actor: Actor, rules: Rules) -> Report
     """
     if not 0 < len(told.ref) <= REF_MAX or not told.ref.isprintable():
         raise UsageError(f"a {told.kind} needs its number, 1 to {REF_MAX} printable characters: --ref NO")
-    _refuse_ahead(conn, told)
-    # Two at one moment, of one number or of one place, wait for each other; and so does a camera that sees it.
     for name, said in told.detail.items():
         refuse_text(str(said), f"--{name}")
+    _refuse_ahead(conn, told)
+    # Two at one moment, of one number or of one place, wait for each other; and so does a camera that sees it.
     keys = sites.lock_keys(told.camera_id, told.cell_id, told.point, rules.reach_m)
     sites.hold(conn, [*keys, f"{told.kind}/{told.ref}"])
     known = conn.execute(
@@ -122,6 +122,8 @@ def _away_m(told: Report, row: Row, rules: Rules) -> float | None:
 def _open(conn: Connection, told: Report, actor: Actor, rules: Rules) -> uuid.UUID:
     """Open an incident that no camera has seen: it waits for a person, for whom a complaint is never enough."""
     site_id = sites.find(conn, told.point, told.camera_id, told.box_px, rules)
+    if site_id is not None:
+        sites.hold_one(conn, site_id)
     if site_id is None or _taken(conn, told.family, site_id):
         site_id = sites.make(conn, told.cell_id, told.camera_id, told.point, told.box_px)
     incident_id = uuid.uuid5(NAMESPACE, f"report/{told.kind}/{told.ref}")

@@ -63,6 +63,8 @@ def past_of(conn: Connection, row: Row) -> Past:
 
 def _new_track(conn: Connection, sighting: Sighting, rules: Rules, pair: Pair) -> Opened:
     site_id = sites.find(conn, sighting.point, sighting.camera_id, sighting.box_px, rules)
+    if site_id is not None:
+        sites.hold_one(conn, site_id)
     if site_id is not None and (row := _standing(conn, sighting, site_id, rules)) is not None:
         return present_opened(_seen(conn, row, sighting, rules, pair))
     if (quiet := _quiet(conn, site_id, sighting)) is not None:

@@ -82,6 +82,11 @@ def hold(conn: Connection, keys: list[str]) -> None:
         conn.execute("select pg_advisory_xact_lock(hashtextextended(%s, 1))", (key,))
 
 
+def hold_one(conn: Connection, site_id: int) -> None:
+    """Wait for whoever opens something at a place that is one with this, and may hold other tiles; under its own."""
+    hold(conn, [f"site/{site_id}"])
+
+
 def find(
     conn: Connection, point: tuple[float, float] | None, camera_id: str, box_px: Box | None, rules: Rules
 ) -> int | None:

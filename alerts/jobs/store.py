@@ -5,10 +5,11 @@ from collections.abc import Collection
 from dataclasses import dataclass
 
 from alerts import crash
-from alerts.incidents.leaving import pass_check
 from alerts.installation import next_epoch
 from alerts.jobs.expired import take_back
+from alerts.jobs.finishing import finish
 from alerts.jobs.pick import Picker
+from alerts.record import keys
 from alerts.record.steps import hand_back, record
 from alerts.rows import job_row
 from alerts.store import AlertDatabase, Connection, id_of
@@ -138,21 +139,24 @@ class JobStore:
             rows = conn.execute(CALLS, (unit_id,)).fetchall()
         return [str(row["job_id"]) for row in rows]
 
-    def done(self, job_id: str, person: str, note: str = "") -> Job:
-        """The crew has dealt with it: job and incident end; said twice by its holder it is done once.
+    def done(self, job_id: str, person: str, note: str = "", key: str = "") -> Job:
+        """The crew has dealt with it: job and incident end; said twice by its holder, or under its ``key``, it is once.
 
-        Raises UsageError where this person does not hold it.
+        Raises UsageError where this person does not hold it, and for a key of another word.
         """
-        key = id_of(job_id, "a job")
+        job_key = id_of(job_id, "a job")
+        keys.refuse_key(key)
         with self._database.transaction("done") as conn:
-            _lock_incident(conn, key)
-            before = self._job(conn, key)
-            if (before.state, before.holder) == ("done", person):
+            _lock_incident(conn, job_key)
+            before = self._job(conn, job_key)
+            word = keys.Word(key, uuid.UUID(before.incident.incident_id), "done", self._who(person))
+            if keys.said(conn, word) is not None or (before.state, before.holder) == ("done", person):
                 return before
-            incident_id = self._release(conn, key, person, "done")
-            conn.execute("update job set ended_at = now() where job_id = %s", (key,))
-            _finish(conn, incident_id, self._who(person), {"job": job_id} | ({"note": note} if note.strip() else {}))
-            return self._job(conn, key)
+            incident_id = self._release(conn, job_key, person, "done")
+            conn.execute("update job set ended_at = now() where job_id = %s", (job_key,))
+            detail = {"job": job_id} | ({"note": note} if note.strip() else {})
+            keys.keep(conn, word, finish(conn, incident_id, word.actor, detail))
+            return self._job(conn, job_key)
 
     def reject(self, job_id: str, person: str, reason: str) -> Job:
         """Give a job back for others, with a reason; it is withdrawn where its object has left meanwhile.
@@ -355,21 +359,6 @@ class JobStore:
         if row is None:
             raise UsageError(f"no job {key}: see `curbwatch dispatch watch`")
         return job_row(row)
-
-
-def _finish(conn: Connection, incident_id: uuid.UUID, actor: Actor, detail: dict[str, str]) -> None:
-    """Note that the crew has dealt with it: the case waits for its check, or is closed where nobody checks.
-
-    A camera that told before the crew did that the thing left has checked it already.
-    """
-    row = conn.execute("select check_by from incident where incident_id = %s", (incident_id,)).fetchone()
-    if row is not None and row["check_by"] != "none":
-        record(conn, incident_id, actor, What.FINISHED, detail, to=State.CHECKING)
-        pass_check(conn, incident_id)
-        return
-    conn.execute("update incident set closed_at = now(), outcome = 'handled' where incident_id = %s", (incident_id,))
-    record(conn, incident_id, actor, What.FINISHED, detail)
-    record(conn, incident_id, actor, What.DONE, {"how": "unchecked"}, to=State.DONE)
 
 
 def _lock_incident(conn: Connection, key: uuid.UUID) -> None:

@@ -17,7 +17,7 @@ import typer
 from alerts.messages import Lang, after_done, event_line, job_lines, job_state_name
 from alerts.record.text import refuse_text
 from alerts.wire import instant
-from curbwatch.cli.acting import TokenFile, Who
+from curbwatch.cli.acting import Key, TokenFile, Who
 from curbwatch.cli.app import app
 from curbwatch.crew import Crew, Taken, Watch
 from curbwatch.desk import Desk, open_desk
@@ -140,12 +140,13 @@ def dispatch_watch(
 
 
 @dispatch_app.command("done")
-def dispatch_done(
+def dispatch_done(  # noqa: PLR0913  # one argument per option of the command line
     job: JobId,
     *,
     person: Who = "",
     token_file: TokenFile = None,
     note: Annotated[str, typer.Option("--note", help="What was done; goes into the record.")] = "",
+    key: Key = "",
     config: ConfigFile = None,
     lang: Language = None,
     as_json: Json = False,
@@ -154,7 +155,7 @@ def dispatch_done(
     refuse_text(note, "--note")
     with open_desk(config, lang) as desk:
         person = desk.crew(person, token_file)
-        Teller(desk, as_json).job("done", desk.jobs.done(job, person, note))
+        Teller(desk, as_json).job("done", desk.jobs.done(job, person, note, key))
 
 
 @dispatch_app.command("reject")

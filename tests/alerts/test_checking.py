@@ -4,11 +4,12 @@ from dataclasses import replace
 
 import pytest
 
-from alerts.desk.actions import CaseActions
+from alerts.desk.actions import CaseActions, Given
 from alerts.desk.lifecycle import Act, Wish
 from alerts.incidents.store import IncidentStore
 from alerts.jobs.store import JobStore
 from alerts.store import AlertDatabase
+from schemas.errors import UsageError
 from schemas.record import Actor
 from tests.alerts.lives import finish, leave, now_s, say, steps
 from tests.alerts.makers import S, city, picture, sighting
@@ -37,3 +38,22 @@ def test_a_camera_whose_clock_is_ahead_shows_nothing_from_after_the_crew_s_word(
     came = replace(picture("still", ahead.captured_ns), received_ns=ahead.captured_ns - 395 * S)
     assert not say(incidents, ahead, came).reworked
     assert incidents.show(told.incident_id).state == "checking"
+
+
+def test_a_word_that_is_said_again_under_its_key_does_not_end_the_work_that_came_back(
+    incidents: IncidentStore, jobs: JobStore, database: AlertDatabase
+) -> None:
+    told = say(incidents, sighting(check="person"))
+    job = jobs.of_incident(told.incident_id)
+    assert job is not None
+    assert jobs.take(job.job_id, "li") is not None
+    jobs.done(job.job_id, "li", key="k-1")
+    wish = Wish(Act.REWORK, text="还有一半")
+    CaseActions(database, city).act(told.incident_id, wish, Actor("wang", "dispatcher"))
+    assert jobs.take(job.job_id, "li") is not None
+    assert jobs.done(job.job_id, "li", key="k-1").state == "taken", "its answer was lost, and it is told again"
+    assert jobs.done(job.job_id, "li", key="k-2").state == "done"
+    with pytest.raises(UsageError, match="was used for done"):
+        CaseActions(database, city).act(
+            told.incident_id, Wish(Act.CLOSE), Actor("wang", "dispatcher"), Given(key="k-2")
+        )

@@ -10,6 +10,9 @@ import curbwatch.database as db
 from alerts.desk.acting import Doing, perform
 from alerts.desk.actions import CaseActions
 from alerts.desk.lifecycle import Act, Wish
+from alerts.incidents import opening
+from alerts.incidents.going_on import Pair
+from alerts.incidents.sites import hold, lock_keys
 from alerts.incidents.store import IncidentStore
 from alerts.store import AlertDatabase
 from schemas.errors import UsageError
@@ -26,7 +29,7 @@ WAITING = "select count(*) from pg_stat_activity where datname = current_databas
 
 
 def at(place: int, at_s: float, track_id: int) -> Sighting:
-    """Waste that came 90 s ago to one of four places, 9.6 m apart, each in a camera of its own."""
+    """Waste that came 90 s ago to one of many places, 9.6 m apart, each in a camera of its own."""
     appeared_ns = MONDAY_1059 + int((at_s - 90) * S)
     point = (104.64 + place * 0.0001, 30.12)
     return sighting(at_s, track_id=track_id, camera_id=f"cam-{place}", point=point, appeared_ns=appeared_ns)
@@ -123,6 +126,36 @@ def test_places_that_become_one_in_turn_lead_to_the_last_one_at_once(
             "select count(*) from site s join site t on t.site_id = s.same_as where t.same_as is not null"
         ).fetchone()
     assert chained == (0,)
+
+
+def test_two_cameras_that_see_one_thing_at_one_moment_at_places_that_became_one_open_one_incident(
+    incidents: IncidentStore, database: AlertDatabase, desk_url: str
+) -> None:
+    first, second = look(incidents, at(1, 0, 7)), look(incidents, at(15, 0, 9))  # no common tile
+    merge(database, first, second)
+    for place, track in ((1, 7), (15, 9)):
+        leave(incidents, 60.0, camera_id=f"cam-{place}", track_id=track)
+    found: list[object] = []
+
+    def see() -> None:
+        try:
+            found.append(look(incidents, at(1, 90_000, 10)).incident_id)
+        except Exception as fault:  # noqa: BLE001  # compared below
+            found.append(fault)
+
+    camera = threading.Thread(target=see)
+    own = AlertDatabase(desk_url)
+    there, rules = at(15, 90_000, 11), incidents.rules
+    with own.transaction() as conn:
+        hold(conn, lock_keys(there.camera_id, there.cell_id, there.point, rules.merge_m))
+        opened = opening.see(conn, there, rules, Pair(None, picture("there")))
+        camera.start()
+        wait(desk_url)
+    camera.join()
+    own.close()
+    assert opened is not None
+    assert opened.opened
+    assert found == [opened.incident_id]
 
 
 def test_a_camera_near_two_reports_waits_for_them_in_the_order_in_which_everybody_does(
