@@ -40,7 +40,6 @@ EVENTS = {
     "moved": ("已改派其他单位", "moved to another unit"),
     "reassigned": ("已改派", "reassigned"),
     "escalated": ("已升级派遣", "escalated"),
-    "stayed": ("无其他当班单位,已转为紧急", "no other unit is on duty: urgent now, where it is"),
     "dead": ("多次未能送达,待派遣员处理", "set aside: no terminal got past it"),
     "stray": ("队列条目不指向任何任务", "a queue entry that leads to no job"),
     "requeued": ("已重新排队", "queued again"),
@@ -55,6 +54,8 @@ EVENTS = {
     "back": ("连接恢复", "connected again"),
     "stopped": ("已停止", "stopped"),
 }
+# What a person is told of an escalation that moved nothing.
+STAYED = ("无其他当班单位,已转为紧急", "no other unit is on duty: urgent now, where it is")
 # Why a unit has a job, by schemas.dispatch.Why; {} is the responsible unit.
 WHYS = {
     "responsible": ("责任区内", "it is responsible here"),

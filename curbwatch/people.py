@@ -159,9 +159,10 @@ class People:
         holder = None if row is None else self.staff.get(row["person_id"])
         if holder is None:
             reason = "ended or unknown" if row is None else "of nobody in the pack's staff any more"
-            raise self._refusal(
-                who, reason, f"token file {path} is {reason}: `curbwatch staff token PERSON` makes a new one"
-            )
+            remedy = "`curbwatch staff token PERSON` makes a new one"
+            if not self.tokens and member is not None and path == self.usual(member.person_id):
+                remedy += "; or remove the file: this desk asks for none"
+            raise self._refusal(who, reason, f"token file {path} is {reason}: {remedy}")
         if said.strip() and holder != member:
             said_by = f"token file {path} is {holder.name}'s, not {said.strip()}'s"
             raise self._refusal(who, "of another person", said_by)

@@ -14,7 +14,7 @@ from zoneinfo import ZoneInfo
 
 import typer
 
-from alerts.messages import Lang, after_done, event_line, job_lines, job_state_name
+from alerts.messages import STAYED, Lang, after_done, event_line, job_lines, job_state_name
 from alerts.record.text import refuse_text
 from alerts.wire import instant
 from curbwatch.cli.acting import Key, TokenFile, Who
@@ -59,7 +59,8 @@ class Teller:
             return
         state = f" ({job_state_name(job.state, self.desk.lang)})" if event == "not_taken" else ""
         holder = f" @{job.holder}" if job.holder else ""
-        word = event_line("stayed" if more.get("moved") is False else event, self.desk.lang)
+        english = self.desk.lang == "en"
+        word = STAYED[english] if more.get("moved") is False else event_line(event, self.desk.lang)
         typer.echo(f"{self._clock(now)} {word}{state}{holder}")
         for line in job_lines(self.desk.site.pack.city, self.desk.names, job, self.desk.lang, now, self.person):
             typer.echo(line)

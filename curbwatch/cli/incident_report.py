@@ -8,7 +8,7 @@ import typer
 
 from alerts.messages import headline, state_name
 from alerts.wire import incident_state, instant
-from curbwatch.cli.acting import TokenFile, Who
+from curbwatch.cli.acting import TokenFile
 from curbwatch.cli.dispatch import ConfigFile, Json, Language
 from curbwatch.cli.explain import BoxText
 from curbwatch.cli.incident import incident_app
@@ -31,7 +31,9 @@ def incident_report(  # noqa: PLR0913  # each is an option of the command line
     *,
     kind: Annotated[Kind, typer.Option("--kind", help="Who tells of it.")],
     ref: Annotated[str, typer.Option("--ref", metavar="NO", help="Its number where it came from; the same is once.")],
-    person: Who = "",
+    person: Annotated[
+        str, typer.Option("--as", metavar="PERSON", help="Who enters it; may be left out with a token file.")
+    ] = "",
     family: Annotated[str, typer.Option("--family", help="stall, waste or truck; --class says it as well.")] = "",
     class_code: Annotated[str, typer.Option("--class", metavar="CODE", help="Five digits, of the pack.")] = "",
     lon: Degrees = None,

@@ -145,7 +145,8 @@ def _keep(desk: Desk, path: Path) -> EvidenceRecord:
     except OSError as error:
         raise UsageError(f"{path}: cannot be read: {error.strerror}") from None
     except FrameError as error:
-        raise UsageError(f"{path}: no picture that is taken: {error}") from None
+        said = "it is no JPEG" if error.reason in {"format", "empty"} else f"its JPEG is refused ({error})"
+        raise UsageError(f"{path}: no picture that is taken: {said}") from None
     now_ns = ns_of(datetime.now(UTC))
     frame = Frame(BY_HAND, now_ns, now_ns, data, header.width, header.height, stamped=False)
     return EvidenceFolder(desk.site.evidence_dir).keep(frame)

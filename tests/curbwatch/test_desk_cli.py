@@ -212,7 +212,9 @@ def test_pictures_from_the_spot_are_checked_and_kept(verbs: Verbs, seen: str, tm
     for name, data in (("no.jpg", b"GIF89a"), ("empty.jpg", b"")):
         (tmp_path / name).write_bytes(data)
         path = str(tmp_path / name)
-        assert "no picture that is taken" in verbs.refused("incident", "self-handle", seen, *LIN, "--after", path)
+        assert "no picture that is taken: it is no JPEG" in verbs.refused(
+            "incident", "self-handle", seen, *LIN, "--after", path
+        )
     assert "cannot be read" in verbs.refused("incident", "self-handle", seen, *LIN, "--after", str(tmp_path / "x"))
     after = tmp_path / "after.jpg"
     after.write_bytes(jpeg(64, 48))

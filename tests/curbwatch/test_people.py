@@ -90,8 +90,14 @@ def test_a_new_token_ends_the_old_one_and_a_revoked_one_ends_at_once(people: Peo
     with pytest.raises(UsageError, match="ended or unknown"):
         people.actor("lin", old)
     assert people.end_tokens(STAFF["lin"], MADE_BY) == 1
-    with pytest.raises(UsageError, match="ended or unknown"):
+    with pytest.raises(UsageError, match=r"makes a new one$"):
         people.actor("lin", new)
+    people.usual("lin").parent.mkdir(parents=True, exist_ok=True)
+    new.rename(people.usual("lin"))
+    with pytest.raises(UsageError, match="or remove the file"):
+        people.actor("lin")
+    with pytest.raises(UsageError, match=r"makes a new one$"):
+        strict(people).actor("lin")
 
 
 def test_a_token_is_good_for_its_person_only_and_goes_with_them(people: People) -> None:
