@@ -138,14 +138,17 @@ def drop(conn: Connection, chosen: Chosen) -> int:
     return conn.execute(DROP, chosen.values()).rowcount
 
 
-def since_of(text: str, now: datetime) -> datetime:
-    """A moment as RFC 3339 with a zone, or as ``30m``, ``2h``, ``7d`` before ``now``. Raises UsageError."""
+def since_of(text: str, now: datetime, option: str = "--since") -> datetime:
+    """A moment as RFC 3339 with a zone, or as ``30m``, ``2h``, ``7d`` before ``now``. Raises UsageError.
+
+    ``option``: where it was said, for the refusal.
+    """
     ago = AGO.fullmatch(text)
     try:
         return now - timedelta(seconds=int(ago[1]) * UNITS_S[ago[2]]) if ago else utc(stamp_ns(text))
     except (StampError, OverflowError):
         raise UsageError(
-            f"--since {text}: say 30m, 2h or 7d, or a time with its zone: 2026-05-04T08:00+08:00"
+            f"{option} {text}: say 30m, 2h or 7d, or a time with its zone: 2026-05-04T08:00+08:00"
         ) from None
 
 

@@ -155,6 +155,14 @@ class Clocks:
                 log.warning("calendar_year_unlisted", year=year, effect="plain weekdays are worked", remedy=remedy)
 
 
+def running(conn: Connection, incident_id: str, time: CityTime) -> list[Clock]:
+    """The clocks of one incident that run to a limit, the nearest first, worked out now; none of one there is not."""
+    rows = conn.execute(NAMED, ([uuid.UUID(incident_id)],)).fetchall()
+    clocks = [clock for case in refresh(conn, rows, time) for clock in case.clocks if clock.ended_at is None]
+    dated = [(clock.due_at, at, clock) for at, clock in enumerate(clocks) if clock.due_at is not None]
+    return [clock for _, _, clock in sorted(dated)]
+
+
 def refresh(conn: Connection, rows: Sequence[dict[str, Any]], time: CityTime) -> list[Case]:
     """Work out the clocks of incidents and write what changed; their cases, in the order of ``rows``.
 

@@ -1,7 +1,7 @@
 """A person's act on a case: one transaction that locks, reads, decides and writes."""
 
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta, tzinfo
 from typing import Any
 from uuid import UUID
@@ -79,12 +79,16 @@ class Given:
 
 @dataclass(frozen=True, slots=True)
 class Acted:
-    """What came of it. ``seq``: the step that says so. ``again``: it had been done, and nothing was written now."""
+    """What came of it. ``seq``: the step that says so. ``again``: it had been done, and nothing was written now.
+
+    ``detail``: that step's.
+    """
 
     row: IncidentRow
     seq: int
     what: str
     again: bool
+    detail: Mapping[str, Any] = field(default_factory=dict)
 
 
 class CaseActions:
@@ -156,9 +160,9 @@ class CaseActions:
     def _acted(self, conn: Connection, row: dict[str, Any], seq: int, *, again: bool) -> Acted:
         now = incident_row(view(conn, str(row["incident_id"])))
         step = conn.execute(
-            "select what from incident_event where incident_id = %s and seq = %s", (row["incident_id"], seq)
+            "select what, detail from incident_event where incident_id = %s and seq = %s", (row["incident_id"], seq)
         ).fetchone()
-        return Acted(now, seq, "" if step is None else step["what"], again)
+        return Acted(now, seq, "", again) if step is None else Acted(now, seq, step["what"], again, step["detail"])
 
 
 def _locked(conn: Connection, incident_id: str, wish: Wish) -> dict[str, Any]:

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
-from alerts.desk.reasons import DOWNGRADES, VOIDS
+from alerts.desk.reasons import DOWNGRADES, VOIDS, code_of
 from schemas.alarms import SOS
 from schemas.record import OPEN, Actor, State, What
 from schemas.rules import Stage
@@ -77,7 +77,7 @@ class Wish:
     """What a person asks, with what they give.
 
     Attributes:
-        reason: a code of ``alerts/desk/reasons.py`` where the act has codes.
+        reason: a code of ``alerts/desk/reasons.py``, or its word in Chinese or English, where the act has codes.
         text: why, or what for, in their own words.
         until: end of the quiet, or of the suspension, aware.
         most: how long a case may be suspended by one word; without ``until`` it is so long.
@@ -195,7 +195,7 @@ def _file(_case: Case, wish: Wish, _actor: Actor, _now: datetime) -> Step | Refu
 
 
 def _void(case: Case, wish: Wish, actor: Actor, _now: datetime) -> Step | Refusal:
-    reason, text = wish.reason or case.asked_reason, wish.text.strip()
+    reason, text = code_of(VOIDS, wish.reason) or case.asked_reason, wish.text.strip()
     if reason not in VOIDS:
         return Refusal("void_reason", {"codes": ", ".join(VOIDS)})
     if VOIDS[reason].wants_text and not (text or case.asked_text):
@@ -207,7 +207,8 @@ def _void(case: Case, wish: Wish, actor: Actor, _now: datetime) -> Step | Refusa
     if agreed and case.asked_by == actor.name:
         return Refusal("second", {"who": actor.name})
     if not agreed:
-        return Step(What.VOID_ASKED, said, None)
+        anew = {"instead_of": case.asked_reason} if case.asked_by and case.asked_reason != reason else {}
+        return Step(What.VOID_ASKED, said | anew, None)
     asked = {"note": case.asked_text} if case.asked_text else {}
     return Step(What.VOID, asked | said | {"asked_by": case.asked_by, "second": actor.name}, State.VOID)
 
@@ -219,11 +220,12 @@ def _downgrade(case: Case, wish: Wish, _actor: Actor, _now: datetime) -> Step | 
         return Refusal("no_change", {"class": code})
     if wish.class_code and wish.class_family != case.family:
         return Refusal("family", {"family": case.family, "class": code})
-    if wish.reason not in DOWNGRADES:
+    reason = code_of(DOWNGRADES, wish.reason)
+    if reason not in DOWNGRADES:
         return Refusal("downgrade_reason", {"codes": ", ".join(DOWNGRADES)})
-    if DOWNGRADES[wish.reason].wants_text and not wish.text.strip():
+    if DOWNGRADES[reason].wants_text and not wish.text.strip():
         return Refusal("text")
-    detail = {"from": case.class_code, "to": code, "urgent": urgent, "reason": wish.reason}
+    detail = {"from": case.class_code, "to": code, "urgent": urgent, "reason": reason}
     return Step(What.RECLASSED, detail | _note(wish), None)
 
 

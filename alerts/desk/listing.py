@@ -14,7 +14,10 @@ Lamp = Literal["", "green", "yellow", "red"]
 LISTED = """
 select i.*, l.lamp, l.due_at, coalesce(j.state, '') as job_state, coalesce(j.holder, '') as holder,
     exists (select from site_quiet q where q.site_id = coalesce(s.same_as, s.site_id) and q.until > now()
-        and q.family in ('', i.family)) as quiet, coalesce(j.unit_id, i.unit_id) as held_by
+        and q.family in ('', i.family)) as quiet, coalesce(j.unit_id, i.unit_id) as held_by,
+    i.state = any(%(open)s) and exists (select from incident_event e where e.incident_id = i.incident_id
+        and e.what = 'void_asked' and not exists (select from incident_event f where f.incident_id = e.incident_id
+        and f.seq > e.seq and f.state <> e.state)) as void_asked
 from incident_view i
 left join job j using (incident_id)
 left join site s on s.site_id = i.site_id
@@ -67,7 +70,10 @@ class Asked:
 
 @dataclass(frozen=True, slots=True)
 class Listed:
-    """One line. ``lamp`` empty and ``due_at`` None: nothing runs. ``held_by``: the unit that has its job."""
+    """One line. ``lamp`` empty and ``due_at`` None: nothing runs. ``held_by``: the unit that has its job.
+
+    ``void_asked``: somebody asked to void it, and a second person has to say the same.
+    """
 
     row: IncidentRow
     lamp: Lamp
@@ -76,6 +82,7 @@ class Listed:
     holder: str
     held_by: str
     quiet: bool
+    void_asked: bool
 
 
 def listed(database: AlertDatabase, asked: Asked) -> list[Listed]:
@@ -94,6 +101,7 @@ def listed(database: AlertDatabase, asked: Asked) -> list[Listed]:
             row["holder"],
             row["held_by"],
             bool(row["quiet"]),
+            bool(row["void_asked"]),
         )
         for row in rows
     ]

@@ -1,5 +1,6 @@
 """Why a case may be voided or downgraded: codes, with what people say for them in Chinese and English. Data."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 
@@ -30,3 +31,13 @@ DOWNGRADES: dict[str, Reason] = {
     "leaving": Reason("正在自行整改", "being put right by its party", real=True),
     "other": Reason("其他", "something else", real=True, wants_text=True),
 }
+
+
+def code_of(reasons: Mapping[str, Reason], said: str) -> str:
+    """The code that a person means, by itself or by its word in Chinese or English; what is none stays as it is."""
+    return next((code for code, one in reasons.items() if said.strip() in {code, one.zh, one.en}), said)
+
+
+def listed(reasons: Mapping[str, Reason], *, english: bool) -> str:
+    """Codes with what they mean, for a refusal."""
+    return ", ".join(f"{code} ({one.en if english else one.zh})" for code, one in reasons.items())

@@ -1,7 +1,9 @@
 """What the desk says of acts and refusals, in Chinese and English. Pure."""
 
 from alerts.desk.lifecycle import Act, Refusal
+from alerts.desk.reasons import DOWNGRADES, VOIDS, listed
 from alerts.messages import Lang, state_name
+from schemas.record import State
 
 ACTS: dict[str, tuple[str, str]] = {
     Act.CONFIRM: ("核实派遣", "confirm"),
@@ -80,6 +82,25 @@ REFUSALS: dict[str, tuple[str, str]] = {
     "not_held": ("案件未被保全", "it is not held"),
 }
 
+REASONS = {"void_reason": VOIDS, "downgrade_reason": DOWNGRADES}
+PAST = frozenset({Act.CONFIRM, Act.FILE, Act.RESUME})  # refused where they are done already: nothing is to do instead
+# What to do instead, by the state a case is in.
+WAYS: dict[str, tuple[str, str]] = {
+    State.GRACE: (";可先核实派遣(confirm)或立案(file)", "; `confirm` or `file` it first"),
+    State.VERIFY: (";请先核实派遣(confirm)或立案(file)", "; `confirm` or `file` it first"),
+    State.FILED: (";请先核实派遣(confirm)", "; `confirm` sends it out first"),
+    State.DISPATCHED: (
+        ";须等处置人反馈处置完毕(dispatch done)",
+        "; a crew says first that it is dealt with (`dispatch done`)",
+    ),
+    State.HANDLING: (
+        ";须等处置人反馈处置完毕(dispatch done)",
+        "; a crew says first that it is dealt with (`dispatch done`)",
+    ),
+    State.CHECKING: (";可核查结案(close)或返工(rework)", "; `close` it, or send it back with `rework`"),
+    State.SUSPENDED: (";请先恢复办理(resume)", "; `resume` it first"),
+}
+
 
 def refusal_line(refusal: Refusal, act: Act, lang: Lang) -> str:
     """Why something was refused, in one sentence."""
@@ -87,9 +108,14 @@ def refusal_line(refusal: Refusal, act: Act, lang: Lang) -> str:
     said = dict(refusal.said)
     if "role" in said:
         said["role"] = role_name(said["role"], lang)
+    if refusal.code in REASONS:
+        said["codes"] = listed(REASONS[refusal.code], english=lang == "en")
+    state = said.get("state", "")
+    past = act in PAST and state != State.SUSPENDED
+    way = WAYS[state][at] if refusal.code == "state" and state in WAYS and not past else ""
     if "state" in said:
         said["state"] = state_name(said["state"], lang)
-    return REFUSALS[refusal.code][at].format(**(said | {"what": ACTS[act][at]}))
+    return REFUSALS[refusal.code][at].format(**(said | {"what": ACTS[act][at]})) + way
 
 
 def role_name(role: str, lang: Lang) -> str:

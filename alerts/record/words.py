@@ -76,7 +76,8 @@ HOW = {"camera": ("摄像头核查通过", "checked by the camera")}
 SOURCES = {"camera": ("摄像头", "by camera")}
 # The order in which details are told; the database keeps them in one of its own.
 OF_WHOM = ("class", "from", "to", "unit", "stage", "people", "lamp", "name")
-ORDER = (*OF_WHOM, "also", "due_at", "working_h", "until", "at", "how", "list", "why", "reason")
+ORDER = (*OF_WHOM, "also", "due_at", "working_h", "at", "how", "list", "why", "reason", "until")
+MOMENTS = {"due_at": ("时限 ", "due "), "until": ("至 ", "until ")}
 # What a reader of the timeline has no use for; `show --json` and `log` have it.
 SILENT = frozenset(
     {
@@ -136,7 +137,7 @@ def _told(city: City, what: str, key: str, value: object, lang: Lang) -> str:
     if text in city.units and key in {"unit", "to", "from"}:
         return _arrow(key) + unit_name(city, text, lang)
     if key in {"until", "at", "due_at"}:
-        return (("时限 ", "due ")[lang == "en"] if key == "due_at" else "") + _moment(city, text)
+        return MOMENTS.get(key, ("", ""))[lang == "en"] + _moment(city, text)
     words = {
         "rework": ("返工", "rework"),
         "urgent": ("紧急", "urgent"),
@@ -149,6 +150,7 @@ def _told(city: City, what: str, key: str, value: object, lang: Lang) -> str:
         "count": (f"共 {text} 件", f"{text} in all"),
         "finished_by": (f"处置人 {text}", f"by {text}"),
         "second": (f"复核人 {text}", f"with {text}"),
+        "instead_of": (f"先前理由:{_reason(text, zh=True)}", f"the reason before: {_reason(text, zh=False)}"),
         "asked_by": (f"提出人 {text}", f"asked by {text}"),
         "holder": (f"任务原在 {text}", f"{text} had the job"),
         "into": (f"并入 {text[:SHOWN_ID]}", f"into {text[:SHOWN_ID]}"),
@@ -164,6 +166,11 @@ def _code(what: str, key: str, text: str) -> tuple[str, str]:
     reasons = {code: (one.zh, one.en) for code, one in (DOWNGRADES if what == What.RECLASSED else VOIDS).items()}
     known = {"how": HOW, "source": SOURCES, "reason": reasons}.get(key, {})
     return (CODES | known).get(text, (text, text))
+
+
+def _reason(code: str, *, zh: bool) -> str:
+    known = VOIDS.get(code)
+    return code if known is None else known.zh if zh else known.en
 
 
 def _arrow(key: str) -> str:

@@ -12,16 +12,18 @@ import typer
 from rich.console import Console
 from rich.text import Text
 
+from alerts.clocks.store import CityTime, running
 from alerts.desk.actions import Acted, CaseActions, ChangedError, Given, RefusedError
 from alerts.desk.lifecycle import Wish
+from alerts.desk.reasons import VOIDS
 from alerts.desk.words import ACTS
-from alerts.messages import Lang, headline, state_name
+from alerts.messages import Lang, duration, headline, state_name
 from alerts.wire import incident_state, instant
 from curbwatch.cli.output import escaped
 from curbwatch.desk import Desk, open_desk
 from curbwatch.letters import since_of
 from schemas.errors import CurbwatchError, UsageError
-from schemas.record import Actor
+from schemas.record import Actor, What
 
 Who = Annotated[str, typer.Option("--as", metavar="PERSON", help="Who decides; may be left out with a token file.")]
 TokenFile = Annotated[Path | None, typer.Option("--token-file", help="The file that shows who that is.")]
@@ -109,6 +111,7 @@ def tell(desk: Desk, acted: Acted, actor: Actor, wish: Wish, *, as_json: bool) -
     """Say what came of an act."""
     now, row = datetime.now(UTC), acted.row
     told = headline(desk.site.pack.city, desk.names, row, desk.lang, now)
+    until = _until(desk, acted)
     if as_json:
         event: dict[str, Any] = {
             "event": acted.what,
@@ -121,6 +124,7 @@ def tell(desk: Desk, acted: Acted, actor: Actor, wish: Wish, *, as_json: bool) -
             "role": actor.role,
             "proved": actor.proved,
             "headline": told,
+            "until": instant(until),
             "incident": incident_state(row),
         }
         typer.echo(json.dumps(event, ensure_ascii=False))
@@ -129,11 +133,36 @@ def tell(desk: Desk, acted: Acted, actor: Actor, wish: Wish, *, as_json: bool) -
     done = ACTS[wish.act][english]
     again = (" (已办过,未重复)", " (done before, not twice)")[english] if acted.again else ""
     if acted.what == "void_asked":
-        again = (":须由另一人确认", ": a second person must say the same")[english]
+        again = (":须由另一人确认", ": a second person must say the same")[english] + _anew(acted, english=english)
     line = Text.assemble((done, "bold"), again, "  ", f"[{state_name(row.state, desk.lang)}] ", escaped(told))
     console().print(line)
     if row.case_no:
         typer.echo(f"  {('案号', 'case')[english]} {row.case_no}")
+    if until is not None:
+        left = duration((until - now).total_seconds(), desk.lang)
+        typer.echo(f"  {('至', 'until')[english]} {clock_of(desk, until)}  {('余', 'left ')[english]}{left}")
+
+
+def _until(desk: Desk, acted: Acted) -> datetime | None:
+    """Until when it is quiet or suspended, or has time now that it was given more; None: nothing of that."""
+    if acted.what in {What.SNOOZED, What.SUSPENDED} and acted.detail.get("until"):
+        return datetime.fromisoformat(str(acted.detail["until"]))
+    if acted.what != What.EXTENDED:
+        return None
+    time = CityTime(desk.site.cities.city, take_s=desk.site.config.desk.take_s)
+    with desk.database.transaction() as conn:
+        clocks = running(conn, acted.row.incident_id, time)
+    return clocks[0].due_at if clocks else None
+
+
+def _anew(acted: Acted, *, english: bool) -> str:
+    """That somebody asked for another reason before, so that this asks anew; empty: nobody did."""
+    before = VOIDS.get(str(acted.detail.get("instead_of", "")))
+    if before is None:
+        return ""
+    if english:
+        return f" (asked anew: the reason before was another one, {before.en})"
+    return f"(理由与先前的“{before.zh}”不同,已重新提出)"
 
 
 def console() -> Console:
@@ -150,8 +179,8 @@ def until_of(text: str, now: datetime) -> datetime:
     """A moment to come, as RFC 3339 with a zone, or as ``30m``, ``2h``, ``7d`` from ``now``. Raises UsageError."""
     ahead = AHEAD.fullmatch(text)
     if ahead is None:
-        return since_of(text, now)
-    return now + (now - since_of(text, now))
+        return since_of(text, now, "--until")
+    return now + (now - since_of(text, now, "--until"))
 
 
 def _refused(code: str, line: str, incident_id: str) -> None:

@@ -11,7 +11,7 @@ from rich.text import Text
 from alerts.desk.card import card
 from alerts.desk.listing import Asked, Listed, listed
 from alerts.incidents.evidence import EvidenceFolder
-from alerts.messages import duration, headline, job_state_name, state_name
+from alerts.messages import duration, headline, job_state_name, state_name, unit_name
 from alerts.record.reading import row_json, rows_of
 from alerts.record.words import PARTS, actor_name, step_words
 from alerts.wire import incident_state, instant, job_state
@@ -20,6 +20,7 @@ from curbwatch.cli.acting import console
 from curbwatch.cli.app import app
 from curbwatch.cli.dispatch import ConfigFile, Json, Language
 from curbwatch.cli.output import escaped
+from curbwatch.cli.words import NONE
 from curbwatch.desk import Desk, open_desk
 from curbwatch.letters import since_of
 from curbwatch.reports import Kind
@@ -51,7 +52,7 @@ def incident_list(  # noqa: PLR0913  # one argument per option of the command li
     lang: Language = None,
     as_json: Json = False,
 ) -> None:
-    """List incidents, newest first; with ``--state verify`` as they wait for a person: urgent, then oldest first."""
+    """List incidents, newest first; with `--state verify` as they wait for a person: urgent, then oldest first."""
     with open_desk(config, lang) as desk:
         now = datetime.now(UTC)
         asked = Asked(
@@ -68,11 +69,14 @@ def incident_list(  # noqa: PLR0913  # one argument per option of the command li
             limit=limit,
         )
         out = console()
-        for one in listed(desk.database, asked):
+        found = listed(desk.database, asked)
+        for one in found:
             if as_json:
                 typer.echo(json.dumps(_listed_json(desk, one, now), ensure_ascii=False))
             else:
                 out.print(_line(desk, one, now))
+        if not found and not as_json:
+            typer.echo(NONE[desk.lang == "en"])
 
 
 @incident_app.command("show")
@@ -109,7 +113,9 @@ def incident_show(
         if job is not None:
             holder = f"  @{escaped(job.holder)}" if job.holder else ""
             word = ("任务", "job")[desk.lang == "en"]
-            typer.echo(f"  {word} {job.job_id}  {job_state_name(job.state, desk.lang)}{holder}")
+            whose = unit_name(desk.site.pack.city, job.unit_id, desk.lang)
+            told = f"{job_state_name(job.state, desk.lang)}  {escaped(whose)}{holder}"
+            typer.echo(f"  {word} {job.job_id}  {told}")
         for picture in pictures:
             for line in picture_lines(picture, desk.lang, str(desk.site.evidence_dir)):
                 typer.echo(line)
@@ -182,7 +188,10 @@ def _line(desk: Desk, one: Listed, now: datetime) -> Text:
     urgent = ("!", "bold red") if one.row.urgent else (" ", "")
     who = f"  @{escaped(one.holder)}" if one.job_state == "taken" else ""
     when, title = _clock(desk, one.row.opened_at), escaped(_titled(desk, one.row, now))
-    return Text.assemble(lamp, urgent, f" {when}  {one.row.incident_id}  {title}", (due, one.lamp), who)
+    second = ("  待另一人确认作废", "  to be voided by a second person")[desk.lang == "en"] if one.void_asked else ""
+    return Text.assemble(
+        lamp, urgent, f" {when}  {one.row.incident_id}  {title}", (due, one.lamp), who, (second, "bold")
+    )
 
 
 def _listed_json(desk: Desk, one: Listed, now: datetime) -> dict[str, Any]:
@@ -195,4 +204,5 @@ def _listed_json(desk: Desk, one: Listed, now: datetime) -> dict[str, Any]:
         "holder": one.holder,
         "held_by": one.held_by,
         "quiet": one.quiet,
+        "void_asked": one.void_asked,
     }

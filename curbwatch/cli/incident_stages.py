@@ -96,7 +96,7 @@ def incident_resume(  # noqa: PLR0913  # one argument per option of the command 
 def incident_extend(  # noqa: PLR0913  # one argument per option of the command line
     incident_id: IncidentId,
     *,
-    hours: Annotated[float, typer.Option("--hours", help="Of working time.")],
+    hours: Annotated[float, typer.Option("--hours", help="As its limit counts: of working time, or by the clock.")],
     person: Who = "",
     text: Words = "",
     version: Version = None,

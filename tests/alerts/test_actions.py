@@ -145,7 +145,7 @@ def test_a_void_calls_the_crew_back_and_is_counted(desk: CaseActions, incidents:
     with pytest.raises(UsageError, match="not held"):
         jobs.done(job_id, "crew-1")
     since = datetime.now(UTC) - timedelta(hours=1)
-    assert desk.voids(since) == [{"actor": "王芳", "role": "dispatcher", "reason": "permitted", "count": 1}]
+    assert desk.voids(since) == [{"actor": "王芳", "role": "dispatcher", "reason": "permitted", "count": 1, "asked": 0}]
     assert refused(desk, incident_id, Wish(Act.CONFIRM)) == "ended"
 
 

@@ -126,3 +126,36 @@ def test_a_case_is_found_by_its_number_and_by_the_beginning_of_its_id(
     for name in ("00000000", "0" * 20):
         assert f"no incident {name}" in verbs.refused("incident", "show", name)
     assert "or a case number of 20 digits" in verbs.refused("incident", "show", "7d4f")
+
+
+def test_a_second_word_with_another_reason_is_told_to_ask_anew(
+    verbs: Verbs, incidents: IncidentStore, seen: str
+) -> None:
+    assert verbs.run("incident", "list", "--state", "suspended")[1] == "无\n"
+    grave = opened(incidents, family="truck", class_code="08011", camera_id="yj-cam-02")
+    refusal = verbs.refused("incident", "void", grave, *LIN, "--reason", "没有")
+    assert "false_alarm (误报), not_found (现场未发现)" in refusal
+    assert verbs.told("incident", "void", grave, *LIN, "--reason", "误报")[0]["event"] == "void_asked"
+    marked = {one["incident_id"]: one["void_asked"] for one in verbs.told("incident", "list")}
+    assert marked == {grave: True, seen: False}
+    assert "待另一人确认作废" in verbs.run("incident", "list", "--class", "08011")[1]
+    status, out, _ = verbs.run("incident", "void", grave, *MIN, "--reason", "不属本辖区")
+    assert (status, "理由与先前的“误报”不同,已重新提出" in out) == (0, True)
+    assert "先前理由:误报" in verbs.run("incident", "show", grave)[1]
+    assert verbs.told("incident", "void", grave, *LIN, "--reason", "not_ours")[0]["event"] == "void"
+
+
+def test_more_time_and_a_quiet_place_say_until_when(verbs: Verbs, seen: str) -> None:
+    assert "--until 2026-11-27 08:00: say" in verbs.refused(
+        "incident", "snooze", seen, *LIN, "--until", "2026-11-27 08:00", "--text", "庙会"
+    )
+    out = verbs.run("incident", "snooze", seen, *LIN, "--until", "2h", "--text", "庙会", "--lang", "zh")[1]
+    assert ("  至 20" in out, "余120分钟" in out) == (True, True)
+    verbs.told("incident", "confirm", seen, *LIN)
+    (told,) = verbs.told("incident", "extend", seen, *LIN, "--hours", "2", "--text", "路上封闭")
+    (known,) = verbs.told("incident", "list")
+    assert told["until"] == known["due_at"]
+    assert verbs.told("incident", "suspend", seen, *LIN, "--text", "等拆迁", "--until", "7d")[0]["until"]
+    assert "请先恢复办理(resume)" in verbs.run("incident", "close", seen, *MIN)[2]
+    lines = verbs.run("incident", "show", seen)[1].splitlines()
+    assert any(line.startswith("  任务") and line.endswith("市容一中队") for line in lines)

@@ -4,7 +4,8 @@ from typing import Any
 
 import pytest
 
-from alerts.desk.words import role_name
+from alerts.desk.lifecycle import Act, Refusal
+from alerts.desk.words import refusal_line, role_name
 from alerts.record.words import step_words
 from schemas.rules import CityRules, StaffMember
 from tests.alerts.makers import city
@@ -87,3 +88,9 @@ def test_a_lamp_and_a_list_name_who_was_told_and_why(what: str, detail: dict[str
 
 def test_who_reports_verifies_and_checks_is_the_supervising_inspector_of_the_standard() -> None:
     assert (role_name("inspector", "zh"), role_name("supervisor", "zh")) == ("监督员", "督查")
+
+
+def test_a_refusal_says_what_to_do_first_where_something_is_to_do() -> None:
+    assert refusal_line(Refusal("state", {"state": "suspended"}), Act.CLOSE, "zh").endswith("请先恢复办理(resume)")
+    assert refusal_line(Refusal("state", {"state": "suspended"}), Act.CONFIRM, "en").endswith("`resume` it first")
+    assert refusal_line(Refusal("state", {"state": "dispatched"}), Act.CONFIRM, "zh") == "案件已派遣,现在不能核实派遣"
