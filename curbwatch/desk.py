@@ -23,7 +23,7 @@ from curbwatch.endpoints import resolve
 from curbwatch.people import People
 from curbwatch.registry import load_registry
 from curbwatch.telemetry import configure_logs
-from schemas.errors import UsageError
+from schemas.errors import SaidError, UsageError
 from schemas.incident import Job
 from schemas.place import CameraView
 from schemas.record import Actor
@@ -62,8 +62,9 @@ class Desk:
             return next(iter(self.units))
         listed = ", ".join(sorted(self.units))
         if asked:
-            raise UsageError(f"no unit {asked!r}{nearest(asked, sorted(self.units))}; there are: {listed}")
-        raise UsageError(f"whose jobs? --unit U, one of: {listed}")
+            english = f"no unit {asked!r}{nearest(asked, sorted(self.units))}; there are: {listed}"
+            raise SaidError(english, f"没有单位 {asked!r};现有:{listed}")
+        raise SaidError(f"whose jobs? --unit U, one of: {listed}", f"哪个单位的任务?--unit 单位,可用:{listed}")
 
     def actor(self, person: str, token_file: Path | None = None, *, unlisted: str = "dispatcher") -> Actor:
         """Who acts, in their role by the pack's staff; see ``People.actor``. Raises UsageError."""
@@ -76,7 +77,8 @@ class Desk:
         """
         actor = self.actor(person, token_file, unlisted="crew")
         if actor.role == "auditor":
-            raise UsageError(f"{actor.name} is an auditor, who reads only: no jobs")
+            english = f"{actor.name} is an auditor, who reads only: no jobs"
+            raise SaidError(english, f"{actor.name}是审计员,只能查看,不能办任务")
         self.jobs.know(actor)
         return actor.name
 
@@ -121,6 +123,8 @@ def open_desk(path: Path | None, lang: Lang | None = None) -> Iterator[Desk]:
         try:
             spoken = lang or config.site.lang
             yield Desk(site, registry.names, registry.views, units, incidents, jobs, moves, queue, database, spoken)
+        except SaidError as error:
+            raise UsageError(error.line(spoken)) from None
         finally:
             queue.close()
     finally:

@@ -3,6 +3,7 @@
 CurbwatchError                    exit 1
 ├── ConfigError                   exit 2: every fault of a configuration at once
 ├── UsageError                    exit 2: a wrong argument or a missing file
+│   └── SaidError                 the same in Chinese and English
 ├── SetupError                    exit 3: a server or package that cannot be had, with the remedy
 ├── FeedError                     exit 4: the broker refuses or breaks the promise
 ├── FrameError                    one picture that cannot be used: costs one dead letter
@@ -47,6 +48,18 @@ class UsageError(CurbwatchError):
     """A wrong argument, a missing file, an unknown id."""
 
     exit_code = 2
+
+
+class SaidError(UsageError):
+    """A wrong argument or act, told to a person in Chinese or English; ``str`` is the English."""
+
+    def __init__(self, english: str, chinese: str) -> None:
+        self.chinese = chinese
+        super().__init__(english)
+
+    def line(self, lang: str) -> str:
+        """What is told in a language: ``zh``, else English."""
+        return self.chinese if lang == "zh" else str(self)
 
 
 class SetupError(CurbwatchError):

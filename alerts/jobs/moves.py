@@ -6,16 +6,18 @@ The job keeps its id: each move is one more outbox row for it.
 import uuid
 from typing import Any
 
+from alerts.desk.words import role_name
 from alerts.jobs.duty import peers, units_on_duty
 from alerts.jobs.nearest import choose
 from alerts.jobs.pick import Picker, errand_of, settle
-from alerts.jobs.store import JOB
+from alerts.jobs.store import JOB, no_job
+from alerts.messages import state_name
 from alerts.record.steps import RELAY, hand_back, queue_again, record
 from alerts.record.text import refuse_text
 from alerts.rows import job_row
 from alerts.store import AlertDatabase, Connection, id_of
 from schemas.dispatch import Choice, Why
-from schemas.errors import UsageError
+from schemas.errors import SaidError
 from schemas.incident import Job
 from schemas.record import Actor, State, What
 
@@ -48,7 +50,7 @@ class JobMoves:
         with self._database.transaction("reassign") as conn:
             row = _locked(conn, id_of(job_id, "a job"))
             if row["unit_id"] == unit_id and row["state"] == "queued":
-                raise UsageError(f"job {job_id} waits at {unit_id} already")
+                raise SaidError(f"job {job_id} waits at {unit_id} already", f"任务 {job_id} 已在 {unit_id} 待领取")
             _move(conn, row, actor, Choice(unit_id, Why.REASSIGNED), {"reason": reason})
             return _job(conn, row["job_id"])
 
@@ -61,7 +63,10 @@ class JobMoves:
         with self._database.transaction() as conn:
             row = _locked(conn, id_of(job_id, "a job"))
             if row["state"] != "queued":
-                raise UsageError(f"job {job_id} is with {row['holder']}: use `curbwatch dispatch reassign`")
+                raise SaidError(
+                    f"job {job_id} is with {row['holder']}: use `curbwatch dispatch reassign`",
+                    f"任务 {job_id} 已由{row['holder']}领取:要换单位请用 `curbwatch dispatch reassign`",
+                )
             self._escalate(conn, row, actor, {"reason": reason})
             return _job(conn, row["job_id"])
 
@@ -105,7 +110,10 @@ class JobMoves:
         with self._database.transaction() as conn:
             row = _find(conn, key)
             if row is None or row["state"] != "queued" or not row["stuck"]:
-                raise UsageError(f"job {job_id} is not set aside: see `curbwatch dispatch dead`")
+                raise SaidError(
+                    f"job {job_id} is not set aside: see `curbwatch dispatch dead`",
+                    f"任务 {job_id} 并未滞留:见 `curbwatch dispatch dead`",
+                )
             conn.execute("update job set stuck = '', stuck_deliveries = 0 where job_id = %s", (key,))
             record(conn, row["incident_id"], actor, What.NOTED, {"job": job_id, "why": "requeued"})
             queue_again(conn, job_id)
@@ -171,9 +179,10 @@ def _find(conn: Connection, key: uuid.UUID) -> dict[str, Any] | None:
 def _locked(conn: Connection, key: uuid.UUID) -> dict[str, Any]:
     row = _find(conn, key)
     if row is None:
-        raise UsageError(f"no job {key}: see `curbwatch dispatch watch`")
+        raise no_job(key)
     if row["state"] not in {"queued", "taken"}:
-        raise UsageError(f"job {key} has ended ({row['state']})")
+        ended = state_name(row["state"], "zh")
+        raise SaidError(f"job {key} has ended ({row['state']})", f"任务 {key} 已结束({ended})")
     return row
 
 
@@ -183,11 +192,14 @@ def _job(conn: Connection, key: uuid.UUID) -> Job:
 
 def _refuse_role(actor: Actor, what: str) -> None:
     if actor.role in DECIDES_NOT:
-        raise UsageError(f"{actor.name} is {actor.role} staff: jobs are {what} by those who may decide")
+        raise SaidError(
+            f"{actor.name} is {actor.role} staff: jobs are {what} by those who may decide",
+            f"{actor.name}是{role_name(actor.role, 'zh')},不能决定任务去向",
+        )
 
 
 def _may_decide(actor: Actor, reason: str, what: str) -> None:
     _refuse_role(actor, what)
     if not reason.strip():
-        raise UsageError(f"a job is {what} for a reason: --reason TEXT")
+        raise SaidError(f"a job is {what} for a reason: --reason TEXT", "须写明原因:--reason 文字")
     refuse_text(reason, "--reason")

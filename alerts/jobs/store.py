@@ -13,7 +13,7 @@ from alerts.record import keys
 from alerts.record.steps import hand_back, record
 from alerts.rows import job_row
 from alerts.store import AlertDatabase, Connection, id_of
-from schemas.errors import UsageError
+from schemas.errors import SaidError
 from schemas.incident import Job
 from schemas.record import Actor, State, What
 
@@ -164,7 +164,7 @@ class JobStore:
         Raises UsageError where it is not held or no reason is given.
         """
         if not reason.strip():
-            raise UsageError("a rejected job needs a reason: --reason TEXT")
+            raise SaidError("a rejected job needs a reason: --reason TEXT", "退回任务须写明原因:--reason 文字")
         key = id_of(job_id, "a job")
         with self._database.transaction("reject") as conn:
             _lock_incident(conn, key)
@@ -350,14 +350,17 @@ class JobStore:
             (state, key, person),
         ).fetchone()
         if row is None:
-            raise UsageError(f"job {key} is not held by {person}: see `curbwatch dispatch watch`")
+            raise SaidError(
+                f"job {key} is not held by {person}: see `curbwatch dispatch watch`",
+                f"任务 {key} 不在{person}手上:见 `curbwatch dispatch watch`",
+            )
         incident_id: uuid.UUID = row["incident_id"]
         return incident_id
 
     def _job(self, conn: Connection, key: uuid.UUID) -> Job:
         row = conn.execute(JOB + " where j.job_id = %s", (key,)).fetchone()
         if row is None:
-            raise UsageError(f"no job {key}: see `curbwatch dispatch watch`")
+            raise no_job(key)
         return job_row(row)
 
 
@@ -367,6 +370,11 @@ def _lock_incident(conn: Connection, key: uuid.UUID) -> None:
         "select 1 from incident where incident_id = (select incident_id from job where job_id = %s) for no key update",
         (key,),
     )
+
+
+def no_job(key: uuid.UUID) -> SaidError:
+    """There is no job of this id."""
+    return SaidError(f"no job {key}: see `curbwatch dispatch watch`", f"没有任务 {key}:见 `curbwatch dispatch watch`")
 
 
 def stream_of(unit_id: str, urgency: str) -> str:

@@ -37,7 +37,7 @@ from curbwatch.cli.dispatch import (
 )
 from curbwatch.cli.dispatch_show import shown_lines
 from curbwatch.desk import Desk, open_desk
-from schemas.errors import CurbwatchError, SinkError
+from schemas.errors import CurbwatchError, SaidError, SinkError
 from schemas.incident import Job
 
 KEY_BYTES = 64  # a paste is several keys
@@ -121,6 +121,8 @@ class Board:
             return
         try:
             self._do(act)
+        except SaidError as error:
+            self.screen = _with(self.screen, said=error.line(self._desk.lang))
         except CurbwatchError as error:
             self.screen = _with(self.screen, said=str(error))
         self.look()

@@ -212,7 +212,7 @@ def test_a_database_that_is_away_is_one_clean_line(run: Run, config: Path, desk_
     ],
 )
 def test_wrong_usage_is_one_clean_line(run: Run, arguments: list[str], said: str) -> None:
-    status, out, err = run("dispatch", *arguments)
+    status, out, err = run("dispatch", *arguments, "--lang", "en")
     assert (status, out) == (2, "")
     assert said in err
     assert "Traceback" not in err
@@ -228,8 +228,9 @@ def test_a_missing_or_wrong_option_is_status_2(run: Run, arguments: list[str]) -
 
 def test_a_crew_may_not_end_what_it_does_not_hold(run: Run, jobs: JobStore, made: list[str]) -> None:
     jobs.take(made[0], "li")
-    status, _, err = run("dispatch", "done", made[0], "--as", "wang")
+    status, _, err = run("dispatch", "done", made[0], "--as", "wang", "--lang", "en")
     assert (status, "is not held by wang" in err) == (2, True)
+    assert "不在wang手上" in run("dispatch", "done", made[0], "--as", "wang")[2]
     assert jobs.find(made[0]).state == "taken"
 
 

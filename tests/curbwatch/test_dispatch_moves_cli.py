@@ -64,7 +64,7 @@ def test_a_job_is_shown_on_one_page_with_a_link_for_a_map(desk: Verbs, job_id: s
     assert [one["role"] for one in told["pictures"]] == ["before", "opening"]
     assert [one["what"] for one in told["events"]] == ["opened"]
     assert "地图 geo:" in desk.run("dispatch", "show", job_id)[1]
-    assert "no job" in desk.refused("dispatch", "show", "00000000-0000-0000-0000-000000000001")
+    assert "no job" in desk.refused("dispatch", "show", "00000000-0000-0000-0000-000000000001", "--lang", "en")
 
 
 def test_a_job_is_reassigned_and_escalated_by_those_who_may(desk: Verbs, job_id: str) -> None:
@@ -93,7 +93,10 @@ def test_a_wrong_move_is_one_clean_line(desk: Verbs, job_id: str) -> None:
         (["escalate", job_id, "--as", "feng-qi", "--reason", "x"], "auditor staff"),
         (["dead", "--requeue", job_id, "--as", "lin-fang"], "is not set aside"),
     ):
-        assert said in desk.refused("dispatch", *arguments)
+        assert said in desk.refused("dispatch", *arguments, "--lang", "en")
+        assert any("\u4e00" <= mark <= "\u9fff" for mark in desk.refused("dispatch", *arguments)), (
+            "by default in Chinese"
+        )
 
 
 def test_what_would_steer_a_terminal_or_is_no_text_goes_into_no_record(desk: Verbs, job_id: str) -> None:
@@ -116,8 +119,8 @@ def test_what_would_steer_a_terminal_or_is_no_text_goes_into_no_record(desk: Ver
 def test_a_crew_of_the_pack_need_not_name_its_unit(desk: Verbs, job_id: str) -> None:
     (told,) = desk.told("dispatch", "take", "--as", "唐慧")
     assert (told["job_id"], told["holder"]) == (job_id, "唐慧")
-    assert "no unit 'x'" in desk.refused("dispatch", "take", "--as", "唐慧", "--unit", "x")
-    assert "whose jobs?" in desk.refused("dispatch", "take", "--as", "somebody")
+    assert "no unit 'x'" in desk.refused("dispatch", "take", "--as", "唐慧", "--unit", "x", "--lang", "en")
+    assert "whose jobs?" in desk.refused("dispatch", "take", "--as", "somebody", "--lang", "en")
     status, out, _ = desk.run("dispatch", "take", "--as", "somebody", "--unit", "环卫一所")
     assert (status, "暂无任务" in out) == (1, True)
 

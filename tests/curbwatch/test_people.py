@@ -214,7 +214,9 @@ def test_at_a_desk_with_tokens_the_record_says_who_was_proved(
 
 def test_an_auditor_takes_no_jobs(verbs: Verbs, desk_url: str) -> None:
     verbs.config.write_text(verbs.config.read_text().replace("tokens = true", "tokens = false"))
-    assert "auditor, who reads only" in verbs.refused("dispatch", "take", "--as", "冯琪", "--unit", "yj-san-1")
+    assert "auditor, who reads only" in verbs.refused(
+        "dispatch", "take", "--as", "冯琪", "--unit", "yj-san-1", "--lang", "en"
+    )
 
 
 def test_who_may_not_hold_a_case_at_the_desk_may_not_by_its_number_either(
