@@ -112,7 +112,7 @@ def test_a_backup_is_restored_from_the_command_line(
 ) -> None:
     world.incident(DAY, world.picture("kept", DAY))
     status, out, err = verbs.run("backup", str(tmp_path / "backup"), "--json")
-    assert (status, '"pictures": 1' in out, "incident: 1 rows" in err) == (0, True, True)
+    assert (status, '"pictures": 1' in out, "1 of 1 pictures" in err) == (0, True, True)
     assert "there is something in this folder" in verbs.refused("backup", str(tmp_path / "backup"))
     with own_database(servers) as url:
         (tmp_path / "new").mkdir()
