@@ -65,7 +65,10 @@ REFUSALS: dict[str, tuple[str, str]] = {
         "{who} asked to void it already: a second person must say the same",
     ),
     "no_change": ("类别与紧急程度都未改变({class})", "nothing would change: it is {class} and as urgent already"),
-    "family": ("{class}不属于同一大类({family})", "{class} is not of the family {family}: another thing, another case"),
+    "family": (
+        "{class}不属于同一大类({family}):是另一件事,须另立一案",
+        "{class} is not of the family {family}: another thing, another case",
+    ),
     "until": ("请给出未来{days}天内的截止时间:--until", "until when? --until a moment to come, within {days} days"),
     "into": ("请给出并入的案件:--into", "into which? --into ID"),
     "own_work": ("{who}是处置人,不能核查自己的工作", "{who} did the work: another person must check it"),
@@ -82,6 +85,7 @@ REFUSALS: dict[str, tuple[str, str]] = {
     "not_held": ("案件未被保全", "it is not held"),
 }
 
+FAMILIES = {"stall": "占道经营", "waste": "垃圾", "truck": "渣土车", "sos": "呼救"}
 REASONS = {"void_reason": VOIDS, "downgrade_reason": DOWNGRADES}
 PAST = frozenset({Act.CONFIRM, Act.FILE, Act.RESUME})  # refused where they are done already: nothing is to do instead
 # What to do instead, by the state a case is in.
@@ -108,6 +112,8 @@ def refusal_line(refusal: Refusal, act: Act, lang: Lang) -> str:
     said = dict(refusal.said)
     if "role" in said:
         said["role"] = role_name(said["role"], lang)
+    if "family" in said and lang == "zh":
+        said["family"] = FAMILIES.get(said["family"], said["family"])
     if refusal.code in REASONS:
         said["codes"] = listed(REASONS[refusal.code], english=lang == "en")
     state = said.get("state", "")

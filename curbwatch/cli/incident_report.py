@@ -23,6 +23,7 @@ EVENTS = {
     "known": ("该编号已登记", "this number is known"),
 }
 
+Enters = Annotated[str, typer.Option("--as", metavar="PERSON", help="Who enters it; or leave it to a token file.")]
 Degrees = Annotated[float | None, typer.Option(help="Degrees, in --crs.")]
 
 
@@ -31,9 +32,7 @@ def incident_report(  # noqa: PLR0913  # each is an option of the command line
     *,
     kind: Annotated[Kind, typer.Option("--kind", help="Who tells of it.")],
     ref: Annotated[str, typer.Option("--ref", metavar="NO", help="Its number where it came from; the same is once.")],
-    person: Annotated[
-        str, typer.Option("--as", metavar="PERSON", help="Who enters it; may be left out with a token file.")
-    ] = "",
+    person: Enters = "",
     family: Annotated[str, typer.Option("--family", help="stall, waste or truck; --class says it as well.")] = "",
     class_code: Annotated[str, typer.Option("--class", metavar="CODE", help="Five digits, of the pack.")] = "",
     lon: Degrees = None,

@@ -91,6 +91,8 @@ def test_who_reports_verifies_and_checks_is_the_supervising_inspector_of_the_sta
 
 
 def test_a_refusal_says_what_to_do_first_where_something_is_to_do() -> None:
+    other = Refusal("family", {"family": "stall", "class": "06010"})
+    assert refusal_line(other, Act.DOWNGRADE, "zh") == "06010不属于同一大类(占道经营):是另一件事,须另立一案"
     assert refusal_line(Refusal("state", {"state": "suspended"}), Act.CLOSE, "zh").endswith("请先恢复办理(resume)")
     assert refusal_line(Refusal("state", {"state": "suspended"}), Act.CONFIRM, "en").endswith("`resume` it first")
     assert refusal_line(Refusal("state", {"state": "dispatched"}), Act.CONFIRM, "zh") == "案件已派遣,现在不能核实派遣"
