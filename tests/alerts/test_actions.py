@@ -75,6 +75,11 @@ def test_a_confirmed_lead_gets_its_number_and_its_job(
     assert incidents.events(incident_id)[-1].detail == {"urgent": False, "case_no": got.row.case_no}
 
 
+def test_a_case_outside_every_cell_has_a_number_of_the_city(desk: CaseActions, incidents: IncidentStore) -> None:
+    incident_id = opened(incidents, cell_id="")
+    assert desk.act(incident_id, Wish(Act.CONFIRM), LEI).row.case_no.startswith("512002")
+
+
 def test_clicked_twice_is_once_also_where_a_crew_took_the_job_meanwhile(
     desk: CaseActions, incidents: IncidentStore, jobs: JobStore
 ) -> None:
