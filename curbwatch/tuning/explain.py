@@ -1,7 +1,6 @@
 """Why something was reported at a place, or nothing: the live code path played again, looked into at each frame."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
@@ -9,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from alerts.deciding.decide import Decider, FrameTimes
-from alerts.incidents.naming import lookup, whole_id
+from alerts.incidents.naming import CASE_NO, whole_id
 from alerts.incidents.sites import box_overlap
 from config.model import Config
 from curbwatch.build import RING_REACH
@@ -178,7 +177,7 @@ class Onlooker(Looker):
 
 
 def parse(text: str) -> Asked | None:
-    """``RECORDING#N``, ``RECORDING@FRAME``, ``RECORDING@TIME`` or ``RECORDING``; None for an incident's id.
+    """``RECORDING#N``, ``RECORDING@FRAME``, ``RECORDING@TIME`` or ``RECORDING``; None: an incident's id or case number.
 
     Raises UsageError for a number or time that is none, and for what is none of these.
     """
@@ -191,10 +190,7 @@ def parse(text: str) -> Asked | None:
     if not (mark and folder):
         if Path(text).exists() or street_of(text):
             return Asked(Path(text))
-        if whole_id(text) is not None:
-            return None
-        with suppress(UsageError):
-            lookup(text)
+        if whole_id(text) is not None or CASE_NO.fullmatch(text):
             return None
         raise UsageError(f"{text}: no folder, no drawn street, and not the id of an incident")
     if rest.isascii() and rest.isdigit():
