@@ -76,7 +76,7 @@ HOW = {"camera": ("摄像头核查通过", "checked by the camera")}
 SOURCES = {"camera": ("摄像头", "by camera")}
 # The order in which details are told; the database keeps them in one of its own.
 OF_WHOM = ("class", "from", "to", "unit", "stage", "people", "lamp", "name")
-ORDER = (*OF_WHOM, "also", "due_at", "working_h", "at", "how", "list", "why", "reason", "until")
+ORDER = (*OF_WHOM, "also", "due_at", "working_h", "at", "how", "list", "why", "reason", "rework", "until")
 MOMENTS = {"due_at": ("时限 ", "due "), "until": ("至 ", "until ")}
 # What a reader of the timeline has no use for; `show --json` and `log` have it.
 SILENT = frozenset(
