@@ -17,6 +17,7 @@ REMEDY = (
     " / as %2F, ? as %3F, @ as %40"
 )
 EPOCH_KEY = "dispatch:epoch"
+HELD_KEY = "held"  # no name that a new epoch empties: whose relay sends here, for as long as it says so
 DEAD = ":dead"  # ends the name of the stream of a unit's entries that no terminal got past
 DEAD_MAX = 10_000  # entries kept there; what they are about is kept in PostgreSQL
 
@@ -148,10 +149,20 @@ class JobQueue:
             pipeline.set(self._prefix + EPOCH_KEY, epoch)
             pipeline.execute()
 
+    def hold(self, owner: str, for_s: float) -> None:
+        """Say that ``owner``'s relay sends here; forgotten ``for_s`` s after it was said last."""
+        with _answering():
+            self._client.set(self._prefix + HELD_KEY, owner, px=round(for_s * 1000))
+
+    def held_by(self) -> str:
+        """Whose relay sends here; empty: nobody's, for a while now."""
+        with _answering():
+            return str(self._client.get(self._prefix + HELD_KEY) or "")
+
     def disown(self) -> None:
         """Forget whose the queue is, where the database that it belonged to was dropped: the next relay empties it."""
         with _answering():
-            self._client.delete(self._prefix + EPOCH_KEY)
+            self._client.delete(self._prefix + EPOCH_KEY, self._prefix + HELD_KEY)
 
     def draw(self, unit_id: str, person: str) -> Drawn | None:
         """Read one entry for a person, urgent first; None where nothing waits.

@@ -11,9 +11,10 @@ select (select system_identifier from pg_control_system())::text || '/' || oid a
 from pg_database where datname = current_database()
 """
 QUEUE_REMEDY = (
-    "give each its own number at the end of redis.url; where the other database is gone for good, delete the key"
-    " dispatch:epoch of this number, and the queue is built anew from this one"
+    "give each its own number at the end of redis.url; where the other database is gone for good, its relay says"
+    " nothing for a minute, and the queue is built anew from this one"
 )
+HELD_S = 60.0  # after which a relay that says nothing no longer has its queue: a restart of its database takes less
 WAIT_S = 5.0  # until somebody who found the queue another's looks again
 
 

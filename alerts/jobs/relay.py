@@ -8,6 +8,7 @@ import structlog
 
 from alerts import crash
 from alerts.dispatch import JobQueue, Sent
+from alerts.installation import HELD_S, owner_of
 from alerts.jobs.pick import Picker
 from alerts.jobs.store import JobStore, OutboxRow
 from schemas.errors import SinkError
@@ -128,14 +129,17 @@ class Relay:
                 return False
             self._queue.trim(stream, span.first_seq)
         self._meter.set("jobs_stuck", self._jobs.set_aside())
+        self._queue.hold(owner_of(self._queue.epoch()), HELD_S)
         self._tended_s = now_s
         return True
 
     def _begin_epoch(self, why: str) -> str:
         there = self._queue.epoch()
-        epoch = self._jobs.new_epoch(there)
+        held = there if owner_of(there) == self._queue.held_by() else ""  # an owner that says nothing is gone
+        epoch = self._jobs.new_epoch(held)
         crash.at("epoch_before_flush")
         self._queue.begin_epoch(epoch, there)
+        self._queue.hold(owner_of(epoch), HELD_S)
         crash.at("epoch_after_flush")
         self._meter.add("queue_epochs", reason=why)
         log.info("queue_epoch", why=why, effect="every unfinished job is queued again")

@@ -21,16 +21,16 @@ def look_at_queue(url: str, database_url: str = "") -> list[Finding]:
     try:
         queue = JobQueue(url)
         try:
-            told, epoch = queue.server(), queue.epoch()
+            told, owner, held_by = queue.server(), owner_of(queue.epoch()), queue.held_by()
         finally:
             queue.close()
     except CurbwatchError as error:
         remedy = "check redis.url_file, and that the server runs: `curbwatch parts up`"
         return [fault(AREA, "reachable", str(error), remedy)]
-    return [*judge_server(told), *_look_at_owner(epoch, database_url)]
+    return [*judge_server(told), *_look_at_owner(owner, held_by, database_url)]
 
 
-def _look_at_owner(epoch: str, database_url: str) -> list[Finding]:
+def _look_at_owner(owner: str, held_by: str, database_url: str) -> list[Finding]:
     """Whether our relay may use this queue; nothing where the database does not say who it is."""
     if not database_url:
         return []
@@ -42,9 +42,8 @@ def _look_at_owner(epoch: str, database_url: str) -> list[Finding]:
         return []
     finally:
         database.close()
-    owner = owner_of(epoch)
-    foreign = owner not in {"", ours}
-    seen = f"another database's ({owner}, not {ours})" if foreign else ("ours" if owner else "nobody's yet")
+    foreign = owner not in {"", ours} and owner == held_by
+    seen = f"another database's ({owner}, not {ours})" if foreign else ("ours" if owner == ours else "nobody's")
     return [judged(AREA, "owner", Level.FAULT if foreign else Level.OK, seen, QUEUE_REMEDY)]
 
 

@@ -141,10 +141,11 @@ def test_a_queue_of_another_database_is_named(database_url: str, redis_url: str)
     seen = []
     for owner in ("", "0/1"):
         queue.begin_epoch(f"{owner} e" if owner else "e")
+        queue.hold(owner, 60.0)
         (finding,) = (one for one in look_at_queue(redis_url, database_url) if one.name == "owner")
         seen.append((finding.level, finding.seen.partition(",")[0]))
     queue.close()
-    assert seen == [(Level.OK, "nobody's yet"), (Level.FAULT, "another database's (0/1")]
+    assert seen == [(Level.OK, "nobody's"), (Level.FAULT, "another database's (0/1")]
 
 
 def test_a_database_or_queue_that_is_away_is_one_fault_without_its_password() -> None:
