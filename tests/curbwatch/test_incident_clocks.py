@@ -21,6 +21,7 @@ from schemas.meter import NullMeter
 from schemas.record import State, What
 from tests.alerts.clocks.made_city import ALWAYS, limit, limited
 from tests.alerts.clocks.made_desk import HOUR, Town, opened, step
+from tests.fix_service import wait_until
 from tests.fix_verbs import Verbs, config_of
 
 pytestmark = pytest.mark.servers
@@ -142,6 +143,11 @@ def test_the_running_system_works_clocks_out_and_looks_at_lamps(
     assert state == {"rule_version": site.pack.city.version, "looked": True}
 
 
+def waits_for_a_lock(database: AlertDatabase) -> bool:
+    with database.transaction() as conn:
+        return bool(conn.execute("select 1 from pg_locks where locktype = 'advisory' and not granted").fetchall())
+
+
 def test_closing_a_month_holds_up_no_clock(
     verbs: Verbs, database: AlertDatabase, desk_url: str, incidents: IncidentStore
 ) -> None:
@@ -159,6 +165,7 @@ def test_closing_a_month_holds_up_no_clock(
             query = "select stage from incident_clock where incident_id = %s"
             assert other.execute(query, (incident_id,)).fetchall() == [{"stage": "handle"}]
             assert other.execute("select 1 from kpi_period").fetchall() == []
+        wait_until("the month to wait for its lock", lambda: waits_for_a_lock(database))
     months.stop()
     chores.stop()
     somebody.close()
