@@ -301,7 +301,7 @@ def seen(incidents: IncidentStore, tmp_path: Path) -> str:
 
 
 def test_no_incidents(run: Run) -> None:
-    assert run("incident", "list")[:2] == (0, "")
+    assert run("incident", "list")[:2] == (0, "无\n")
     assert run("incident", "list", "--json")[:2] == (0, "")
 
 
@@ -311,7 +311,7 @@ def test_incidents_are_listed_for_people_and_programs(run: Run, incidents: Incid
     schema = json.loads((Path(__file__).parents[2] / "schemas/wire/incident.v1.json").read_text("utf-8"))
     known = {key: value for key, value in told.items() if key in schema["properties"]}
     jsonschema.validate(known, schema)
-    assert run("incident", "list", "--state", "done")[1] == ""
+    assert run("incident", "list", "--state", "done")[1] == "无\n"
     incidents.depart(departure(camera_id="yj-cam-01"))
     assert len(events(run("incident", "list", "--state", "gone", "--limit", "1", "--json")[1])) == 1
 
