@@ -23,12 +23,18 @@ def judge(world: World) -> None:
 def places(world: World) -> None:
     """Each thing that stands and on which nobody had the last word has exactly one open case; nothing has none."""
     rows = world.conn.execute(
-        "select box_px[1], i.state, coalesce(j.state, ''), i.left_at is not null"
+        "select box_px[1], i.family, i.state, coalesce(j.state, ''), i.left_at is not null"
         " from incident i left join job j using (incident_id) where i.camera_id = %s and i.state = any(%s)",
         (world.camera, OPEN),
     ).fetchall()
     found: dict[int, list[tuple[Any, ...]]] = {}
-    for x_px, *rest in rows:
+    for x_px, family, *rest in rows:
+        thing = world.things.get(place_of(x_px))
+        if thing is not None and family != thing.family:
+            # Of what stood there before, a crew on its way or a person who is to look may still have the case.
+            assert rest[0] in {"handling", "checking"}, (thing, rest)
+            assert rest[2], (thing, rest)
+            continue
         found.setdefault(place_of(x_px), []).append(tuple(rest))
     for place in range(PLACES):
         here, thing = found.get(place, []), world.things.get(place)
@@ -40,7 +46,7 @@ def places(world: World) -> None:
             assert all(state in {"handling", "checking"} and left for state, _, left in here), (thing, here)
         elif not thing.settled:
             assert len(here) == 1, thing
-    for state, job, _ in (one for here in found.values() for one in here):
+    for _, _, state, job, _ in rows:
         assert (state == "dispatched") == (job == "queued"), (state, job)
         assert (state == "handling") == (job == "taken"), (state, job)
 
