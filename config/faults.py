@@ -129,8 +129,12 @@ def shown(value: object) -> str:
         text = masked(text)
     elif "@" in text:  # an address without its scheme
         text = f"***{text[text.rindex('@') :]}"
-    text = "".join(mark if mark.isprintable() else f"\\x{ord(mark):02x}" for mark in text[: SHOWN_MAX + 1])
-    return text if len(text) <= SHOWN_MAX else text[:SHOWN_MAX] + "…"
+    path = text.startswith("/") and len(text) > SHOWN_MAX  # whose last part is the one that tells
+    kept = text[-SHOWN_MAX:] if path else text[: SHOWN_MAX + 1]
+    kept = "".join(mark if mark.isprintable() else f"\\x{ord(mark):02x}" for mark in kept)
+    if path:
+        return "…" + kept[-SHOWN_MAX:]
+    return kept if len(kept) <= SHOWN_MAX else kept[:SHOWN_MAX] + "…"
 
 
 def _repr(value: object) -> str:

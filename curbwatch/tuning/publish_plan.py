@@ -5,10 +5,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import cv2
-
 from curbwatch.device import DeviceKey
-from curbwatch.tuning.recording import START_NS, Recording, find_recordings
+from curbwatch.tuning.recording import START_NS, Recording, find_recordings, open_video
 from curbwatch.tuning.tracks import Fix, Skipped, Track, find_tracks, free_id
 from schemas.errors import UsageError
 from schemas.units import utc
@@ -113,7 +111,7 @@ def position_of(fix: Fix, ts_ns: int, *, boot: str, seq: int) -> Mapping[str, An
 def _count(recording: Recording) -> int:
     if "*" in recording.media:
         return sum(1 for _ in recording.folder.glob(recording.media))
-    video = cv2.VideoCapture(str(recording.folder / recording.media))
+    video = open_video(recording.folder / recording.media)
     try:
         count = 0
         while video.grab():  # a header may lie about the number

@@ -88,7 +88,7 @@ class Recording:
             for picture in sorted(self.folder.glob(self.media)):
                 yield picture.read_bytes()
             return
-        video = _video(self.folder / self.media)
+        video = open_video(self.folder / self.media)
         if not video.isOpened():
             raise UsageError(f"{self.folder / self.media}: cannot be opened as a video")
         try:
@@ -104,7 +104,7 @@ class Recording:
         """Number of frames; of a video what its header says, which may be wrong, so for display only."""
         if "*" in self.media:
             return sum(1 for _ in self.folder.glob(self.media))
-        video = _video(self.folder / self.media)
+        video = open_video(self.folder / self.media)
         try:
             return max(0, int(video.get(cv2.CAP_PROP_FRAME_COUNT)))
         finally:
@@ -174,8 +174,8 @@ def device_name(folder: Path) -> str:
     ]
 
 
-def _video(path: Path) -> cv2.VideoCapture:
-    """Open a video without the decoder's own words about a broken one."""
+def open_video(path: Path) -> cv2.VideoCapture:
+    """Open a video without the decoder's own words about a broken one; of one that cannot be opened nothing comes."""
     os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")
     before = cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
     try:

@@ -102,7 +102,7 @@ def test_a_call_for_help_is_handed_over_until_it_is_receipted_and_its_state_is_k
             wait_until("the first try", lambda: bool(hook.came))
         hook.replies = [(200, {"Receipt-Id": "110-7"}, b"{}")]
         wait_until("its receipt", lambda: service.metric("curbwatch_outlet_sent_total", outlet="police-110") >= 1)
-        told: dict[str, Any] = json.loads(hook.came[-1][1])
+        told: dict[str, Any] = json.loads(hook.came[0][1])
         assert (told["event"], told["incident"]["family"], told["incident"]["camera_id"]) == (
             "opened",
             "sos",

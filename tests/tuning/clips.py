@@ -1,7 +1,6 @@
 """Small recordings of the made-up street, for the tests of the instruments."""
 
 import json
-import os
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +26,6 @@ def recorded(folder: Path, street: Street, frames: int, **more: object) -> Recor
 def filmed(folder: Path, street: Street, frames: int, **more: object) -> Recording:
     """The same as a video."""
     folder.mkdir(parents=True)
-    os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")  # read once, when the first video is opened or written
     video = cv2.VideoWriter(str(folder / "clip.avi"), cv2.VideoWriter.fourcc(*"MJPG"), 1 / APART_S, NATIVE)
     for k in range(frames):
         video.write(native(street, k))

@@ -171,7 +171,9 @@ def test_a_certificate_is_checked_for_the_name_and_not_for_the_address(tmp_path:
                 with link:
                     try:
                         with served.wrap_socket(link, server_side=True) as secure:
-                            secure.recv(10_000)
+                            heard = b""
+                            while not heard.endswith(BODY):  # a link that is closed on unread words is reset
+                                heard += secure.recv(10_000)
                             secure.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}")
                     except OSError:
                         continue
