@@ -1,8 +1,8 @@
 """What a city rules beyond classes and cells: its calendar, limits, people, duties and exceptions. Nouns only."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from datetime import date
+from datetime import date, datetime
 from typing import Literal
 
 from schemas.hours import Hours, LonLat
@@ -33,6 +33,14 @@ class WorkCalendar:
         if day in self.makeup_days:
             return self.makeup_days[day]
         return HOLIDAY if day in self.holidays else day.weekday()
+
+    def within(self, hours: Iterable[Hours], local: datetime) -> bool:
+        """Whether a moment of the city's clock lies in weekly hours, on the day as ``day_kind`` counts it.
+
+        No hours: never. Ends are exclusive.
+        """
+        kind, minute = self.day_kind(local.date()), local.hour * 60 + local.minute
+        return any(kind in span.weekdays and span.start_min <= minute < span.end_min for span in hours)
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,8 +5,7 @@ from zoneinfo import ZoneInfo
 
 from alerts.deciding.place import contains
 from schemas.city import City, Permit
-from schemas.hours import Hours, LonLat
-from schemas.rules import WorkCalendar
+from schemas.hours import LonLat
 
 
 def permit_for(
@@ -40,12 +39,6 @@ def market_at(
     return None
 
 
-def within_hours(hours: tuple[Hours, ...], calendar: WorkCalendar, local: datetime) -> bool:
-    """Whether a local moment lies in weekly hours, on the day as the calendar counts it. No hours: never."""
-    kind, minute = calendar.day_kind(local.date()), local.hour * 60 + local.minute
-    return any(kind in span.weekdays and span.start_min <= minute < span.end_min for span in hours)
-
-
 def _here(permit: Permit, point: LonLat | None, camera_id: str, zone: str) -> bool:
     if (camera_id, zone) in permit.camera_zones:
         return True
@@ -54,4 +47,4 @@ def _here(permit: Permit, point: LonLat | None, camera_id: str, zone: str) -> bo
 
 def _open(permit: Permit, city: City, local: datetime) -> bool:
     dated = permit.valid_from <= local.date() <= permit.valid_to
-    return dated and within_hours(permit.hours, city.rules.calendar, local)
+    return dated and city.rules.calendar.within(permit.hours, local)

@@ -4,7 +4,6 @@ from datetime import datetime
 from zoneinfo import ZoneInfo
 
 from alerts.deciding.exceptions import longest_prefix
-from alerts.deciding.permits import within_hours
 from schemas.city import CaseClass, City
 from schemas.rules import Responsibility
 
@@ -48,6 +47,6 @@ def _rank(
     prefix = longest_prefix(row.cells, cell_id)
     if row.cells and prefix < 0:
         return None
-    if row.hours and not within_hours(row.hours, city.rules.calendar, local):
+    if row.hours and not city.rules.calendar.within(row.hours, local):
         return None
     return prefix, bool(row.classes), bool(row.hours)

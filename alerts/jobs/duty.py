@@ -1,21 +1,10 @@
 """Who is on duty now, by the pack's rosters. Pure."""
 
-from collections.abc import Iterable
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
 from schemas.city import City
-from schemas.hours import Hours
-from schemas.rules import Duty, WorkCalendar
-
-
-def open_at(hours: Iterable[Hours], calendar: WorkCalendar, local: datetime) -> bool:
-    """Whether one of these hours holds at a moment of the city's clock; none hold never.
-
-    The day counts as the calendar works it: a public holiday is weekday 7, a make-up day the one it stands for.
-    """
-    kind, minute = calendar.day_kind(local.date()), local.hour * 60 + local.minute
-    return any(kind in span.weekdays and span.start_min <= minute < span.end_min for span in hours)
+from schemas.rules import Duty
 
 
 def duties_at(city: City, now: datetime) -> tuple[Duty, ...]:
@@ -24,7 +13,7 @@ def duties_at(city: City, now: datetime) -> tuple[Duty, ...]:
     return tuple(
         duty
         for duty in city.rules.duties
-        if duty.valid_from <= local.date() <= duty.valid_to and open_at(duty.hours, city.rules.calendar, local)
+        if duty.valid_from <= local.date() <= duty.valid_to and city.rules.calendar.within(duty.hours, local)
     )
 
 

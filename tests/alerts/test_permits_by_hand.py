@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from alerts.deciding.permits import market_at, permit_for, within_hours
+from alerts.deciding.permits import market_at, permit_for
 from schemas.city import City, Permit
 from schemas.rules import HOLIDAY, CityRules, WorkCalendar
 from tests.alerts.makers import ALL_WEEK, city, permit
@@ -53,7 +53,7 @@ def test_a_permit_holds_when_the_hand_says_so(row: dict[str, str]) -> None:
 
 
 def test_no_hours_are_never() -> None:
-    assert not within_hours((), CALENDAR, datetime(2026, 5, 5, 12, tzinfo=None))  # noqa: DTZ001  # local by contract
+    assert not CALENDAR.within((), datetime(2026, 5, 5, 12, tzinfo=None))  # noqa: DTZ001  # local by contract
 
 
 @pytest.mark.parametrize(("day", "expected"), [("2026-05-05", True), ("2025-12-31", False), ("2027-01-01", False)])
