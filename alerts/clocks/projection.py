@@ -67,10 +67,14 @@ def clocks_of(steps: Iterable[Step], class_code: str, cell_id: str, city: City, 
 
 def lamp(clock: Clock, now: datetime) -> Lamp:
     """Green, yellow from 80 % of the limit, red once it is over; of one that ended: as it was at its end."""
-    seen = now if clock.ended_at is None else clock.ended_at
-    if clock.due_at is not None and seen > clock.due_at:
+    return lamp_at(clock.yellow_at, clock.due_at, now if clock.ended_at is None else clock.ended_at)
+
+
+def lamp_at(yellow_at: datetime | None, due_at: datetime | None, seen: datetime) -> Lamp:
+    """The lamp at ``seen`` of a clock that turns at these moments; None: it does not."""
+    if due_at is not None and seen > due_at:
         return "red"
-    return "yellow" if clock.yellow_at is not None and seen >= clock.yellow_at else "green"
+    return "yellow" if yellow_at is not None and seen >= yellow_at else "green"
 
 
 def _clock(span: StageSpan, limit: TimeLimit, version: str, work: WorkTime) -> Clock:

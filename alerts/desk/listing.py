@@ -4,12 +4,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal
 
+from alerts.clocks.projection import Lamp
 from alerts.record.steps import OPEN_STATES
 from alerts.rows import incident_row
 from alerts.store import AlertDatabase
 from schemas.incident import IncidentRow
 
-Lamp = Literal["", "green", "yellow", "red"]
 # Of the running clocks of a case the worst lamp counts, and the limit that comes first.
 LISTED = """
 select i.*, l.lamp, l.due_at, coalesce(j.state, '') as job_state, coalesce(j.holder, '') as holder,
@@ -76,7 +76,7 @@ class Listed:
     """
 
     row: IncidentRow
-    lamp: Lamp
+    lamp: Lamp | Literal[""]
     due_at: datetime | None
     job_state: str
     holder: str
