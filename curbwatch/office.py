@@ -102,3 +102,14 @@ def open_office(path: Path | None) -> Iterator[Office]:
         raise SetupError("no database: name it in the configuration ([database] url), or run `curbwatch parts up`")
     with db.session(endpoints.database_url, autocommit=True) as conn:
         yield Office(Site(config, pack, endpoints, db.edition(conn)), conn)
+
+
+@contextmanager
+def open_stores(path: Path | None) -> Iterator[tuple[Office, AlertDatabase]]:
+    """Open the office, and beside its connection one for the stores of alerts. Raises as ``open_office`` does."""
+    with open_office(path) as office:
+        database = AlertDatabase(office.site.endpoints.database_url)
+        try:
+            yield office, database
+        finally:
+            database.close()

@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -24,7 +23,7 @@ from curbwatch.cli.app import app
 from curbwatch.cli.dispatch import ConfigFile, Language
 from curbwatch.cli.table import clock, grouped, table
 from curbwatch.letters import since_of
-from curbwatch.office import Office, open_office
+from curbwatch.office import open_stores
 from schemas.errors import UsageError
 
 audit_app = typer.Typer(no_args_is_help=True, help="The record: whether it is as it was written.")
@@ -46,7 +45,7 @@ def audit_verify(
     head = re.sub(r"\s", "", head).lower()
     if head and not re.fullmatch(r"[0-9a-f]{64}", head):
         raise UsageError("--head: 64 hexadecimal digits, as `curbwatch audit head` prints them")
-    with _opened(config) as (_, database), _progress(database) as tell:
+    with open_stores(config) as (_, database), _progress(database) as tell:
         audit = verify(database, head=head, tell=tell)
     if as_json:
         told = asdict(audit) | {"findings": [asdict(finding) for finding in audit.findings]}
@@ -61,7 +60,7 @@ def audit_verify(
 @audit_app.command("head")
 def audit_head(*, config: ConfigFile = None, as_json: Json = False) -> None:
     """Print the newest seal, to be kept elsewhere: on paper, on another machine. Ends with 1 where there is none."""
-    with _opened(config) as (office, database):
+    with open_stores(config) as (office, database):
         seal = newest_seal(database)
         if seal is None:
             typer.echo("no seal yet: `curbwatch run` seals the record each second", err=True)
@@ -85,7 +84,7 @@ def audit_voids(
     as_json: Json = False,
 ) -> None:
     """Count who voided how many cases, for which reason, and who asked a second person to."""
-    with _opened(config) as (office, database):
+    with open_stores(config) as (office, database):
         spoken = lang or office.lang
         rows = CaseActions(database, lambda: office.site.pack.city).voids(since_of(since, datetime.now(UTC)))
         if as_json:
@@ -129,16 +128,6 @@ def _lines(audit: Audit) -> Iterator[str]:
         yield f"{grouped(audit.unsealed)} rows of {grouped(audit.unsealed_incidents)} incidents are not sealed yet"
     if audit.head:
         yield f"newest seal {audit.head}"
-
-
-@contextmanager
-def _opened(config: Path | None) -> Iterator[tuple[Office, AlertDatabase]]:
-    with open_office(config) as office:
-        database = AlertDatabase(office.site.endpoints.database_url)
-        try:
-            yield office, database
-        finally:
-            database.close()
 
 
 @contextmanager

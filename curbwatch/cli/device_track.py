@@ -1,23 +1,20 @@
 """``curbwatch device where|track|passed``: where vehicles are, where one was, and which passed a place."""
 
 import json
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from alerts.incidents import vehicle_tracks as tracks
-from alerts.store import AlertDatabase
 from alerts.wire import instant
 from curbwatch.cli.device import Json, device_app
 from curbwatch.cli.dispatch import ConfigFile
 from curbwatch.cli.table import clock, table
 from curbwatch.letters import since_of
-from curbwatch.office import Office, open_office
+from curbwatch.office import Office, open_stores
 from schemas.errors import UsageError
 
 Begin = Annotated[str, typer.Option("--from", help="30m, 2h, 1d, or a time with its zone.")]
@@ -36,7 +33,7 @@ def device_where(
 ) -> None:
     """Show where every vehicle was last, or those near a place, nearest first."""
     place = _place(near) if near else None
-    with _reading(config) as (office, database):
+    with open_stores(config) as (office, database):
         if place is None:
             found = tracks.fleet(database)
         else:
@@ -57,7 +54,7 @@ def device_track(
 ) -> None:
     """Show where a vehicle was in a span of its own time, oldest first."""
     span = _span(begin, end)
-    with _reading(config) as (office, database):
+    with open_stores(config) as (office, database):
         found = tracks.track(database, device_id, *span)
         names = ("at", "lon", "lat", "speed_mps", "heading_deg", "ignition", "lift", "cover", "flags")
         _show(office, names, found, as_json=as_json)
@@ -75,19 +72,9 @@ def device_passed(
 ) -> None:
     """Show which vehicles were near a place in a span, in the order in which they came."""
     at, span = _place(place), _span(begin, end)
-    with _reading(config) as (office, database):
+    with open_stores(config) as (office, database):
         found = tracks.passed(database, at, radius, *span)
         _show(office, ("device_id", "first_at", "last_at", "positions", "nearest_m"), found, as_json=as_json)
-
-
-@contextmanager
-def _reading(config: Path | None) -> Iterator[tuple[Office, AlertDatabase]]:
-    with open_office(config) as office:
-        database = AlertDatabase(office.site.endpoints.database_url)
-        try:
-            yield office, database
-        finally:
-            database.close()
 
 
 def _span(begin: str, end: str) -> tuple[datetime, datetime]:

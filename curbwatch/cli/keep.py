@@ -22,7 +22,7 @@ from curbwatch.cli.dispatch import ConfigFile
 from curbwatch.cli.table import clock, grouped, table
 from curbwatch.keeping import Keeping, make_keeping
 from curbwatch.letters import since_of
-from curbwatch.office import Office, open_office
+from curbwatch.office import Office, open_stores
 from schemas.errors import CurbwatchError, UsageError
 from schemas.record import Actor
 
@@ -155,13 +155,9 @@ def keep_release(
 
 @contextmanager
 def _keeper(config: Path | None) -> Iterator[Keeper]:
-    with open_office(config) as office:
+    with open_stores(config) as (office, database):
         site = office.site
-        database = AlertDatabase(site.endpoints.database_url)
-        try:
-            yield Keeper(office, database, make_keeping(database, site.config, office.zone.key, site.edition))
-        finally:
-            database.close()
+        yield Keeper(office, database, make_keeping(database, site.config, office.zone.key, site.edition))
 
 
 def _of(hold: legal.Hold) -> str:
