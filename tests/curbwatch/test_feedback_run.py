@@ -1,5 +1,7 @@
 """What a camera has learned outlives `curbwatch run`, and what people order of it is done once, whenever it ends."""
 
+from collections.abc import Callable
+
 import cv2
 import pytest
 
@@ -39,6 +41,19 @@ class Watched:
             self._devices.send(f"camera/{CAMERA}/frame", coded.tobytes(), ts=ts, seq=seq, boot="b1")
             wait_until("its outcome", lambda: self._devices.ack(CAMERA, "camera").get("seq") == self._seq)
 
+    def watch_until(self, what: str, start_s: float, ready: Callable[[], bool]) -> float:
+        """Frame after frame until ``ready``: an order is carried out after the first frame that finds it. Its end."""
+        end_s = start_s
+
+        def one_more() -> bool:
+            nonlocal end_s
+            self.watch(end_s, end_s + 4.0)
+            end_s += 4.0
+            return ready()
+
+        wait_until(what, one_more)
+        return end_s
+
     def tracks(self) -> list[int]:
         """Numbers of what the kept state says stands there."""
         by = VisionDetector(VisionKnobs(dwell_s=20.0), {})
@@ -69,20 +84,18 @@ def test_what_stood_is_the_same_after_a_restart_what_came_meanwhile_is_found_and
         box = ",".join(str(4 * side) for side in CAME.box)
         (given,) = verbs.told("camera", "ignore", CAMERA, "--box", box, "--as", "li", "--wait", "0")
         assert given["outcome"] is None
-        camera.watch(480.0, 484.0)
-        wait_until("the order", lambda: _outcomes(verbs) == ["done"])
+        end_s = camera.watch_until("the order", 480.0, lambda: _outcomes(verbs) == ["done"])
         assert camera.tracks() == [stood]  # written at once
         service.kill()
 
         service.start()
-        camera.watch(484.0, 520.0)
+        camera.watch(end_s, end_s + 36.0)
         (adoption,) = [row for row in verbs.told("camera", "adoptions", CAMERA) if row["reason"] == "operator_ignore"]
         assert adoption["undoable"]
         verbs.told("camera", "undo", CAMERA, str(adoption["adoption_id"]), "--as", "wang", "--wait", "0")
         assert "has no adoption 7" in verbs.refused("camera", "undo", CAMERA, "7", "--as", "wang", "--wait", "0")
         verbs.told("camera", "undo", CAMERA, str(adoption["adoption_id"]), "--as", "wang", "--wait", "0")
-        camera.watch(520.0, 524.0)
-        wait_until("both orders", lambda: _outcomes(verbs)[:2] != ["", ""])
+        camera.watch_until("both orders", end_s + 36.0, lambda: all(_outcomes(verbs)))
         refused, done, first = verbs.told("camera", "orders", CAMERA)
         assert (first["outcome"], done["outcome"], done["person"]) == ("done", "done", "wang")
         assert "not kept" in refused["outcome"]
