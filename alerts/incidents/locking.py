@@ -35,8 +35,15 @@ def lock(conn: Connection, incident_id: uuid.UUID) -> dict[str, Any]:
 def hold_places(conn: Connection, incident_ids: Sequence[uuid.UUID]) -> None:
     """Wait until nobody opens anything at the places of incidents, up to the end of the transaction.
 
-    To be called before their rows are locked, as a camera does. Whoever opens something near a place holds the tile of
-    its point, so that this one is enough here.
+    To be called before their rows are locked, as a camera does.
+    """
+    sites.hold(conn, sorted(place_keys(conn, incident_ids)))
+
+
+def place_keys(conn: Connection, incident_ids: Sequence[uuid.UUID]) -> set[str]:
+    """Name what is to be held at the places of incidents.
+
+    Whoever opens something near a place holds the tile of its point, so that this one is enough here.
     """
     keys = set[str]()
     for row in conn.execute(PLACES, (list(incident_ids),)).fetchall():
@@ -44,7 +51,7 @@ def hold_places(conn: Connection, incident_ids: Sequence[uuid.UUID]) -> None:
         keys.update(sites.lock_keys(row["camera_id"], row["cell_id"], point, 0.0))
         if row["family"] == SOS:
             keys.add(call_key(row["camera_id"]))
-    sites.hold(conn, sorted(keys))
+    return keys
 
 
 def call_key(vehicle_id: str) -> str:

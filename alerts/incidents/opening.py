@@ -35,7 +35,7 @@ def see(conn: Connection, sighting: Sighting, rules: Rules, pair: Pair | None) -
 
     With pictures the caller holds the locks of its place. Saying the same sighting twice changes nothing.
     """
-    known = _incident_of_track(conn, sighting)
+    known = incident_of_track(conn, sighting)
     if known is not None:
         return _seen(conn, lock(conn, known), sighting, rules, pair, same_track=True)
     if pair is not None:
@@ -163,7 +163,7 @@ def _note(conn: Connection, incident_id: uuid.UUID, sighting: Sighting, *, quiet
     return row is not None
 
 
-def _incident_of_track(conn: Connection, sighting: Sighting) -> uuid.UUID | None:
+def incident_of_track(conn: Connection, sighting: Sighting) -> uuid.UUID | None:
     """The incident a track belongs to, in whatever state: one standing thing is one incident, whatever it looks like.
 
     Times must overlap: after a lost detector state, track numbers begin again.

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from alerts.incidents import attaching, grace, leaving, opening, pictures, reading, sites
 from alerts.incidents.case_numbers import Numbering
 from alerts.incidents.going_on import Pair, looked
-from alerts.incidents.locking import lock
+from alerts.incidents.locking import lock, place_keys
 from alerts.incidents.offsite import facts_of, off_site_ready
 from alerts.incidents.sites import Quiet, Rules
 from alerts.record.steps import DETECTOR, OPEN_STATES, record
@@ -51,10 +51,12 @@ class IncidentStore:
         ``alerts/incidents/effects.py``. Saying the same sighting twice changes nothing. The evidence must be on disk
         already.
         """
-        keys = sites.lock_keys(sighting.camera_id, sighting.cell_id, sighting.point, self.rules.merge_m)
+        keys = set(sites.lock_keys(sighting.camera_id, sighting.cell_id, sighting.point, self.rules.merge_m))
         with self._database.transaction("open") as conn:
-            # Makers of sites of one place wait for each other: two cameras must not make two sites of one thing.
-            sites.hold(conn, keys)
+            # Makers of sites of one place wait for each other: two cameras must not make two sites of one thing. A
+            # known track may open its incident again at a place other than where it is seen now: all in one order.
+            known = opening.incident_of_track(conn, sighting)
+            sites.hold(conn, sorted(keys if known is None else keys | place_keys(conn, [known])))
             return opening.present_opened(opening.see(conn, sighting, self.rules, Pair(before, picture)))
 
     def refresh(self, sighting: Sighting) -> Opened | None:

@@ -217,3 +217,35 @@ def test_a_camera_that_sees_the_thing_while_a_person_reopens_its_case_joins_the_
     camera.join()
     own.close()
     assert found == [first.incident_id]
+
+
+def test_a_track_that_is_seen_again_elsewhere_waits_for_what_opens_at_the_place_of_its_case(
+    incidents: IncidentStore, desk_url: str
+) -> None:
+    first = look(incidents, at(1, 0, 7))
+    assert leave(incidents, 60, camera_id="cam-1", appeared_ns=first.sighting.appeared_ns) is not None
+    between = look(incidents, at(1, 40_000, 8))
+    assert leave(incidents, 40_060, camera_id="cam-1", track_id=8, appeared_ns=between.sighting.appeared_ns) is not None
+    # It has moved by 140 m, to no common tile, and its case is not the last one of where it was, which a look locks.
+    moved = replace(at(15, 120, 7), camera_id="cam-1", appeared_ns=first.sighting.appeared_ns)
+    found: list[object] = []
+
+    def see() -> None:
+        try:
+            found.append(look(incidents, moved).incident_id)
+        except Exception as fault:  # noqa: BLE001  # compared below
+            found.append(fault)
+
+    camera = threading.Thread(target=see)
+    own = AlertDatabase(desk_url)
+    there, rules = replace(at(1, 90_000, 11), camera_id="cam-2"), incidents.rules
+    with own.transaction() as conn:
+        hold(conn, lock_keys(there.camera_id, there.cell_id, there.point, rules.merge_m))
+        opened = opening.see(conn, there, rules, Pair(None, picture("there")))
+        camera.start()
+        wait(desk_url)
+    camera.join()
+    own.close()
+    assert opened is not None
+    assert opened.opened
+    assert found == [opened.incident_id]
