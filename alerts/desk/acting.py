@@ -179,11 +179,12 @@ def _reopen(doing: Doing) -> int:
         raise UsageError(f"incident {other['incident_id']} is open at this place: what is seen there belongs to it")
     doing.set(
         "closed_at = null, left_at = null, after_id = null, outcome = '', decided_by = '',"
-        " reopenings = reopenings + 1, reworks = reworks + %s",
+        " reopenings = reopenings + 1, reworks = reworks + %s, reopened_at = %s::timestamptz",
         int(bool(doing.step.detail["rework"])),
     )
     more = {"case_no": doing.number()} if doing.step.to is State.DISPATCHED else {}
     if more:
+        doing.step.detail["at"],
         doing.set("case_no = %s", more["case_no"])
     seq = doing.write(**more)
     if doing.step.to is State.DISPATCHED:

@@ -26,7 +26,7 @@ MOST = 500  # open incidents near a report that are measured
 NEAR = """
 select * from incident
 where family = %(family)s and state = any(%(open)s)
-    and %(at)s between appeared_at - %(hours)s and last_seen_at + %(hours)s
+    and %(at)s between appeared_at - %(hours)s and greatest(last_seen_at, reopened_at) + %(hours)s
     and (abs(lon - %(lon)s::float8) <= %(reach)s and abs(lat - %(lat)s::float8) <= %(reach)s
         or camera_id = %(camera)s and camera_id <> ''
         or (lon is null or %(lon)s::float8 is null) and cell_id = %(cell)s and cell_id <> '')

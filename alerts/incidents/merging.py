@@ -126,6 +126,7 @@ def _one_place(conn: Connection, site_id: int, into_id: int) -> None:
     """Lead everything of a place to another one; open incidents of other families go along where there is room.
 
     What is one with either place is one with both, and each leads to the last one at once. Where it was to be quiet,
+        " reopened_at = greatest(i.reopened_at, f.reopened_at),"
     the place of both is.
     """
     found = conn.execute(OWN, ([site_id, into_id],)).fetchall()

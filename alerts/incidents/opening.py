@@ -2,7 +2,7 @@
 
 import uuid
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from alerts.deciding.place import distance_m
@@ -23,7 +23,8 @@ Row = dict[str, Any]
 WAITING_REPORT = """
 select * from incident
 where family = %(family)s and opening_id is null and state = any(%(open)s)
-    and tstzrange(appeared_at - %(hours)s, last_seen_at + %(hours)s) && tstzrange(%(from)s, %(to)s, '[]')
+    and tstzrange(appeared_at - %(hours)s, greatest(last_seen_at, reopened_at) + %(hours)s)
+        && tstzrange(%(from)s, %(to)s, '[]')
     and (abs(lon - %(lon)s::float8) <= %(reach)s and abs(lat - %(lat)s::float8) <= %(reach)s
         or (lon is null or %(lon)s::float8 is null) and cell_id = %(cell)s and cell_id <> '')
 order by incident_id for no key update
@@ -51,7 +52,7 @@ def past_of(conn: Connection, row: Row) -> Past:
     if state is State.CHECKING:
         finished = going_on.last_finished(conn, row["incident_id"])
     # Times of one clock, the cameras': where no camera told that it left, it stood at least when it was last seen.
-    stood_at = row["last_seen_at"] if state is State.DONE else row["closed_at"]
+    stood_at = stood_until(row) if state is State.DONE else row["closed_at"]
     return Past(
         state=state,
         check=row["check_by"],
@@ -59,6 +60,12 @@ def past_of(conn: Connection, row: Row) -> Past:
         ended_at=(row["left_at"] or stood_at) if state is State.DONE else stood_at,
         seen_leaving=state in {State.GONE, State.CORRECTED} or row["left_at"] is not None,
     )
+
+
+def stood_until(row: Row) -> datetime:
+    """Up to when an incident's thing surely stood: it was last seen then, or a person said that the case goes on."""
+    seen_at: datetime = row["last_seen_at"]
+    return seen_at if row["reopened_at"] is None else max(seen_at, row["reopened_at"])
 
 
 def _new_track(conn: Connection, sighting: Sighting, rules: Rules, pair: Pair) -> Opened:
@@ -181,7 +188,8 @@ def _standing(conn: Connection, sighting: Sighting, site_id: int, rules: Rules) 
 
     One that was not seen for ``STANDS_S``, or ``reopen_s`` where that is longer, before this thing appeared is not
     about it: its departure was never told. It is closed as of when it was last seen, unless a crew is on its way
-    there, a person is to check it, or no camera ever saw it.
+    there, a person is to check it, or no camera ever saw it. A person who reopens it says that it goes on: it counts
+    as seen then.
     """
     row = open_at(conn, sighting.family, site_id)
     if row is None or row["opening_id"] is None:
@@ -189,11 +197,10 @@ def _standing(conn: Connection, sighting: Sighting, site_id: int, rules: Rules) 
     if row["state"] == State.CHECKING and row["check_by"] != "camera":
         return row
     least_s = max(STANDS_S, rules.knobs.reopen_s)
-    if not unseen(row["last_seen_at"], utc(sighting.appeared_ns), least_s) or leaving.job_held(
-        conn, row["incident_id"]
-    ):
+    stood_at = stood_until(row)
+    if not unseen(stood_at, utc(sighting.appeared_ns), least_s) or leaving.job_held(conn, row["incident_id"]):
         return row
-    return None if leaving.end(conn, row, row["last_seen_at"], None, why="unseen") else row
+    return None if leaving.end(conn, row, stood_at, None, why="unseen") else row
 
 
 def open_at(conn: Connection, family: str, site_id: int) -> Row | None:

@@ -8,6 +8,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 import curbwatch.database as db
+from alerts.desk.actions import CaseActions
+from alerts.desk.lifecycle import Act, Wish
 from alerts.incidents.attaching import report
 from alerts.incidents.store import IncidentStore
 from alerts.jobs.store import JobStore
@@ -15,8 +17,8 @@ from alerts.store import AlertDatabase
 from schemas.errors import UsageError
 from schemas.incident import Report, Reported
 from schemas.record import Actor
-from schemas.units import M_PER_DEG, utc
-from tests.alerts.makers import CELL, MONDAY_1059, S, departure, picture, sighting, together
+from schemas.units import M_PER_DEG, ns_of, utc
+from tests.alerts.makers import CELL, MONDAY_1059, S, city, departure, picture, sighting, together
 
 pytestmark = pytest.mark.servers
 
@@ -226,3 +228,18 @@ def test_a_number_is_one_line(incidents: IncidentStore, ref: str) -> None:
     with pytest.raises(UsageError, match="needs its number"):
         tell(incidents, complaint(ref))
     assert incidents.recent() == []
+
+
+def test_a_complaint_of_today_belongs_to_a_case_of_last_week_that_a_person_reopened_today(
+    incidents: IncidentStore, database: AlertDatabase
+) -> None:
+    now = datetime.now(UTC)
+    first = tell(incidents, complaint(at=now - timedelta(days=7)))
+    desk, wang = CaseActions(database, city), Actor("wang", "dispatcher")
+    desk.act(first.incident_id, Wish(Act.VOID, reason="permitted"), wang)
+    desk.act(first.incident_id, Wish(Act.REOPEN, text="it was not"), wang)
+    assert tell(incidents, complaint("A-2", at=now)).incident_id == first.incident_id
+    captured_ns = ns_of(now)
+    seen = sighting(point=POINT, captured_ns=captured_ns, appeared_ns=captured_ns - 90 * S)
+    found = incidents.open_or_refresh(seen, picture("before"), picture())
+    assert (found.incident_id, found.opened) == (first.incident_id, False), "a camera that sees it joins too"

@@ -352,3 +352,30 @@ def test_a_crew_that_finishes_and_a_thing_that_leaves_at_one_moment_agree(
         assert (row.state, row.after_sha256) == ("done", AFTER.sha256)
         assert row.closed_at is not None
         assert row.closed_at - row.opened_at > timedelta(0)
+
+
+def test_a_case_that_a_person_reopened_counts_as_seen_then(incidents: IncidentStore, database: AlertDatabase) -> None:
+    now = now_s()
+    told = say(incidents, sighting(now - 7200, appeared_ns=MONDAY_1059 + int((now - 7290) * S)))
+    assert leave(incidents, now - 7100, appeared_ns=told.sighting.appeared_ns) == told.incident_id
+    desk = CaseActions(database, city)
+    desk.act(
+        told.incident_id, Wish(Act.REOPEN, text="the neighbours say that it is there"), Actor("wang", "dispatcher")
+    )
+    soon = say(incidents, later(now + 1700))
+    assert (soon.incident_id, soon.opened) == (told.incident_id, False), "within reopen_s of the reopening"
+    assert incidents.show(told.incident_id).state == "dispatched"
+
+
+def test_a_case_that_a_person_reopened_and_nobody_saw_for_long_is_closed_as_of_then(
+    incidents: IncidentStore, database: AlertDatabase
+) -> None:
+    now = now_s()
+    told = say(incidents, sighting(now - 7200, appeared_ns=MONDAY_1059 + int((now - 7290) * S)))
+    assert leave(incidents, now - 7100, appeared_ns=told.sighting.appeared_ns) == told.incident_id
+    CaseActions(database, city).act(told.incident_id, Wish(Act.REOPEN, text="why"), Actor("wang", "dispatcher"))
+    assert say(incidents, later(now + 5000)).opened
+    row = incidents.show(told.incident_id)
+    assert (row.state, steps(incidents, told)[-1]) == ("gone", "gone")
+    assert row.closed_at is not None
+    assert row.closed_at >= row.last_seen_at + timedelta(seconds=7000)

@@ -1,0 +1,1 @@
+alter table incident drop column reopened_at;
