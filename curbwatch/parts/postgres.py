@@ -50,8 +50,11 @@ class Postgres:
         """Whether it runs and listens."""
         return bool(process.find(self._data)) and process.is_open(port)
 
-    def start(self, port: int, admin_password: str, password: str) -> None:
-        """Start it, made anew where there is no complete data folder; wait until it takes connections."""
+    def start(self, wanted: int, admin_password: str, password: str) -> int:
+        """Start it, made anew where there is no complete data folder; wait until it takes connections.
+
+        Returns its port: ``wanted``, or another one where that is taken. Chosen last, because the folder takes seconds.
+        """
         process.stop(self._data, signal.SIGQUIT)  # half-started or on another port
         # No process of this instance is left, so its lock file is stale; the pid in it may be a stranger's by now.
         make_folder(self._folder, 0o700, self._owner)
@@ -59,6 +62,7 @@ class Postgres:
         fresh = not (self._folder / "complete").is_file()
         if fresh:
             self._initialise(admin_password)
+        port = process.free_port(wanted)
         settings = self._data / "curbwatch.conf"
         write_private(settings, SETTINGS.format(port=port), self._owner)
         argv = [str(self._bin / "postgres"), "-D", str(self._data)]
@@ -70,6 +74,7 @@ class Postgres:
                 db.make_role(conn, ROLE, password)
                 db.make_database(conn, DATABASE, ROLE)
             write_private(self._folder / "complete", "", self._owner)
+        return port
 
     def stop(self) -> None:
         """Fast shutdown: open transactions are rolled back, everything committed is on disk."""

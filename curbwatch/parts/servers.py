@@ -64,8 +64,7 @@ def up(directory: Path | None = None, *, progress: Callable[[str], None] = _quie
         ports: dict[str, int] = state["ports"]
         if not instance.postgres.running(ports["postgres"]):
             progress("starting PostgreSQL with TimescaleDB")
-            ports["postgres"] = free_port(ports["postgres"])
-            instance.postgres.start(ports["postgres"], secret["postgres"], secret[ROLE])
+            ports["postgres"] = instance.postgres.start(ports["postgres"], secret["postgres"], secret[ROLE])
         if not instance.mosquitto.running(ports["mosquitto"]):
             progress("starting Mosquitto")
             ports["mosquitto"] = free_port(ports["mosquitto"])

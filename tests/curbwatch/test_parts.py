@@ -6,7 +6,9 @@ import shutil
 import signal
 import socket
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import psycopg
 import pytest
@@ -16,6 +18,7 @@ import curbwatch.database as db
 from config.faults import masked
 from curbwatch.broker.mosquitto import hashed
 from curbwatch.parts import Servers, addresses, down, paths, process, servers, status, up
+from curbwatch.parts.postgres import Postgres
 from schemas.errors import SetupError
 from tests.fix_service import wait_until
 
@@ -70,12 +73,22 @@ def test_killed_servers_are_repaired_by_the_next_up(instance: Path) -> None:
     assert again.database_url.split(":")[2] == first.database_url.split(":")[2]
 
 
-def test_a_first_up_killed_half_way_is_made_anew(instance: Path) -> None:
-    up(instance)
+def test_a_first_up_killed_half_way_is_made_anew_also_where_its_port_is_taken_meanwhile(
+    instance: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    port = urlsplit(up(instance).database_url).port
     down(instance)
     (instance / "postgres/complete").unlink()
-    up(instance)
-    assert all(status(instance).values())
+    make, taken = Postgres._initialise, ExitStack()
+
+    def slowly(postgres: Postgres, password: str) -> None:
+        make(postgres, password)
+        taken.enter_context(socket.create_server(("127.0.0.1", port or 0)))
+
+    monkeypatch.setattr(Postgres, "_initialise", slowly)
+    with taken:
+        assert urlsplit(up(instance).database_url).port != port
+        assert all(status(instance).values())
 
 
 def test_nobody_gets_in_without_the_password(instance: Path) -> None:
