@@ -181,10 +181,10 @@ def _reopen(doing: Doing) -> int:
         "closed_at = null, left_at = null, after_id = null, outcome = '', decided_by = '',"
         " reopenings = reopenings + 1, reworks = reworks + %s, reopened_at = %s::timestamptz",
         int(bool(doing.step.detail["rework"])),
+        doing.step.detail["at"],
     )
     more = {"case_no": doing.number()} if doing.step.to is State.DISPATCHED else {}
     if more:
-        doing.step.detail["at"],
         doing.set("case_no = %s", more["case_no"])
     seq = doing.write(**more)
     if doing.step.to is State.DISPATCHED:
