@@ -53,9 +53,18 @@ VERBS = (
 )
 
 
+def files_of(word: str) -> tuple[str, ...]:
+    """Files that register the verbs of a first word; all where none bears its name: help, and what does not exist.
+
+    The others would take as long to load as all that a verb has to do.
+    """
+    named = tuple(name for name in VERBS if name == word or name.startswith(f"{word}_"))
+    return named or VERBS
+
+
 def main() -> None:
     """Run the command line."""
-    for name in VERBS:
+    for name in files_of(sys.argv[1] if len(sys.argv) > 1 else ""):
         import_module(f"curbwatch.cli.{name}")
     try:
         crash.arm(os.environ.get(crash.VARIABLE, ""))

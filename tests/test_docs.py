@@ -1,6 +1,7 @@
 """The pages say what there is: every verb, every metric, every exit code."""
 
 import ast
+import inspect
 import re
 from importlib import import_module
 from pathlib import Path
@@ -8,7 +9,7 @@ from pathlib import Path
 import pytest
 import typer
 
-from curbwatch.__main__ import VERBS
+from curbwatch.__main__ import VERBS, files_of
 from curbwatch.cli.app import app
 
 ROOT = Path(__file__).parents[1]
@@ -55,6 +56,18 @@ def verbs() -> list[str]:
 def test_there_are_metrics_and_verbs_to_look_for() -> None:
     assert len(metrics_in_the_code()) > 30
     assert "dispatch take" in verbs()
+
+
+@pytest.mark.parametrize("word", sorted({verb.partition(" ")[0] for verb in verbs()}))
+def test_a_verb_loads_the_files_that_register_it_and_its_group(word: str) -> None:
+    command = typer.main.get_group(app).commands[word]
+    registered = getattr(command, "commands", {"": command}).values()
+    files = {inspect.unwrap(one.callback).__module__.rpartition(".")[2] for one in registered}
+    assert files - set(files_of(word)) == set()
+
+
+def test_a_word_that_is_no_verb_loads_them_all() -> None:
+    assert files_of("") == files_of("--help") == files_of("danc") == files_of("dispatch_") == VERBS
 
 
 def test_every_metric_is_explained() -> None:
