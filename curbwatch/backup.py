@@ -24,11 +24,12 @@ from curbwatch.backup_files import (
     FORM,
     INCOMPLETE,
     Progress,
+    copy,
     digest_of,
     evidence_name,
     faults_of,
     read_manifest,
-    take,
+    take_picture,
     write_manifest,
 )
 from curbwatch.migrations import steps_in
@@ -64,7 +65,7 @@ def make_backup(url: str, folder: Path, places: Places, tell: Progress) -> dict[
             wanted = body.pop("pictures")
             missing = _take_pictures(folder, EvidenceFolder(places.evidence), wanted, tell)
             for name, path in (("snapshots", places.snapshots), ("config", places.config), ("pack", places.pack)):
-                _take_all(folder / name, path)
+                _copy_all(folder / name, path)
             body |= {"missing": missing, "files": _files(folder)}
             for each in sorted({path.parent for path in folder.rglob("*")}):
                 sync_folder(each)
@@ -105,7 +106,7 @@ def restore(url: str, folder: Path, places: Places, tell: Progress) -> tuple[dic
             backup_tables.load(conn, folder, body, tell)
             # The queue may hold what came after the backup, under the same epoch: it is built anew.
             conn.execute("update relay_state set epoch = ''")
-        _take_all(places.snapshots, folder / "snapshots")
+        _copy_all(places.snapshots, folder / "snapshots")
     except OSError as error:
         raise SetupError(
             f"{folder}: cannot be restored: {error.strerror or error}; free space and begin anew"
@@ -166,7 +167,7 @@ def _take_pictures(folder: Path, evidence: EvidenceFolder, digests: Sequence[str
     missing = []
     for count, digest in enumerate(digests, start=1):
         if evidence.intact(digest):
-            take(evidence.path(digest), folder / evidence_name(digest))
+            take_picture(evidence.path(digest), folder / evidence_name(digest))
         else:
             missing.append(digest)
         if count % TOLD_EVERY == 0 or count == len(digests):
@@ -176,13 +177,13 @@ def _take_pictures(folder: Path, evidence: EvidenceFolder, digests: Sequence[str
     return missing
 
 
-def _take_all(target: Path, source: Path | None) -> None:
-    """Take a file, or the files of a folder; hidden ones are unfinished. Nothing where there is none."""
+def _copy_all(target: Path, source: Path | None) -> None:
+    """Copy a file, or the files of a folder; hidden ones are unfinished. Nothing where there is none."""
     if source is None or not source.exists():
         return
     for path in [source] if source.is_file() else sorted(source.rglob("*")):
         if path.is_file() and not path.is_symlink() and not path.name.startswith("."):
-            take(path, target / (path.name if path == source else path.relative_to(source)))
+            copy(path, target / (path.name if path == source else path.relative_to(source)))
 
 
 def _files(folder: Path) -> dict[str, tuple[int, str]]:
@@ -225,7 +226,7 @@ def _put_back(folder: Path, body: dict[str, Any], places: Places, tell: Progress
         target = evidence.path(digest)
         if not evidence.intact(digest):
             target.unlink(missing_ok=True)
-            take(folder / evidence_name(digest), target)
+            take_picture(folder / evidence_name(digest), target)
         if count % TOLD_EVERY == 0 or count == len(kept):
             tell(f"{count} of {len(kept)} pictures")
     for path in sorted({evidence.path(digest).parent for digest in kept}):

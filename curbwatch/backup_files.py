@@ -96,16 +96,24 @@ def faults_of(folder: Path, body: dict[str, Any], tell: Progress) -> Iterator[st
             yield f"{path}: is not of this backup"
 
 
-def take(source: Path, target: Path) -> None:
-    """Give a file that nobody changes a second name, or copy it where that cannot be. Raises OSError."""
+def take_picture(source: Path, target: Path) -> None:
+    """Give a picture, which nobody ever changes, a second name, or copy it where that cannot be. Raises OSError."""
     target.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     try:
         os.link(source, target)
     except OSError:  # another disk, or one without links
-        shutil.copyfile(source, target)
-        target.chmod(0o600)
-        with target.open("rb") as file:
-            os.fsync(file.fileno())
+        copy(source, target)
+
+
+def copy(source: Path, target: Path) -> None:
+    """Copy a file for its owner alone, durably: what is later changed in place stays as it was here. Raises OSError."""
+    target.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    target.unlink(missing_ok=True)
+    target.touch(mode=0o600, exist_ok=False)
+    with source.open("rb") as old, target.open("wb") as new:
+        shutil.copyfileobj(old, new)
+        new.flush()
+        os.fsync(new.fileno())
 
 
 def evidence_name(digest: str) -> str:

@@ -99,6 +99,22 @@ def made(whole: Path, tmp_path: Path) -> Path:
     return Path(shutil.copytree(whole, tmp_path / "backup"))
 
 
+def test_what_is_edited_in_place_afterwards_spoils_no_backup(world: World, site_url: str, tmp_path: Path) -> None:
+    site = places(tmp_path)
+    for path, text in ((site.config, "[site]\n"), (site.pack / "duty.toml", "d"), (site.snapshots / "c.state", "s")):
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(text)
+        path.chmod(0o644)
+    made = tmp_path / "backup"
+    body = make_backup(site_url, made, site, quiet)
+    for path in (site.config, site.pack / "duty.toml", site.snapshots / "c.state"):
+        with path.open("a") as file:  # as an editor or `>>` does
+            file.write("# a note\n")
+    assert list(faults_of(made, body, quiet)) == []
+    assert (made / "config" / "curbwatch.toml").stat().st_mode & 0o777 == 0o600
+    world.rows("delete from backup_made where folder = %s", (str(made),))
+
+
 def full(*_: object) -> None:
     """As a disk does on which nothing is left."""
     raise OSError(28, "No space left on device")
