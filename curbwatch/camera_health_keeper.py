@@ -1,7 +1,6 @@
 """Keeps the cameras' health events: writes what the shards tell, and reads what an earlier process knew of a camera."""
 
 import threading
-import time
 from collections import deque
 
 import structlog
@@ -14,8 +13,6 @@ from schemas.meter import Meter
 log = structlog.get_logger()
 
 WAITING_MAX = 1024  # events that wait for the database; beyond it the oldest go
-EVENTS_DAYS = 365  # that events stay in their table
-PRUNE_S = 86_400.0  # between two times that old ones are deleted
 POLL_S = 0.5  # between two looks at what was told
 AGAIN_S, AGAIN_MAX_S = 1.0, 30.0  # between two tries of a database that is away: twice as long each time
 
@@ -33,7 +30,6 @@ class CameraHealthKeeper:
         self._waiting: deque[HealthEvent] = deque()
         self._asked: set[str] = set()
         self._pasts: dict[str, list[HealthEvent]] = {}
-        self._pruned_s: float | None = None
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="camera-health-keeper", daemon=True)
 
@@ -97,22 +93,11 @@ class CameraHealthKeeper:
             if error.retryable:
                 raise
 
-    def prune(self) -> None:
-        """Forget old events, once a day. Never raises."""
-        now_s = time.monotonic()
-        if self._pruned_s is None or now_s - self._pruned_s > PRUNE_S:
-            self._pruned_s = now_s  # first: where it fails, tomorrow is soon enough
-            try:
-                self._store.prune(EVENTS_DAYS)
-            except SinkError as error:
-                log.warning("camera_events_not_pruned", error=str(error), effect="tried again in a day")
-
     def _run(self) -> None:
         again_s = AGAIN_S
         while not self._stopping.wait(POLL_S):
             try:
                 self.keep()
-                self.prune()
                 again_s = AGAIN_S
             except SinkError as error:
                 if again_s == AGAIN_S:

@@ -18,7 +18,6 @@ READ = """
 select kind, since, until, value, note, times, sha256 from camera_event
 where camera_id = %s order by event_id desc limit %s
 """
-PRUNE = "delete from camera_event where until < now() - %s * interval '1 day'"
 
 
 class HealthStore:
@@ -52,11 +51,6 @@ class HealthStore:
             )
             for row in reversed(rows)
         ]
-
-    def prune(self, days: int) -> None:
-        """Forget what ended longer ago than that. Raises SinkError."""
-        with self._database.transaction() as conn:
-            conn.execute(PRUNE, (days,))
 
 
 def _row(event: HealthEvent) -> dict[str, object]:

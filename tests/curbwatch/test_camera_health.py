@@ -55,12 +55,6 @@ class AwayStore(HealthStore):
             raise self.error
         return [event for event in self.stored if event.camera_id == camera_id]
 
-    def prune(self, days: int) -> None:
-        self.calls += 1
-        assert days > 0
-        if self.error is not None:
-            raise self.error
-
 
 Made = tuple[HealthRecorder, AwayStore, EvidenceFolder, Telemetry, CameraHealthKeeper]
 
@@ -101,14 +95,6 @@ def test_an_event_is_one_row_however_often_it_is_written_and_comes_back_as_it_wa
     assert [event.kind for event in store.past("cam-1")] == [HealthKind.COVERED, HealthKind.LIGHT]
     assert store.past("cam-1")[0] == ended
     assert store.past("cam-2") == []
-
-
-def test_old_events_are_forgotten_and_lasting_ones_never(database: AlertDatabase) -> None:
-    store = HealthStore(database)
-    old = replace(EVENT, kind=HealthKind.BLACK, until_ns=START_NS + S)
-    store.put([old, EVENT])
-    store.prune(365)
-    assert store.past("cam-1") == [EVENT]
 
 
 def test_the_picture_that_shows_an_event_is_on_disk_and_the_event_waits_for_the_database(recorder: Made) -> None:
@@ -161,13 +147,6 @@ def test_a_late_frame_says_nothing_of_a_camera(recorder: Made) -> None:
         see(by, k, SceneState.LATE, progressive=True)
     keeper.keep()
     assert store.calls == 0
-
-
-def test_old_events_are_deleted_once_a_day_also_where_it_fails(recorder: Made) -> None:
-    _, store, _, _, keeper = recorder
-    for _ in range(3):
-        keeper.prune()
-    assert store.calls == 1
 
 
 def test_the_keeper_writes_by_itself_and_at_its_end(recorder: Made, monkeypatch: pytest.MonkeyPatch) -> None:
