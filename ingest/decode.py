@@ -20,6 +20,7 @@ FLAGS = {
 }
 OUTLINE_BGR = (40, 60, 235)
 OUTLINE_QUALITY = 88  # JPEG quality of a picture with an outline; the original is kept beside it
+COPY_QUALITY = 95  # of a copy that stands for its original
 
 
 def one_thread() -> None:
@@ -111,6 +112,14 @@ def draw_outline(jpeg: bytes, box: tuple[float, float, float, float], text: str)
     return _encoded(picture)
 
 
+def encode_copy(picture: NDArray[np.uint8]) -> bytes:
+    """A JPEG of a picture ((H, W) grey or (H, W, 3) BGR uint8) that holds its pixels and nothing else, colours in full.
+
+    Raises FrameError ``corrupt`` for what no JPEG can hold, as a side of more than 65 500 px.
+    """
+    return _encoded(picture, COPY_QUALITY, cv2.IMWRITE_JPEG_SAMPLING_FACTOR, cv2.IMWRITE_JPEG_SAMPLING_FACTOR_444)
+
+
 def contact_sheet(pairs: Sequence[tuple[bytes | None, bytes]], width: int = 640) -> bytes:
     """Return one JPEG with a row for each pair of pictures, left and right, each ``width`` px wide.
 
@@ -138,8 +147,8 @@ def _narrowed(picture: NDArray[np.uint8], width: int) -> NDArray[np.uint8]:
     return np.asarray(cv2.resize(picture, (width, height), interpolation=cv2.INTER_AREA), np.uint8)
 
 
-def _encoded(picture: NDArray[np.uint8]) -> bytes:
-    written, encoded = cv2.imencode(".jpg", picture, [cv2.IMWRITE_JPEG_QUALITY, OUTLINE_QUALITY])
+def _encoded(picture: NDArray[np.uint8], quality: int = OUTLINE_QUALITY, *options: int) -> bytes:
+    written, encoded = cv2.imencode(".jpg", picture, [cv2.IMWRITE_JPEG_QUALITY, quality, *options])
     if not written:
         raise FrameError("corrupt", "the drawn picture could not be encoded")
     return encoded.tobytes()
