@@ -17,7 +17,7 @@ from alerts.record.standalone import BUNDLE, MANIFEST, RECORD, SEALS
 from alerts.rows import incident_row
 from alerts.store import AlertDatabase, Connection
 from alerts.wire import incident_state
-from schemas.errors import SinkError, UsageError
+from schemas.errors import SaidError, SinkError
 
 FETCHED = 2000  # rows in memory at a time, beside what the bundle keeps of them
 AT_US = "(extract(epoch from {}) * 1000000)::bigint as at_us"
@@ -75,7 +75,9 @@ def write(path: Path, files: dict[str, bytes]) -> None:
         made.replace(path)
     except OSError as error:
         made.unlink(missing_ok=True)
-        raise UsageError(f"--out {path}: cannot be written: {error.strerror}") from None
+        raise SaidError(
+            f"--out {path}: cannot be written: {error.strerror}", f"--out {path}:无法写入:{error.strerror}"
+        ) from None
 
 
 def verifier() -> bytes:
@@ -118,7 +120,10 @@ def _seals(conn: Connection, incident_id: str, head: str) -> bytes:
     last = conn.execute(LAST_SEAL, (incident_id,)).fetchone()
     if last is None or last["seal_id"] is None:
         if head:
-            raise UsageError("no seal holds this incident yet: `curbwatch run` seals each second")
+            raise SaidError(
+                "no seal holds this incident yet: `curbwatch run` seals each second",
+                "尚无封存记录包含此案件:`curbwatch run` 每秒封存一次",
+            )
         return b""
     lines, found = [], not head
     with conn.cursor("bundle_seals") as cursor:
@@ -133,7 +138,10 @@ def _seals(conn: Connection, incident_id: str, head: str) -> bytes:
                 found = True
                 break
     if not found:
-        raise UsageError(f"--head {head}: no seal from this incident's own on has this hash")
+        raise SaidError(
+            f"--head {head}: no seal from this incident's own on has this hash",
+            f"--head {head}:自此案件的封存记录起,没有封存记录的哈希与此相同",
+        )
     return "".join(lines).encode()
 
 

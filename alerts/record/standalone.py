@@ -1,21 +1,22 @@
 """Checks the bundle of one incident without the system it came from: Python 3.11 or later, and nothing else.
 
 An exported bundle carries this behind ``canonical.py`` as its ``verify.py``:
-``python3 verify.py BUNDLE.zip [--head HASH]``.
+``python3 verify.py BUNDLE.zip [--head HASH]``; a party's copy: ``python3 verify.py COPY.zip [--with BUNDLE.zip]``.
 """
 
 import argparse
 import hashlib
+import io
 import json
 import sys
 import zipfile
 from collections.abc import Iterator
 from typing import Any
 
-from alerts.record.canonical import ZERO, entries_hash, link, parsed, row_value, seal_value
+from alerts.record.canonical import ZERO, canonical, entries_hash, link, parsed, row_value, seal_value
 
-BUNDLE = "curbwatch/bundle/1"
-RECORD, SEALS, MANIFEST = "record.jsonl", "seals.jsonl", "manifest.json"
+BUNDLE, COPY = "curbwatch/bundle/1", "curbwatch/party-copy/1"
+RECORD, SEALS, MANIFEST, REDACTION = "record.jsonl", "seals.jsonl", "manifest.json", "redaction.json"
 UNLISTED = {MANIFEST, "verify.py"}
 
 
@@ -38,6 +39,76 @@ def check(bundle: zipfile.ZipFile, head: str = "") -> tuple[list[str], list[str]
     if gone:
         notes.append(f"{gone} pictures are not there any more; the record names their digests under a salt")
     return wrong + sealed, notes
+
+
+def check_copy(bundle: zipfile.ZipFile, full: zipfile.ZipFile | None = None) -> tuple[list[str], list[str]]:
+    """What is wrong with a party's copy, by itself and beside the full bundle, and what else there is to say."""
+    data = bundle.read(MANIFEST)
+    manifest = json.loads(data)
+    if manifest.get("format") != COPY:
+        return [f"this is no {COPY}"], []
+    wrong = [*_files(bundle, manifest)]
+    if wrong:
+        return wrong, []
+    rows = [parsed(line) for line in bundle.read(RECORD).decode().splitlines()]
+    told = json.loads(bundle.read(REDACTION))
+    made = {one["file"] for one in told["pictures"] if one["file"]}
+    names = {name for name in manifest["files"] if name.startswith("pictures/")}
+    wrong += [f"{name}: redaction.json does not tell of it" for name in sorted(names - made)]
+    wrong += [f"{name}: is not there" for name in sorted(made - names)]
+    less = sum(1 for row in rows if row["left_out"])
+    notes = [
+        f"party's copy of case {manifest['case'] or '(without a number)'}: {len(rows)} rows, {len(made)} pictures",
+        f"made by {told['made_by']['name']} at {told['made_at']}",
+        f"sha256 of its manifest.json: {hashlib.sha256(data).hexdigest()}",
+        f"{less} rows are shown in part or by their number; the pictures show nothing but the thing",
+    ]
+    if full is None:
+        notes.append("the copy is whole. It cannot prove by itself that record and pictures are the originals:")
+        notes.append("without what is left out no hash can be worked out again. --with FULL.zip compares the two")
+        notes.append("副本完整。仅凭副本不能证明记录和照片就是原件:请用 --with 完整案卷.zip 比对")
+        return wrong, notes
+    faults, said = check(full)
+    wrong += [f"full bundle: {fault}" for fault in faults]
+    if not faults:
+        wrong += _differs(manifest, rows, told, full)
+        notes += [f"full bundle: {note}" for note in said]
+        notes.append("what the copy shows was compared with it, row by row, and each original by its sha256;")
+        notes.append("whether a picture's shown part is the original's is for an eye to see")
+        notes.append("已逐步与完整案卷比对,原件以 SHA-256 核对;照片所显示的部分是否与原件相同,须由人查看")
+    return wrong, notes
+
+
+def _differs(
+    manifest: dict[str, Any], rows: list[dict[str, Any]], told: dict[str, Any], full: zipfile.ZipFile
+) -> Iterator[str]:
+    """What the copy says otherwise than the full bundle, which is as it was written; the full one may know more."""
+    whole = json.loads(full.read(MANIFEST))
+    if manifest["case"] not in {"", whole["incident_id"], whole["incident"]["case_no"]}:
+        yield f"the full bundle is of incident {whole['incident_id']}, case {whole['incident']['case_no'] or '-'}"
+        return
+    record = [parsed(line) for line in full.read(RECORD).decode().splitlines()]
+    if len(record) < len(rows):
+        yield f"the full bundle has {len(record)} rows, the copy {len(rows)}"
+    for row, other in zip(rows, record, strict=False):
+        shown = {name: value for name, value in row.items() if name not in {"detail", "left_out"}}
+        detail = row.get("detail", {})
+        for part, of in ((shown, other), (detail, other["detail"])):
+            for name, value in part.items():
+                if name not in of or canonical(value) != canonical(of[name]):
+                    yield f"row {other['seq']}: its {name} is another one in the full bundle"
+    sealed = manifest["sealed"]
+    if sealed is not None:
+        heads = {(int(row["seq"]), row["hash"]) for row in record}
+        seals = [json.loads(line) for line in full.read(SEALS).decode().splitlines()]
+        if (sealed["seq"], sealed["head"]) not in heads:
+            yield f"row {sealed['seq']}: is not the one that seal {sealed['seal_id']} held when the copy was made"
+        if any(seal["seal_id"] == sealed["seal_id"] and seal["hash"] != sealed["hash"] for seal in seals):
+            yield f"seal {sealed['seal_id']}: is another one than when the copy was made"
+    originals = {(picture["evidence_id"], picture["sha256"]) for picture in whole["pictures"]}
+    for picture in told["pictures"]:
+        if (picture["evidence_id"], picture["original_sha256"]) not in originals:
+            yield f"picture {picture['evidence_id']}: the full bundle has another original"
 
 
 def _files(bundle: zipfile.ZipFile, manifest: dict[str, Any]) -> Iterator[str]:
@@ -118,22 +189,42 @@ def _seals(
     return wrong, said
 
 
+def _checked(bundle: zipfile.ZipFile, head: str, full: str) -> tuple[list[str], list[str], str]:
+    """Check a bundle by what it is, the full one or a party's copy; last, what was done to it: written, or made."""
+    if json.loads(bundle.read(MANIFEST)).get("format") != COPY:
+        found = (["--with is for a party's copy, and this is none"], list[str]()) if full else check(bundle, head)
+        return *found, "written"
+    if head:
+        return ["--head is for the full bundle: a party's copy holds no seals"], [], "made"
+    if not full:
+        return *check_copy(bundle), "made"
+    with zipfile.ZipFile(full) as other:
+        return *check_copy(bundle, other), "made"
+
+
 def main() -> int:
     """Check the bundle that is named; 0 where all is as it was written, else 1."""
     reader = argparse.ArgumentParser(description="Check the bundle of one incident.")
     reader.add_argument("bundle")
     reader.add_argument("--head", default="", help="hash of a seal that was kept elsewhere")
+    reader.add_argument("--with", dest="full", default="", help="the full bundle, to compare a party's copy with")
     asked = reader.parse_args()
     try:
         with zipfile.ZipFile(asked.bundle) as bundle:
-            wrong, notes = check(bundle, "".join(asked.head.split()).lower())
+            wrong, notes, done = _checked(bundle, "".join(asked.head.split()).lower(), asked.full)
     except (OSError, ValueError, KeyError, TypeError, AttributeError, IndexError, zipfile.BadZipFile) as error:
-        wrong, notes = [f"cannot be read: {error!r}"], []
+        wrong, notes, done = [f"cannot be read: {error!r}"], [], "written"
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")  # a terminal that has no Chinese still gets its answer
     for line in wrong:
         sys.stdout.write(f"WRONG  {line}\n")
     for line in notes:
         sys.stdout.write(f"       {line}\n")
-    sys.stdout.write("NOT AS IT WAS WRITTEN\n" if wrong else "as it was written\n")
+    chinese = {"written": "写入", "made": "制作"}[done]
+    verdict = (
+        f"NOT AS IT WAS {done.upper()} (与{chinese}时不一致)" if wrong else f"as it was {done} (与{chinese}时一致)"
+    )
+    sys.stdout.write(verdict + "\n")
     return 1 if wrong else 0
 
 

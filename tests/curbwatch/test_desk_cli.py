@@ -323,4 +323,4 @@ def test_a_bundle_proves_a_case_without_us_and_tells_what_was_changed(
     (tmp_path / "verify.py").write_bytes(zipfile.ZipFile(out).read("verify.py"))
     refusal = [sys.executable, "-I", "-S", str(tmp_path / "verify.py"), str(tmp_path / "no.zip")]
     assert subprocess.run(refusal, capture_output=True, check=False).returncode == 1
-    assert "cannot be written" in verbs.refused("incident", "export", seen, "--out", str(tmp_path / "no" / "x.zip"))
+    assert "无法写入" in verbs.refused("incident", "export", seen, "--out", str(tmp_path / "no" / "x.zip"))
