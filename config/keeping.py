@@ -23,6 +23,8 @@ class KeepingKnobs(Knobs):
     letters_days: int = _days(90)
     evidence_days: int = _days(30)
     traces_days: int = _days(90)
+    keys_days: int = _days(30)
+    stuck_days: int = _days(365)
     hours_days: int = _days(730)
     stray_hours: int = Field(default=24, ge=1, le=8760)
     community: bool = True

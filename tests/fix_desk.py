@@ -27,6 +27,8 @@ KEEP_RECORD = "".join(
     f"alter table {table} enable trigger kept; revoke update, delete, truncate on {table} from current_user;\n"
     for table in RECORD
 )
+# Keys go at the end of their term; its triggers refuse to delete any other.
+KEEP_RECORD += "grant delete on action_key to current_user;\n"
 TRUNCATE = """
 truncate site, evidence, incident, incident_event, sighting, job, outbox, device, device_health, zone, seal, seal_entry,
     person_token, token_refusal, sweep_day, clock_digest, kpi_period, kpi_fact, legal_hold, evidence_expiring,

@@ -32,6 +32,7 @@ class Term:
         table: where they are; ``time`` is the column that their age counts from.
         stays: condition on ``t`` under which one stays although it is old.
         dirty: source of ``rollup_dirty`` that must be counted before they go; empty: none.
+        tells: setting in which the table's trigger wants to be told the term, d; empty: it has no such trigger.
     """
 
     name: str
@@ -39,8 +40,13 @@ class Term:
     time: str
     stays: str
     dirty: str = ""
+    tells: str = ""
 
 
+HELD = f"exists (select from incident i where i.incident_id = t.incident_id and {INCIDENT_HELD})"
+OPEN_OR_HELD = f"""
+exists (select from incident i where i.incident_id = t.incident_id and (i.state = any(%(open)s) or {INCIDENT_HELD}))
+"""
 TERMS = (
     Term(
         "positions",
@@ -72,7 +78,6 @@ TERMS = (
         "last_at",
         "(t.received_at >= %(cutoff)s or " + DEVICE_HELD.format(device="t.device_id", at="t.received_at") + ")",
     ),
-    # Keys of acts (action_key) are part of the record and stay; so do the lists of what was stuck (sweep_entry).
     Term(
         "traces",
         "outbox",
@@ -81,6 +86,18 @@ TERMS = (
     ),
     Term("traces", "outlet_message", "sent_at", "t.state <> 'sent'"),
     Term("traces", "token_refusal", "at", "false"),
+    Term("keys", "action_key", "at", HELD, tells="curbwatch.keys_days"),
+    # A day whose list is not whole any more has none. What was told of an open case is what it is told once by.
+    Term("stuck", "sweep_day", "made_at", "false"),
+    Term("stuck", "sweep_entry", "at", OPEN_OR_HELD),
+    # After its entry: an entry of which nobody knows that it was acted on would be acted on again.
+    Term(
+        "stuck",
+        "job_escalation",
+        "at",
+        "exists (select from sweep_entry s where (s.incident_id, s.stage, s.round, s.limit_id)"
+        " = (t.incident_id, t.stage, t.round, t.limit_id))",
+    ),
     Term("hours", "tally_incident_hour", "bucket", "false"),
     Term("hours", "tally_position_hour", "bucket", "false"),
 )
@@ -143,8 +160,11 @@ class Retention:
 
     def cutoff(self, name: str, now: datetime) -> datetime:
         """Moment before which rows of a class go: its term ago, on the full day, so that each goes once a day."""
+        return (now - timedelta(days=self._days(name))).replace(hour=0, minute=0, second=0, microsecond=0)
+
+    def _days(self, name: str) -> int:
         days: int = getattr(self._knobs, f"{name}_days")
-        return (now - timedelta(days=days)).replace(hour=0, minute=0, second=0, microsecond=0)
+        return days
 
     def _due(self, term: Term) -> bool:
         return time.monotonic() >= self._again_s.get(term.table, 0.0)
@@ -193,6 +213,8 @@ class Retention:
         span = {**values, "begin": row["begin"], "end": row["begin"] + SLICE}
         if not self._counted(conn, term, span):
             return 0
+        if term.tells:
+            conn.execute("select set_config(%s, %s, true)", (term.tells, str(self._days(term.name))))
         deleted = conn.execute(
             f"delete from {term.table} t where t.{term.time} >= %(begin)s and t.{term.time} < %(end)s and {old}",  # noqa: S608  # constants
             span,

@@ -10,6 +10,7 @@ from alerts.keeping.retention import KEEPING_LOCK, TERMS, Retention
 from alerts.keeping.rollup import Rollup
 from alerts.store import AlertDatabase
 from config.keeping import KeepingKnobs
+from schemas.errors import SinkError
 from schemas.record import Actor
 from tests.alerts.keeping.world import DAY, NOW, World
 
@@ -69,6 +70,61 @@ def test_what_was_sent_goes_after_its_term_and_what_still_waits_stays(world: Wor
     assert world.count("outbox") == 2 + 3
     assert {row[0] for row in world.rows("select state from outlet_message")} == {"dead", "waiting"}
     assert world.rows("select person from token_refusal") == [("waits",)]
+
+
+def key(world: World, name: str, incident: str, age: timedelta) -> None:
+    world.rows(
+        "insert into action_key (key, incident_id, action, actor, seq, at) values (%s, %s, 'note', 'li', 1, %s)",
+        (name, incident, NOW - age),
+    )
+
+
+def test_keys_of_acts_go_after_their_term_but_for_held_incidents(world: World) -> None:
+    plain, held = world.incident(100 * DAY, closed=False), world.incident(100 * DAY)
+    with world.database.transaction() as conn:
+        holds.hold_incident(conn, held, LI, "the court asks")
+    for name, incident, days in (("old", plain, 32), ("new", plain, 29), ("held", held, 99)):
+        key(world, name, incident, days * DAY)
+    assert Retention(world.database, KNOBS, hypertables=edition_of(world)).waiting(NOW)["keys"] == 1
+    assert delete(world) == 1
+    assert {row[0] for row in world.rows("select key from action_key")} == {"new", "held"}
+
+
+@pytest.mark.parametrize("days", ["", "0", "-5", "1", "9999"])
+def test_a_key_within_the_term_that_is_named_is_deleted_by_nobody(world: World, days: str) -> None:
+    world.rows(
+        "insert into action_key (key, incident_id, action, actor, seq) values ('k', %s, 'note', 'li', 1)",
+        (world.incident(DAY),),
+    )
+    for change in ("delete from action_key", "update action_key set actor = 'x'", "truncate action_key"):
+        with pytest.raises(SinkError, match=r"is refused|denied"):
+            world.rows(f"set local curbwatch.keys_days = '{days}'; {change}")
+    assert world.count("action_key") == 1
+
+
+def test_lists_of_what_was_stuck_go_after_their_term_but_for_open_and_held_cases(world: World) -> None:
+    over, still_open, held = world.incident(500 * DAY), world.incident(500 * DAY, closed=False), world.incident(DAY)
+    with world.database.transaction() as conn:
+        holds.hold_incident(conn, held, LI, "the court asks")
+    for incident in (over, still_open, held):
+        for number, days in ((1, 400), (2, 300)):
+            at = NOW - days * DAY
+            world.rows(
+                "insert into sweep_entry (incident_id, stage, round, limit_id, kind, at, day)"
+                " values (%s, 'handle', %s, 'l', 'escalated', %s, %s)",
+                (incident, number, at, at.date()),
+            )
+            world.rows(
+                "insert into job_escalation select incident_id, stage, round, limit_id, at from sweep_entry"
+                " where (incident_id, round) = (%s, %s)",
+                (incident, number),
+            )
+            world.rows("insert into sweep_day values (%s, %s, 3) on conflict do nothing", (at.date(), at))
+    assert delete(world) == 1 + 1 + 1, "the day, the entry, and that it was acted on"
+    left = {(str(row[0]), row[1]) for row in world.rows("select incident_id, round from sweep_entry")}
+    assert left == {(still_open, 1), (held, 1), (over, 2), (still_open, 2), (held, 2)}
+    assert world.count("job_escalation") == len(left)
+    assert world.rows("select day from sweep_day") == [((NOW - 300 * DAY).date(),)]
 
 
 def test_an_old_recording_played_today_stays_as_long_as_what_came_today(world: World) -> None:

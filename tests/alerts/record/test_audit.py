@@ -105,7 +105,9 @@ def test_the_application_can_only_add(desk_url: str, statement: str) -> None:
     with db.connect(desk_url) as conn:
         for table, column in columns.items():
             change = statement.format(table, column)
-            with pytest.raises(psycopg.errors.InsufficientPrivilege), conn.transaction():
+            term = table == "action_key" and change.startswith("delete")  # keys go at the end of their term
+            refused = psycopg.errors.RaiseException if term else psycopg.errors.InsufficientPrivilege
+            with pytest.raises(refused), conn.transaction():
                 conn.execute(change)
             conn.execute(f"grant update, delete, truncate on {table} to current_user")
             with pytest.raises(psycopg.errors.RaiseException, match="only added to"), conn.transaction():
