@@ -71,6 +71,7 @@ def report_of(told: Told, city: City, views: Mapping[str, CameraView]) -> Report
         urgent=case.urgent,
         check=case.check,
         detail=told.detail,
+        grave=case.grave,
     )
 
 

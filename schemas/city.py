@@ -34,7 +34,7 @@ class CaseClass:
         urgent: whether its jobs go on the urgent stream.
         check: who checks that a crew's work is done (核查): nobody, the camera that saw it, or a person.
         grace_h: hours by the clock in which its party may put it right before it becomes a case (自行纠正).
-        grave: penalising or voiding it wants a second person (法制审核).
+        grave: voiding it wants a second person (法制审核).
     """
 
     code: str

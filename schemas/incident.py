@@ -15,7 +15,7 @@ class Sighting:
     ``point`` is lon, lat in degrees WGS-84 where the camera is calibrated. ``direct``: dispatched without a person's
     confirmation. ``rule_version`` names the city pack that decided. ``check``: who checks a crew's work: ``none``,
     ``camera`` or ``person``. ``grace_h``: hours its party has to put it right first. ``party`` answers for the place.
-    ``preset``: the view that was shown, as the camera names it; empty: it named none.
+    ``preset``: the view that was shown, as the camera names it; empty: it named none. ``grave``: by its class.
     """
 
     camera_id: str
@@ -38,6 +38,7 @@ class Sighting:
     grace_h: float = 0.0
     party: str = ""
     preset: str = ""
+    grave: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,6 +122,7 @@ class Report:
     urgent: bool = False
     check: str = "none"
     detail: Mapping[str, Any] = field(default_factory=dict)
+    grave: bool = False
 
 
 @dataclass(frozen=True, slots=True)

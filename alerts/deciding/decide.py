@@ -242,6 +242,7 @@ def _sighting(city: City, thing: _Thing, case: CaseClass, effort: Effort, whose:
         check=case.check,
         grace_h=case.grace_h,
         party=party,
+        grave=case.grave,
     )
 
 

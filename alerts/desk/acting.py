@@ -5,7 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from alerts.desk.lifecycle import Act, Step, Wish
+from alerts.desk.lifecycle import WEIGHT, Act, Step, Wish
 from alerts.incidents import pictures, sites
 from alerts.incidents.case_numbers import case_no, numbering_of
 from alerts.incidents.merging import join
@@ -106,7 +106,9 @@ def _downgrade(doing: Doing) -> int:
     ).fetchone()
     if moved is not None and moved["state"] == "queued":
         queue_again(doing.conn, str(moved["job_id"]))
-    return doing.write()
+    # Its record keeps that it was grave: no other name, and no other pack, makes it less so.
+    grave = any(one.grave for one in (doing.city.classes.get(doing.row["class_code"]), case) if one is not None)
+    return doing.write(**{"grave": True} if grave else {})
 
 
 def _snooze(doing: Doing) -> int:
@@ -123,7 +125,8 @@ def _merge(doing: Doing) -> int:
     into = id_of(doing.wish.into, "an incident")
     join(doing.conn, doing.incident_id, into)
     seq = doing.write()
-    record(doing.conn, into, doing.actor, What.MERGED, {"from": str(doing.incident_id)})
+    weight = {name: True for name in WEIGHT if name in doing.step.detail}
+    record(doing.conn, into, doing.actor, What.MERGED, {"from": str(doing.incident_id)} | weight)
     carry_holds(doing.conn, doing.incident_id, into, doing.actor)
     return seq
 

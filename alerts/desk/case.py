@@ -40,7 +40,10 @@ class Told:
 
 
 def case_of(row: Mapping[str, Any], steps: Iterable[Told], *, grave: bool, held: bool) -> Case:
-    """Return the case of a row of ``incident`` and its steps, in their order."""
+    """Return the case of a row of ``incident`` and its steps, in their order.
+
+    ``grave``: what the city pack says of its class now; a step that said so counts whatever the pack says by now.
+    """
     reader = _Reader()
     for step in steps:
         reader.read(step)
@@ -50,7 +53,7 @@ def case_of(row: Mapping[str, Any], steps: Iterable[Told], *, grave: bool, held:
         family=row["family"],
         class_code=row["class_code"],
         urgent=bool(row["urgent"]),
-        grave=grave,
+        grave=grave or reader.grave,
         held=held,
         handled=reader.handled,
         finished_by=reader.finished_by,
@@ -75,6 +78,7 @@ def moved_by(steps: Iterable[Told]) -> Told | None:
 
 class _Reader:
     def __init__(self) -> None:
+        self.grave = False
         self.handled = False
         self.finished_by = ""
         self.asked: Told | None = None
@@ -101,6 +105,7 @@ class _Reader:
             self.finished_by = step.actor
         if step.what == What.EXTENDED and step.role != "system":
             self.extended.add(str(step.detail.get("stage", "")))
-        self.handled = self.handled or step.what in HANDLED
+        self.grave = self.grave or bool(step.detail.get("grave"))
+        self.handled = self.handled or step.what in HANDLED or bool(step.detail.get("handled"))
         self.sent = self.sent or step.state in SENT
         self._state = step.state

@@ -43,8 +43,8 @@ class Case:
 
     Attributes:
         version: steps in its record.
-        grave: voiding its class wants a second person.
-        handled: somebody said at least once that it is dealt with.
+        grave: voiding it wants a second person; once so, always so, whatever it is called later.
+        handled: somebody said at least once that it is dealt with, or of what was merged into it.
         finished_by: who said so last, where that waits for its check; empty: nobody.
         asked_by, asked_reason, asked_text: who asked to void it since its last move, and why; empty: nobody.
         suspended_from: the state that a suspended case had; None: it is not suspended.
@@ -135,6 +135,7 @@ EVERY = frozenset(State)
 ENDED = EVERY - OPEN
 CASES = frozenset({State.FILED, State.DISPATCHED, State.HANDLING, State.CHECKING})
 UNSENT = frozenset({State.GRACE, State.VERIFY, State.FILED})
+WEIGHT = ("grave", "handled")  # of a case, which its voiding asks: goes with it where it is merged
 
 MOVES: dict[Act, Move] = {
     Act.CONFIRM: Move(UNSENT, State.DISPATCHED, DESK | FIELD),
@@ -240,10 +241,11 @@ def _snooze(case: Case, wish: Wish, _actor: Actor, now: datetime) -> Step | Refu
     return Step(What.SNOOZED, detail, None)
 
 
-def _merge(_case: Case, wish: Wish, _actor: Actor, _now: datetime) -> Step | Refusal:
+def _merge(case: Case, wish: Wish, _actor: Actor, _now: datetime) -> Step | Refusal:
     if not wish.into:
         return Refusal("into")
-    return Step(What.MERGED, {"into": wish.into} | _note(wish), State.MERGED)
+    weight = {name: True for name in WEIGHT if getattr(case, name)}
+    return Step(What.MERGED, {"into": wish.into} | weight | _note(wish), State.MERGED)
 
 
 def _close(case: Case, wish: Wish, actor: Actor, _now: datetime) -> Step | Refusal:

@@ -118,6 +118,7 @@ def _reclass(conn: Connection, row: Row, sighting: Sighting) -> None:
         (sighting.class_code, sighting.check, sighting.rule_version, row["incident_id"]),
     )
     detail = looked(sighting) | {"from": row["class_code"], "to": sighting.class_code, "reason": "seen_better"}
+    detail |= {"grave": True} if sighting.grave else {}
     record(conn, row["incident_id"], DETECTOR, What.RECLASSED, detail)
 
 

@@ -304,6 +304,7 @@ def _insert(conn: Connection, sighting: Sighting, site_id: int, pair: Pair, numb
     )
     detail = {"class": sighting.class_code, "zone": sighting.zone, "source": "camera"}
     detail |= {"case_no": number} if number else {}
+    detail |= {"grave": True} if sighting.grave else {}
     record(conn, incident_id, DETECTOR, What.OPENED, detail | pictures.named(conn, opening))
     return incident_id
 

@@ -94,6 +94,9 @@ SILENT = frozenset(
         "hold",
         "was",
         "by",
+        "grave",
+        "handled",
+        "rule",
     }
     | {"family", "day", "round", "limit", "cases", "quiet"}
 )

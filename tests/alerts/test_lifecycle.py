@@ -242,7 +242,7 @@ def row(state: State) -> dict[str, Any]:
     return {"state": state, "chain_seq": 9, "family": "stall", "class_code": "09006", "urgent": False}
 
 
-def steps(*lines: tuple[What, State, str], **detail: str) -> list[Told]:
+def steps(*lines: tuple[What, State, str], **detail: object) -> list[Told]:
     """Rows of a record; ``detail`` is that of each."""
     return [
         Told(seq, NOW + timedelta(minutes=seq), actor, "dispatcher", what, state, detail)
@@ -254,6 +254,17 @@ def test_a_case_without_a_record_is_as_its_row_says() -> None:
     found = case_of(row(State.VERIFY), [], grave=False, held=False)
     assert found == case(version=9)
     assert moved_by([]) is None
+
+
+def test_what_was_once_grave_or_handled_stays_so_and_goes_along_with_a_merger() -> None:
+    record = steps((What.OPENED, State.VERIFY, "detector"), grave=True)
+    assert case_of(row(State.VERIFY), record, grave=False, held=False).grave
+    weighty = case(grave=True, handled=True)
+    merged = done(decide(weighty, Wish(Act.MERGE, into="x"), LEI, NOW))
+    assert merged.detail == {"into": "x", "grave": True, "handled": True}
+    taken_in = steps((What.MERGED, State.VERIFY, "李雷"), grave=True, handled=True)
+    found = case_of(row(State.VERIFY), taken_in, grave=False, held=False)
+    assert (found.grave, found.handled, found.merged_into) == (True, True, "")
 
 
 def test_a_case_is_read_from_its_record() -> None:
