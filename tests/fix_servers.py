@@ -6,6 +6,7 @@ import shutil
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
@@ -17,14 +18,27 @@ from curbwatch.parts import Servers, down, up
 from curbwatch.parts.paths import home
 from schemas.errors import SetupError
 
+MEMORY = Path("/dev/shm")  # noqa: S108  # the folder is closed, and bears our pid
+ROOMY_BYTES = 6 << 30  # a run leaves less than two in it
+
+
+def servers_folder() -> Path:
+    """Where this run's servers keep their files: in memory where there is room, else below the private home.
+
+    The settings stay the durable ones. Tests kill servers, which costs no file of theirs anywhere; nothing here cuts
+    the power, so that a disk would only make every test wait for it.
+    """
+    roomy = MEMORY.is_dir() and shutil.disk_usage(MEMORY).free > ROOMY_BYTES
+    return (MEMORY if roomy else home()) / f"curbwatch-test-{os.getpid()}"
+
 
 @pytest.fixture(scope="session")
 def servers() -> Iterator[Servers]:
-    """The three private servers, in a folder of this run below the private home, stopped and removed at the end.
+    """The three private servers, in a folder of this run, stopped and removed at the end.
 
     Only a machine without apt may go without them; there the reason is printed.
     """
-    folder = home() / f"test-{os.getpid()}"
+    folder = servers_folder()
     try:
         running = up(folder)
     except SetupError as error:
