@@ -1,4 +1,4 @@
-"""A backup on disk: its manifest, whether it is whole, and how a picture leaves it.
+"""A backup on disk: its manifest, and whether it is whole.
 
 ``manifest.json`` lists every file with size and SHA-256, and carries the digest of itself. It is written last, so a
 folder without one, or with the marker ``INCOMPLETE``, is no backup.
@@ -8,15 +8,14 @@ import hashlib
 import json
 import os
 import shutil
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import structlog
 
 from alerts.durable import sync_folder, write_whole
-from alerts.store import AlertDatabase
-from schemas.errors import SinkError, UsageError
+from schemas.errors import UsageError
 
 log = structlog.get_logger()
 
@@ -119,35 +118,3 @@ def copy(source: Path, target: Path) -> None:
 def evidence_name(digest: str) -> str:
     """Where a picture is in a backup."""
     return f"{EVIDENCE}/{digest[:2]}/{digest[2:4]}/{digest}.jpg"
-
-
-def prune_backups(database: AlertDatabase, digests: Sequence[str]) -> None:
-    """Delete pictures from every backup that was made here and is still there, and from its list.
-
-    The list first: a crash leaves a file that it does not name, which the next try deletes. A backup that was moved
-    away is not found; docs/keeping.md says what to do about those. Raises SinkError where a disk refuses.
-    """
-    with database.transaction() as conn:
-        rows = conn.execute("select folder from backup_made order by folder").fetchall()
-    for row in rows:
-        folder = Path(row["folder"])
-        if not (folder / MANIFEST).is_file():
-            continue
-        try:
-            _prune(folder, digests)
-        except (OSError, UsageError) as error:
-            message = f"backup {folder}: a deleted picture cannot be taken out: {error}"
-            raise SinkError(message, retryable=True, wait_s=60.0) from error
-
-
-def _prune(folder: Path, digests: Sequence[str]) -> None:
-    body = read_manifest(folder)
-    names = [evidence_name(digest) for digest in digests]
-    listed = [name for name in names if name in body["files"]]
-    if listed:
-        for name in listed:
-            del body["files"][name]
-        body["pruned"] = body.get("pruned", 0) + len(listed)
-        write_manifest(folder, body)
-    for name in names:
-        (folder / name).unlink(missing_ok=True)

@@ -15,8 +15,8 @@ from curbwatch.database import Connection
 
 FOLDER = "database"
 TOLD_ROWS = 100_000  # of a table that is worth a line
-# Made anew by the migrations themselves.
-NOT_KEPT = frozenset({"migration", "migration_community", "backup_made"})
+# Made anew by the migrations themselves; or of this machine's folders.
+NOT_KEPT = frozenset({"migration", "migration_community", "backup_made", "backup_owing"})
 TABLES = "select tablename from pg_tables where schemaname = current_schema() order by 1"
 REFERENCES = """
 select distinct c.conrelid::regclass::text, c.confrelid::regclass::text from pg_constraint c

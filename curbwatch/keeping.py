@@ -17,7 +17,7 @@ from alerts.keeping.rollup import Rollup
 from alerts.keeping.strays import Found, Strays
 from alerts.store import AlertDatabase
 from config.model import Config
-from curbwatch.backup_files import prune_backups
+from curbwatch.backup_prune import prune_backups, settle_backups
 from curbwatch.chores import Chore
 from curbwatch.database import Edition
 from curbwatch.journal import NAME
@@ -58,6 +58,7 @@ class Keeping:
             Chore("rollup", 20.0, self.rollup.do),
             Chore("retention", 30.0, self.retention.do),
             Chore("pictures", 30.0, self.pictures.do),
+            Chore("backups", 1800.0, lambda _now: settle_backups(self.database)),
             Chore("strays", 30.0, lambda _now: self.strays.do(monotonic())),
             Chore("chunks", 3600.0, lambda _now: fit_chunks(self.database) if self.hypertables else 0),
         )
@@ -70,6 +71,7 @@ class Keeping:
             while found := step(now):
                 done[name] += found
                 say(f"{name} {done[name]}")
+        done["backups"] = settle_backups(self.database)
         found_files: Found = self.strays.whole()
         for key in ("strays", "stages", "strange", "missing"):
             done[key] = getattr(found_files, key)

@@ -4,7 +4,8 @@ import time
 from dataclasses import dataclass
 from typing import Any
 
-from curbwatch.database import REMEDY, Edition, edition, session
+from curbwatch.backup_prune import OWING
+from curbwatch.database import REMEDY, Connection, Edition, edition, session
 from curbwatch.doctor.finding import Finding, Level, fault, judged, ok, warn
 from schemas.errors import CurbwatchError
 
@@ -62,9 +63,10 @@ def look_at_database(url: str) -> list[Finding]:
                 size_bytes,
                 skew_s,
             )
+            backups = _backups(conn)
     except CurbwatchError as error:
         return [fault(AREA, "reachable", str(error).removesuffix(f"; {REMEDY}"), REMEDY)]
-    return judge_facts(facts)
+    return judge_facts(facts) + backups
 
 
 def judge_facts(facts: Facts) -> list[Finding]:
@@ -112,6 +114,18 @@ def judge_skew(area: str, skew_s: float) -> Finding:
     level = Level.OK if off_s < SKEW_WARN_S else Level.WARN if off_s < SKEW_FAULT_S else Level.FAULT
     seen = f"{off_s:.1f} s {'ahead of' if skew_s > 0 else 'behind'} ours" if off_s >= 0.05 else "as ours"
     return judged(area, "clock", level, seen, "let both machines follow a time server: leases and deadlines run on it")
+
+
+def _backups(conn: Connection) -> list[Finding]:
+    """A warning for each backup that still holds pictures which were deleted; none before there are tables."""
+    row = conn.execute("select to_regclass('backup_owing')").fetchone()
+    if row is None or row[0] is None:
+        return []
+    remedy = "let this user change that folder (`run` tries again each half hour), or delete the backup"
+    return [
+        warn("backup", str(folder), f"still holds {count} deleted pictures, since {since:%Y-%m-%d}", remedy)
+        for folder, count, since in conn.execute(OWING)
+    ]
 
 
 def _edition(facts: Facts) -> Finding:

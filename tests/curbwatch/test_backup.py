@@ -18,8 +18,10 @@ from alerts.record.steps import record
 from alerts.store import AlertDatabase
 from curbwatch import backup as backups
 from curbwatch.backup import Places, make_backup, restore
-from curbwatch.backup_files import INCOMPLETE, MANIFEST, faults_of, prune_backups, read_manifest
+from curbwatch.backup_files import INCOMPLETE, MANIFEST, faults_of, read_manifest
+from curbwatch.backup_prune import prune_backups, settle_backups
 from curbwatch.backup_tables import tables_of
+from curbwatch.doctor.database import look_at_database
 from curbwatch.parts import Servers
 from schemas.errors import SetupError, UsageError
 from schemas.record import Actor, What
@@ -270,6 +272,36 @@ def test_what_was_deleted_is_in_no_backup_and_does_not_come_back(
         assert conn.execute(named).fetchone() == (0,)
     assert kept == {path.name for path in (tmp_path / "new").rglob("*.jpg")} - {f"{covered(world)}.jpg"}
     assert {old, lost}.isdisjoint(name.removesuffix(".jpg") for name in kept)
+
+
+def test_a_backup_that_cannot_be_changed_holds_no_deletion_up_and_lets_go_once_it_can(
+    world: World, site_url: str, site: Path, tmp_path: Path
+) -> None:
+    """Runs last: it changes the site. Root may write anywhere, so the list is damaged instead of read-only."""
+    picture = world.picture("owed", 40 * DAY)
+    world.incident(40 * DAY, picture)
+    folders = [tmp_path / name for name in ("damaged", "sound")]
+    for folder in folders:
+        make_backup(site_url, folder, places(site), quiet)
+    manifest = folders[0] / MANIFEST
+    sound = manifest.read_bytes()
+    manifest.write_bytes(sound.replace(b'"schema"', b'"Schema"'))
+    keeper = Pictures(world.database, world.evidence, days=30, prune=lambda gone: prune_backups(world.database, gone))
+    assert keeper.do(NOW) == 1
+    assert (keeper.do(NOW), world.count("evidence_expiring")) == (0, 0)
+    assert [len(list(path.rglob(f"{picture}.jpg"))) for path in (world.evidence.path(picture).parent, *folders)] == [
+        0,
+        1,
+        0,
+    ]
+    assert settle_backups(world.database) == 0
+    told = [one for one in look_at_database(site_url) if one.area == "backup"]
+    assert [(one.name, one.seen.startswith("still holds 1 deleted")) for one in told] == [(str(folders[0]), True)]
+    manifest.write_bytes(sound)
+    assert (settle_backups(world.database), settle_backups(world.database)) == (1, 0)
+    assert not list(folders[0].rglob(f"{picture}.jpg"))
+    assert list(faults_of(folders[0], read_manifest(folders[0]), quiet)) == []
+    assert [one for one in look_at_database(site_url) if one.area == "backup"] == []
 
 
 def covered(world: World) -> str:
