@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
+import msgspec
+
 from schemas.rules import Stage
 
 FormulaUnit = Literal["share", "h"]
@@ -101,9 +103,11 @@ class Formulas:
     scores: tuple[Score, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Fact:
+class Fact(msgspec.Struct, frozen=True, gc=False):
     """What one case, or one camera, counts for in one period: all that indicators ever ask.
+
+    A closed month is read as tens of thousands of them, which is why it is no dataclass (docs/kpi.md): none can be in
+    a cycle, so the garbage collector, which would take longer than the reading, leaves them alone.
 
     Attributes:
         key: incident id, or camera id.

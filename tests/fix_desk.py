@@ -31,7 +31,7 @@ KEEP_RECORD = "".join(
 KEEP_RECORD += "grant delete on action_key to current_user;\n"
 TRUNCATE = """
 truncate site, evidence, incident, incident_event, sighting, job, outbox, device, device_health, zone, seal, seal_entry,
-    person_token, token_refusal, sweep_day, clock_digest, kpi_period, kpi_fact, legal_hold, evidence_expiring,
+    person_token, token_refusal, sweep_day, clock_digest, kpi_period, legal_hold, evidence_expiring,
     evidence_gone, deleted_span, rollup_dirty, device_health_log cascade;
 update relay_state set next_seq = 1, epoch = '', epoch_first_seq = 1;
 update clock_state set rule_version = '', looked_at = null;

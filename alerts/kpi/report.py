@@ -8,10 +8,12 @@ import csv
 import hashlib
 import io
 import json
-from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
+
+import msgspec
 
 from alerts.kpi.period import Period
 from schemas.kpi import COUNTS, Fact, Formula, Formulas, Score
@@ -21,6 +23,10 @@ DIGITS = 6  # of an indicator's value
 Group = Literal["unit", "cell", "community", "street", "district", "class", "post", "camera", "source"]
 # A cell's id is division, street, community, cell: 6 + 3 + 3 + 3 digits.
 PREFIXES = {"cell": 15, "community": 12, "street": 9, "district": 6}
+Counts = defaultdict[str, int]
+Groups = defaultdict[str | None, Counts]  # None: what is nobody's in particular
+TO_LINES = msgspec.json.Encoder(order="sorted")
+FROM_LINES = msgspec.json.Decoder(tuple[Literal["case", "camera"], Fact])
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,16 +76,14 @@ class Facts:
 
 def report_of(facts: Facts, formulas: Formulas, period: Period, by: Group, *, closed: bool) -> Report:
     """Put facts together by group. No facts: a report of zeros, without a value."""
-    everything: Counter[str] = Counter()
-    groups: dict[str, Counter[str]] = {}
+    groups: Groups = defaultdict(lambda: defaultdict(int))
     for fact in facts.cases:
-        everything.update(fact.counts)
-        for key, counts in _shares(fact, by):
-            groups.setdefault(key, Counter()).update(counts)
+        _share(fact, by, groups)
     for camera in facts.cameras:  # how a camera did is nobody's but its own
-        everything.update(camera.counts)
-        if by == "camera":
-            groups.setdefault(camera.key, Counter()).update(camera.counts)
+        _add(groups[camera.key if by == "camera" else None], camera.counts)
+    everything: Counts = defaultdict(int)
+    for counts in groups.values():
+        _add(everything, counts)
     return Report(
         period=period,
         closed=closed,
@@ -88,7 +92,7 @@ def report_of(facts: Facts, formulas: Formulas, period: Period, by: Group, *, cl
         packs=tuple(sorted({pack for fact in facts.cases for pack in fact.packs})),
         cases=len(facts.cases),
         total=line_of("", everything, formulas),
-        lines=tuple(line_of(key, groups[key], formulas) for key in sorted(groups)),
+        lines=tuple(line_of(key, groups[key], formulas) for key in sorted(key for key in groups if key is not None)),
     )
 
 
@@ -166,20 +170,17 @@ def digest_of(text: str) -> str:
 
 
 def facts_text(facts: Facts) -> str:
-    """Canonical form of facts, a line each, cases first; what a closed period's digest is taken of."""
-    return "".join(_fact_line("case", fact) for fact in facts.cases) + "".join(
-        _fact_line("camera", fact) for fact in facts.cameras
-    )
+    """Canonical form of facts, a line each, cases first: what is kept of a closed period, under its digest."""
+    lines = [("case", fact) for fact in facts.cases] + [("camera", fact) for fact in facts.cameras]
+    return TO_LINES.encode_lines(lines).decode()
 
 
-def fact_json(fact: Fact) -> dict[str, Any]:
-    """A fact as plain values."""
-    return asdict(fact) | {"packs": list(fact.packs)}
-
-
-def fact_from(values: Mapping[str, Any]) -> Fact:
-    """A fact out of ``fact_json``."""
-    return Fact(**{**values, "packs": tuple(values["packs"])})
+def facts_from(text: str) -> Facts:
+    """Facts out of ``facts_text``, in its order. Raises ValueError where it is none."""
+    found: dict[str, list[Fact]] = {"case": [], "camera": []}
+    for kind, fact in FROM_LINES.decode_lines(text):
+        found[kind].append(fact)
+    return Facts(tuple(found["case"]), tuple(found["camera"]))
 
 
 def in_order(facts: Iterable[Fact]) -> tuple[Fact, ...]:
@@ -187,23 +188,25 @@ def in_order(facts: Iterable[Fact]) -> tuple[Fact, ...]:
     return tuple(sorted(facts, key=lambda fact: fact.key))
 
 
-def _fact_line(kind: str, fact: Fact) -> str:
-    return json.dumps([kind, fact_json(fact)], ensure_ascii=False, sort_keys=True, separators=(",", ":")) + "\n"
+def _share(fact: Fact, by: Group, groups: Groups) -> None:
+    """Add a case to its groups. By post each stage goes to the role that did it, empty: not done yet."""
+    if by != "post":
+        _add(groups[_key(fact, by)], fact.counts)
+        return
+    for name, number in fact.counts.items():
+        stage = COUNTS[name].stage
+        groups[fact.posts.get(stage, "") if stage else None][name] += number
 
 
-def _shares(fact: Fact, by: Group) -> Sequence[tuple[str, Mapping[str, int]]]:
-    """The groups that a case's counts go to. By post each stage goes to the role that did it, empty: not done yet."""
-    if by == "post":
-        parts: dict[str, dict[str, int]] = {}
-        for name, number in fact.counts.items():
-            stage = COUNTS[name].stage
-            if stage:
-                parts.setdefault(fact.posts.get(stage, ""), {})[name] = number
-        return list(parts.items())
+def _add(total: Counts, counts: Mapping[str, int]) -> None:
+    for name, number in counts.items():  # a sixth of the time that Counter.update takes
+        total[name] += number
+
+
+def _key(fact: Fact, by: Group) -> str:
     if by in PREFIXES:
-        return [(fact.cell_id[: PREFIXES[by]], fact.counts)]
-    key = {"unit": fact.unit_id, "class": fact.class_code, "camera": fact.camera_id, "source": fact.source}[by]
-    return [(key, fact.counts)]
+        return fact.cell_id[: PREFIXES[by]]
+    return {"unit": fact.unit_id, "class": fact.class_code, "camera": fact.camera_id, "source": fact.source}[by]
 
 
 def _line(line: Line) -> dict[str, Any]:

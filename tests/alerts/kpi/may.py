@@ -3,9 +3,10 @@
 Limits by the clock: verify and file 2 h, dispatch 1 h, handle 24 h, check 12 h.
 """
 
-from dataclasses import replace
 from datetime import UTC, date, datetime
 from typing import Any
+
+import msgspec
 
 from alerts.clocks.projection import Clock, clocks_of
 from alerts.clocks.worktime import WorkTime
@@ -189,4 +190,4 @@ def all_facts(period: Period = MAY) -> Facts:
 def elsewhere(name: str, **changes: Any) -> Fact:  # noqa: ANN401
     found = fact(name)
     assert found is not None
-    return replace(found, **changes)
+    return msgspec.structs.replace(found, **changes)

@@ -6,6 +6,7 @@ from datetime import UTC, date, datetime, timedelta
 from uuid import UUID
 
 import pytest
+from msgspec import structs
 
 from alerts.kpi.facts import Told
 from alerts.kpi.period import Period
@@ -67,7 +68,7 @@ def test_a_period_without_cases_is_closed_empty(database: AlertDatabase) -> None
 
 def test_the_cases_of_a_month_count_for_what_the_hand_says(may: AlertDatabase) -> None:
     found = {fact.key: fact for fact in store(may).known(MAY).facts.cases}
-    expected = {id_of(fact.key): replace(fact, key=id_of(fact.key)) for fact in all_facts().cases}
+    expected = {id_of(fact.key): structs.replace(fact, key=id_of(fact.key)) for fact in all_facts().cases}
     assert found == expected
 
 
@@ -104,14 +105,33 @@ def test_a_stage_that_ended_counts_as_it_was_judged_though_the_pack_is_another_b
     assert found[id_of("rework")].packs == ("v1", "v2")
 
 
-def test_facts_that_were_changed_are_not_reported(may: AlertDatabase) -> None:
+@pytest.mark.parametrize(
+    "change",
+    [
+        pytest.param("replace(facts, '\"handled\":1', '\"handled\":2')", id="a number"),
+        pytest.param("substr(facts, strpos(facts, E'\\n') + 1)", id="a case less"),
+        pytest.param("substr(facts, 1, strpos(facts, E'\\n')) || facts", id="a case twice"),
+        pytest.param("facts || ' '", id="what no reader sees"),
+        pytest.param("''", id="everything"),
+        pytest.param("'[]', sha256 = encode(sha256('[]'), 'hex')", id="to no facts, and their digest"),
+    ],
+)
+def test_facts_that_were_changed_are_not_reported(may: AlertDatabase, change: str) -> None:
     store(may).known(MAY)
     with may.transaction() as conn:
-        conn.execute(
-            "update kpi_fact set fact = jsonb_set(fact, '{counts,handled}', '1') where key = %s", (id_of("overdue"),)
-        )
+        conn.execute(f"update kpi_period set facts = {change}")  # noqa: S608  # this test's own
     with pytest.raises(SinkError, match="not those that were written"):
         store(may).known(MAY)
+
+
+def test_whoever_has_the_database_checks_a_period_without_us(may: AlertDatabase) -> None:
+    store(may).known(MAY)
+    with may.transaction() as conn:
+        rows = conn.execute(
+            "select encode(sha256(convert_to(facts, 'UTF8')), 'hex') = sha256 as same,"
+            " cardinality(string_to_array(facts, E'\\n')) - 1 as lines from kpi_period"
+        ).fetchall()
+    assert rows == [{"same": True, "lines": len(all_facts().cases)}]
 
 
 def test_a_period_that_is_not_over_is_refused_or_marked_and_never_kept(database: AlertDatabase) -> None:
