@@ -11,16 +11,24 @@ from schemas.incident import IncidentRow
 from schemas.rules import Stage
 
 OVERDUE_MAX = 1000  # in one list, unless somebody asks for more
-# Running clocks that are red (``soon``: also yellow), the longest overdue first; of a unit: by who has the job.
+# Running clocks that are red (``soon``: also yellow), the longest overdue first. Only those that are told are joined to
+# their incidents: else every incident and job there ever was is read. In a list of one unit: by who has the job.
 OVERDUE_CASES = """
 select c.stage, c.round, c.limit_id, c.limit_name, c.started_at, c.due_at, c.limit_s, c.extensions,
     c.due_at < now() as late, now() as seen_at, coalesce(j.unit_id, i.unit_id) as held_by,
     coalesce(j.holder, '') as holder, i.*
-from incident_clock c join incident_view i using (incident_id) left join job j using (incident_id)
-where c.ended_at is null and not c.paused and (c.due_at < now() or (%(soon)s and c.yellow_at <= now()))
-    and %(unit)s in ('', coalesce(j.unit_id, i.unit_id))
-order by c.due_at, c.incident_id, c.stage, c.limit_id limit %(limit)s
+from (
+    select * from incident_clock
+    where ended_at is null and not paused and (due_at < now() or (%(soon)s and yellow_at <= now())){of_unit}
+    order by due_at, incident_id, stage, limit_id limit %(limit)s
+) c join incident_view i using (incident_id) left join job j using (incident_id)
+order by c.due_at, c.incident_id, c.stage, c.limit_id
 """
+# ``union``, though no case is in both: by it the planner knows how many there are.
+OF_UNIT = """ and incident_id in (
+        select incident_id from job where unit_id = %(unit)s
+        union select i.incident_id from incident i where i.unit_id = %(unit)s and i.closed_at is null
+            and not exists (select from job j where j.incident_id = i.incident_id))"""
 STUCK_CASES = """
 select s.stage, s.round, s.at, s.detail, coalesce(j.unit_id, i.unit_id) as held_by, i.*
 from sweep_entry s join incident_view i using (incident_id) left join job j using (incident_id)
@@ -68,8 +76,9 @@ class ClockReader:
 
     def overdue(self, unit_id: str = "", *, soon: bool = False, limit: int = OVERDUE_MAX) -> list[OverdueCase]:
         """Running clocks that are red now, the longest overdue first; ``soon``: yellow ones too. Of a unit if given."""
+        query = OVERDUE_CASES.format(of_unit=OF_UNIT if unit_id else "")
         with self._database.transaction() as conn:
-            rows = conn.execute(OVERDUE_CASES, {"unit": unit_id, "soon": soon, "limit": limit}).fetchall()
+            rows = conn.execute(query, {"unit": unit_id, "soon": soon, "limit": limit}).fetchall()
         return [_overdue(row) for row in rows]
 
     def stuck(self, day: date) -> list[StuckCase] | None:

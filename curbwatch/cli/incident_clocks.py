@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Sequence
-from datetime import date
+from datetime import date, datetime
 from typing import Annotated, Any
 from zoneinfo import ZoneInfo
 
@@ -45,6 +45,7 @@ def incident_overdue(
             for case in cases:
                 typer.echo(json.dumps(_overdue(desk, case), ensure_ascii=False))
             return
+        now = reader.now()
         rows = [
             (
                 lamp_name(case.lamp, desk.lang),
@@ -52,7 +53,7 @@ def incident_overdue(
                 _stage(desk, case.stage, case.limit_name),
                 _clock(desk, case),
                 _whose(desk, case),
-                *_what(desk, reader, case.incident),
+                *_what(desk, case.incident, now),
             )
             for case in cases
         ]
@@ -79,13 +80,14 @@ def incident_stuck(
             for case in cases:
                 typer.echo(json.dumps(_stuck(desk, case), ensure_ascii=False))
             return
+        now = reader.now()
         rows = [
             (
                 list_name(case.kind, desk.lang),
                 _stage(desk, case.stage, ""),
                 _clock(desk, case),
                 _whose(desk, case),
-                *_what(desk, reader, case.incident),
+                *_what(desk, case.incident, now),
             )
             for case in cases
         ]
@@ -146,8 +148,8 @@ def _whose(desk: Desk, case: OverdueCase | StuckCase) -> str:
     return unit_name(desk.site.pack.city, case.unit_id, desk.lang) + (f" @{holder}" if holder else "")
 
 
-def _what(desk: Desk, reader: ClockReader, incident: IncidentRow) -> tuple[str, str]:
-    return incident.incident_id, headline(desk.site.pack.city, desk.names, incident, desk.lang, reader.now())
+def _what(desk: Desk, incident: IncidentRow, now: datetime) -> tuple[str, str]:
+    return incident.incident_id, headline(desk.site.pack.city, desk.names, incident, desk.lang, now)
 
 
 def _clock(desk: Desk, case: OverdueCase | StuckCase) -> str:
