@@ -1,25 +1,23 @@
 """What the rows of a city pack say about one another: references, polygons, ids, hours. Pure."""
 
-from datetime import date, timedelta
-from itertools import combinations, product
+from itertools import combinations
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
 
 from shapely import Polygon, STRtree
 
 from config.faults import Faults
+from config.pack_hours import same_time
 from config.pack_read import PackRows
-from config.pack_rows import WEEKDAYS, CameraRow, CellRow, CityRow, ClassRow, PermitRow
+from config.pack_rows import CameraRow, CellRow, CityRow, ClassRow, PermitRow
 from config.pack_rules import calendar_of
 from config.pack_rules_check import check_rules, check_span, check_zones, hours_faults
 from config.pack_tables import Table, repeated
 from config.polygon import ground_faults, image_faults
-from schemas.rules import WorkCalendar
 from schemas.units import M_PER_DEG, cos_deg
 
 FAMILIES = frozenset({"stall", "waste", "truck"})
 OVERLAP_SHARE = 0.02  # of the smaller cell: below it two surveys merely disagree about a kerb
 OVERLAP_M2 = 1.0  # of two permits: below it two drawings merely disagree about a kerb
-SHARED_DAYS = 400  # so many days that two permits share are looked at: every kind of day is among them
 
 
 def check_rows(rows: PackRows, faults: Faults) -> None:
@@ -210,7 +208,7 @@ def _check_overlaps(rows: PackRows, faults: Faults) -> None:
     calendar = calendar_of(rows.rules)
     for one, two in sorted(pairs):
         shared = _shared(permits[one], permits[two])
-        when = _same_time(permits[one], permits[two], calendar) if shared else ""
+        when = same_time(permits[one], permits[two], calendar) if shared else ""
         if when:
             message = f"overlaps permit {permits[one].permit_id} for {', '.join(shared)} in place and time: {when}"
             faults.add(table.file, table.rows[two][0], "", message)
@@ -233,18 +231,3 @@ def _touching(shapes: list[Polygon]) -> list[tuple[int, int]]:
         return []
     pairs = STRtree(shapes).query(shapes, predicate="intersects").T.tolist()
     return sorted((one, two) for one, two in pairs if one < two)
-
-
-def _same_time(one: PermitRow, other: PermitRow, calendar: WorkCalendar) -> str:
-    """The first day and hours at which both permits hold; empty: there are none."""
-    first, last = max(one.valid_from, other.valid_from), min(one.valid_to, other.valid_to)
-    kinds: dict[int, date] = {}
-    for offset in range(min((last - first).days + 1, SHARED_DAYS)):
-        day = first + timedelta(days=offset)
-        kinds.setdefault(calendar.day_kind(day), day)
-    for kind, day in kinds.items():
-        for a, b in product(one.hours, other.hours):
-            start, end = max(a.start, b.start), min(a.end, b.end)
-            if WEEKDAYS[kind] in a.days and WEEKDAYS[kind] in b.days and start < end:  # HH:MM, so text sorts as time
-                return f"{day} {start} to {end}"
-    return ""

@@ -9,6 +9,10 @@ from config.polygon import counterclockwise
 from schemas.city import Check
 
 WEEK_S = 604_800.0
+LAST_START, LAST_END = (
+    "23:59",
+    "30:00",
+)  # of hours, which belong to the day on which they start: 30:00 is 06:00 after it
 
 Text = Annotated[str, Field(min_length=1, max_length=200)]
 DeviceId = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,64}$")]
@@ -100,16 +104,25 @@ class CellRow(Row):
 
 
 class HoursRow(Row):
-    """One ``[[permit.hours]]`` table, and that of a calendar and of a duty. ``holiday``: public holidays."""
+    """One ``[[permit.hours]]`` table, and that of a calendar and of a duty. ``holiday``: public holidays.
+
+    They belong to the day on which they start: ``to`` above 24:00 is the morning after it.
+    """
 
     days: tuple[DayKind, ...] = Field(min_length=1)
     start: str = Field(alias="from")
     end: str = Field(alias="to")
 
-    @field_validator("start", "end")
+    @field_validator("start")
     @classmethod
-    def _clock(cls, text: str) -> str:
-        minutes_of(text)
+    def _start(cls, text: str) -> str:
+        minutes_of(text, LAST_START)
+        return text
+
+    @field_validator("end")
+    @classmethod
+    def _end(cls, text: str) -> str:
+        minutes_of(text, LAST_END)
         return text
 
 
@@ -188,20 +201,27 @@ class VehicleRow(Row):
         return tuple(part.strip() for part in cell.split("|") if part.strip()) if isinstance(cell, str) else cell
 
 
-def clock_text(cell: object) -> object:
-    """A clock time as written; raises ValueError for a text that is none."""
+def start_text(cell: object) -> object:
+    """A clock time at which something starts, or nothing, as written; raises ValueError for a text that is neither."""
     if isinstance(cell, str) and cell:
-        minutes_of(cell)
+        minutes_of(cell, LAST_START)
     return cell
 
 
-def minutes_of(text: str) -> int:
-    """``"HH:MM"`` as minutes after midnight, 0..1440. Raises ValueError for anything else."""
+def end_text(cell: object) -> object:
+    """A clock time at which something ends, or nothing, as written; raises ValueError for a text that is neither."""
+    if isinstance(cell, str) and cell:
+        minutes_of(cell, LAST_END)
+    return cell
+
+
+def minutes_of(text: str, last: str = LAST_END) -> int:
+    """``"HH:MM"`` as minutes after a day began, up to those of ``last``. Raises ValueError for anything else."""
     hour, colon, minute = text.partition(":")
     digits = hour.isascii() and hour.isdigit() and minute.isascii() and minute.isdigit()
     if not (colon and digits and len(hour) == 2 and len(minute) == 2):
         raise ValueError("is not a clock time like 08:30")
     total = int(hour) * 60 + int(minute)
-    if int(minute) > 59 or total > 1440:
-        raise ValueError("is not a clock time from 00:00 to 24:00")
+    if int(minute) > 59 or (int(hour), int(minute)) > (int(last[:2]), int(last[3:])):
+        raise ValueError(f"is not a clock time from 00:00 to {last}")
     return total

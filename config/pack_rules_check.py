@@ -7,33 +7,19 @@ from typing import Any, Protocol
 from zoneinfo import ZoneInfo
 
 from config.faults import Faults
-from config.pack_hours import clock_gaps, gap_fault, order_fault
+from config.pack_hours import UNDATED, Dated, Gap, clock_gaps, gap_fault, in_gap, missing, order_fault
 from config.pack_read import PackRows
-from config.pack_rows import WEEKDAYS, HoursRow
+from config.pack_rows import WEEKDAYS, HoursRow, minutes_of
 from config.pack_rules_rows import LimitRow, ResponsibilityRow
 from config.pack_tables import Table, repeated
 from config.polygon import ground_faults
-
-# Rules without a first or last date are looked at for clock changes from here on: zones change theirs every year.
-UNDATED = date(2026, 1, 1)
-
-
-class Dated(Protocol):
-    """A row that holds from one date to another, both inclusive."""
-
-    @property
-    def valid_from(self) -> date:
-        """First day."""
-
-    @property
-    def valid_to(self) -> date:
-        """Last day."""
+from schemas.rules import NEXT_DAY
 
 
 def check_rules(rows: PackRows, zone: ZoneInfo | None, faults: Faults) -> None:
     """Note every fault of the optional files; ``zone`` None: the pack's own is wrong, which is told elsewhere."""
     _check_calendar(rows, zone, faults)
-    _check_limits(rows, faults)
+    _check_limits(rows, zone, faults)
     _check_responsibilities(rows, zone, faults)
     _check_fixtures(rows, faults)
     _check_shop_fronts(rows, faults)
@@ -47,12 +33,19 @@ def hours_faults(
     hours: Sequence[HoursRow], span: Dated | None, zone: ZoneInfo | None
 ) -> Iterable[tuple[int, str, str]]:
     """(number from 1, value, message) of each entry whose ends are in disorder or fall into a clock change."""
-    first, last = (UNDATED, date.max) if span is None else (span.valid_from, span.valid_to)
-    gaps = clock_gaps(zone, max(first, UNDATED) if first == date.min else first, last) if zone else ()
+    first, last = (date.min, date.max) if span is None else (span.valid_from, span.valid_to)
+    gaps = _gaps(zone, first, last)
     for number, entry in enumerate(hours, start=1):
-        message = order_fault(entry) or gap_fault(entry, gaps)
+        message = order_fault(entry) or gap_fault(entry, gaps, first, last)
         if message:
             yield number, f"{entry.start} to {entry.end}", message
+
+
+def _gaps(zone: ZoneInfo | None, first: date, last: date) -> tuple[Gap, ...]:
+    """Clock changes that hours of these days can meet: also those of the last night."""
+    if zone is None:
+        return ()
+    return clock_gaps(zone, UNDATED if first == date.min else first, last if last == date.max else last + NEXT_DAY)
 
 
 def check_span(where: str, row: Dated, file: str, faults: Faults) -> None:
@@ -94,12 +87,17 @@ def _check_calendar(rows: PackRows, zone: ZoneInfo | None, faults: Faults) -> No
             faults.add(file, f"{where}.stands_for", row.stands_for, message)
 
 
-def _check_limits(rows: PackRows, faults: Faults) -> None:
+def _check_limits(rows: PackRows, zone: ZoneInfo | None, faults: Faults) -> None:
     table = rows.rules.limits
     _twice(table.ids, "limit_id", faults)
     for where, row in table.rows:
         check_span("", row, where, faults)
         _check_reach(where, "", row, rows, faults)
+        gaps = _gaps(zone, row.valid_from, row.valid_to) if row.starts_from else ()
+        for gap in gaps:
+            if in_gap(minutes_of(row.starts_from), gap):
+                faults.add(where, "starts_from", row.starts_from, missing(gap))
+                break
     for where, row, earlier in _same_limits(table.rows):
         what = f"stage {row.stage}" + (f" and {row.name}" if row.name else "")
         message = f"overlaps {earlier.limit_id}: both limit {what} for one class, one place and one date"

@@ -6,7 +6,7 @@ from typing import Annotated
 
 from pydantic import BeforeValidator, Field
 
-from config.pack_rows import DayKind, DeviceId, Family, Ground, HoursRow, Row, Text, Weekday, clock_text
+from config.pack_rows import DayKind, DeviceId, Family, Ground, HoursRow, Row, Text, Weekday, end_text, start_text
 from schemas.rules import AmountUnit, Role, Stage
 
 DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
@@ -25,7 +25,8 @@ def _apart(cell: object) -> object:
 
 
 Day = Annotated[date, BeforeValidator(_day)]
-ClockTime = Annotated[str, BeforeValidator(clock_text)]
+Start = Annotated[str, BeforeValidator(start_text)]
+End = Annotated[str, BeforeValidator(end_text)]
 Many = Annotated[tuple[str, ...], BeforeValidator(_apart), Field(max_length=64)]
 Share = Annotated[float, Field(ge=0.1, le=1, allow_inf_nan=False)]
 
@@ -54,7 +55,7 @@ class LimitRow(Row):
     cells: Many = ()
     amount: float = Field(gt=0, le=10_000, allow_inf_nan=False)
     unit: AmountUnit
-    starts_from: ClockTime = ""
+    starts_from: Start = ""
     valid_from: Day = date.min
     valid_to: Day = date.max
     source: str = Field(default="", max_length=200)
@@ -67,8 +68,8 @@ class ResponsibilityRow(Row):
     cells: Many = ()
     classes: Many = ()
     days: Annotated[tuple[DayKind, ...], BeforeValidator(_apart)] = ()
-    start: ClockTime = Field(default="", alias="from")
-    end: ClockTime = Field(default="", alias="to")
+    start: Start = Field(default="", alias="from")
+    end: End = Field(default="", alias="to")
     valid_from: Day = date.min
     valid_to: Day = date.max
 

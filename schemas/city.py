@@ -76,7 +76,8 @@ class Permit:
     """A place where stalls (or other families) are allowed (疏导点), at these hours, in this time span.
 
     A place is a ground polygon, or, for uncalibrated cameras, (camera_id, zone name) pairs; both may be given.
-    ``valid_from`` and ``valid_to`` are inclusive local dates. ``classes``: only these of its families; empty: all.
+    ``valid_from`` and ``valid_to`` are inclusive local dates, of the days on which hours start. ``classes``: only
+    these of its families; empty: all.
     """
 
     permit_id: str

@@ -1,13 +1,14 @@
 """What a city rules beyond classes and cells: its calendar, limits, people, duties and exceptions. Nouns only."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from typing import Literal
 
-from schemas.hours import Hours, LonLat
+from schemas.hours import DAY_MIN, Hours, LonLat
 
 HOLIDAY = 7  # the eighth day of the week: a public holiday, in ``Hours.weekdays`` and ``WorkCalendar.day_kind``
+NEXT_DAY = timedelta(days=1)
 
 Stage = Literal["verify", "file", "dispatch", "handle", "check"]
 AmountUnit = Literal["working_h", "working_d", "natural_h"]
@@ -34,12 +35,22 @@ class WorkCalendar:
             return self.makeup_days[day]
         return HOLIDAY if day in self.holidays else day.weekday()
 
-    def within(self, hours: Iterable[Hours], local: datetime) -> bool:
-        """Whether a moment of the city's clock lies in weekly hours, on the day as ``day_kind`` counts it.
+    def within(self, hours: Sequence[Hours], local: datetime, first: date, last: date) -> bool:
+        """Whether a moment of the city's clock lies in weekly hours that start on a day from ``first`` to ``last``.
 
-        No hours: never. Ends are exclusive.
+        That day counts as ``day_kind`` says; what it opened stays open after midnight, whatever the next day is. No
+        hours: never. Ends are exclusive.
         """
-        kind, minute = self.day_kind(local.date()), local.hour * 60 + local.minute
+        today, minute = local.date(), local.hour * 60 + local.minute
+        if first <= today <= last and self._opens(hours, today, minute):
+            return True
+        if today <= first:  # the night before is out of the dates, and the first day there is has none
+            return False
+        return today - NEXT_DAY <= last and self._opens(hours, today - NEXT_DAY, minute + DAY_MIN)
+
+    def _opens(self, hours: Sequence[Hours], day: date, minute: int) -> bool:
+        """Whether the hours of a day hold so many minutes, 0..2879, after it began."""
+        kind = self.day_kind(day)
         return any(kind in span.weekdays and span.start_min <= minute < span.end_min for span in hours)
 
 
@@ -77,7 +88,7 @@ class Responsibility:
     """Who takes care of what, where and when (权责清单). The most special wins: ``alerts/deciding/responsible.py``.
 
     ``cells``: prefixes of cell ids, empty: everywhere. ``classes``: codes, empty: all. ``hours``: empty: always.
-    Dates are inclusive and local.
+    Dates are inclusive and local; with hours they are those of the days on which the hours start.
     """
 
     unit_id: str
@@ -153,7 +164,7 @@ class Campaign:
 
 @dataclass(frozen=True, slots=True)
 class Duty:
-    """When a unit is on duty, and with which vehicles. Dates are inclusive and local."""
+    """When a unit is on duty, and with which vehicles. Dates are inclusive, local, of the days on which hours start."""
 
     unit_id: str
     hours: tuple[Hours, ...]

@@ -132,7 +132,9 @@ class WorkTime:
             day = first + timedelta(days=offset)
             for start, end in self._minutes(self._calendar.day_kind(day)):
                 start_us, end_us = self._moment_us(day, start), self._moment_us(day, end)
-                if end_us > start_us:
+                if spans and start_us < spans[-1][1]:  # the night before goes on
+                    spans[-1] = (spans[-1][0], max(spans[-1][1], end_us))
+                elif end_us > start_us:
                     spans.append((start_us, end_us))
         sums = [0]
         for start_us, end_us in spans:

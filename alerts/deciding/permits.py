@@ -18,6 +18,7 @@ def permit_for(
     ``when`` is aware; hours and dates count in the city's own time zone, and a day counts as what its calendar says:
     a make-up day as the weekday it stands for, a public holiday as a holiday, which a permit has to name. A permit's
     hours end exclusive: what opens at 11:00 still is an alert at 10:59, and what closes at 21:00 is one again at 21:00.
+    A night belongs to the day on which it starts: that day has to be named and within the dates, the next one not.
     """
     local = when.astimezone(ZoneInfo(city.timezone))
     for permit in city.permits:
@@ -46,5 +47,4 @@ def _here(permit: Permit, point: LonLat | None, camera_id: str, zone: str) -> bo
 
 
 def _open(permit: Permit, city: City, local: datetime) -> bool:
-    dated = permit.valid_from <= local.date() <= permit.valid_to
-    return dated and city.rules.calendar.within(permit.hours, local)
+    return city.rules.calendar.within(permit.hours, local, permit.valid_from, permit.valid_to)

@@ -22,7 +22,8 @@ def unit_for(city: City, case: CaseClass, cell_id: str, when: datetime, *, own_u
     4. and of those still alike the one that stands first in the file.
 
     Where none fits the cell's own units count: that of the family, else that of all others ("*"). Dates are inclusive
-    and, like hours, on the city's own clock; a day counts as what the calendar says (a make-up day, a holiday).
+    and, like hours, on the city's own clock; a day counts as what the calendar says (a make-up day, a holiday), and a
+    night belongs to the day on which it starts.
     """
     if own_unit:
         return own_unit
@@ -42,11 +43,15 @@ def _rank(
     row: Responsibility, city: City, case: CaseClass, cell_id: str, local: datetime
 ) -> tuple[int, bool, bool] | None:
     """How special a responsibility is: the more, the greater; None where it does not fit."""
-    if not row.valid_from <= local.date() <= row.valid_to or (row.classes and case.code not in row.classes):
+    if row.classes and case.code not in row.classes:
         return None
     prefix = longest_prefix(row.cells, cell_id)
     if row.cells and prefix < 0:
         return None
-    if row.hours and not city.rules.calendar.within(row.hours, local):
+    if row.hours:
+        holds = city.rules.calendar.within(row.hours, local, row.valid_from, row.valid_to)
+    else:
+        holds = row.valid_from <= local.date() <= row.valid_to
+    if not holds:
         return None
     return prefix, bool(row.classes), bool(row.hours)

@@ -8,12 +8,15 @@ from schemas.rules import Duty
 
 
 def duties_at(city: City, now: datetime) -> tuple[Duty, ...]:
-    """The duties that hold at ``now`` (aware); none where nobody is on duty, or the pack has no roster."""
+    """The duties that hold at ``now`` (aware); none where nobody is on duty, or the pack has no roster.
+
+    A night shift is that of the day on which it starts, also where that is the roster's last.
+    """
     local = now.astimezone(ZoneInfo(city.timezone))
     return tuple(
         duty
         for duty in city.rules.duties
-        if duty.valid_from <= local.date() <= duty.valid_to and city.rules.calendar.within(duty.hours, local)
+        if city.rules.calendar.within(duty.hours, local, duty.valid_from, duty.valid_to)
     )
 
 

@@ -131,6 +131,17 @@ def test_a_roster_holds_by_the_days_as_the_city_works_them(at: datetime, units: 
     assert set(units_on_duty(city(rules=rules), at)) == units
 
 
+def test_a_night_shift_is_on_duty_until_its_end_whatever_day_that_is() -> None:
+    """Of Fridays, until 06:00: the Saturday after 8 May is worked, and the roster ends with Friday 15 May."""
+    calendar = WorkCalendar(makeup_days={date(2026, 5, 9): 0})
+    night = Duty("u-1", (Hours(frozenset({4}), 22 * 60, 30 * 60),), valid_to=date(2026, 5, 15))
+    found = city(rules=CityRules(calendar=calendar, duties=(night,)))
+    for days in (4, 11):
+        ten = MONDAY_9 + timedelta(days=days, hours=13)
+        on_duty = {hour for hour in range(-30, 30) if duties_at(found, ten + timedelta(hours=hour))}
+        assert on_duty == set(range(8)), days
+
+
 def test_a_unit_without_a_roster_is_always_on_duty() -> None:
     assert units_on_duty(city(), MONDAY_9) == {"u-1": frozenset(), "u-2": frozenset()}
     nights = Duty("u-1", (Hours(ALL_WEEK, 0, 60),), ("car-1",))

@@ -9,10 +9,12 @@ from hypothesis import strategies as st
 
 from alerts.deciding.permits import permit_for
 from schemas.city import City
+from schemas.rules import HOLIDAY, CityRules, WorkCalendar
 from tests.alerts.makers import ALL_WEEK, SQUARE, city, permit
 
-FRIDAY, SATURDAY = frozenset({4}), frozenset({5})
-NIGHT = permit((FRIDAY, 18 * 60, 24 * 60), (SATURDAY, 0, 60))
+DAYS = st.dates(date(2025, 12, 28), date(2027, 1, 4))
+FRIDAY = frozenset({4})
+NIGHT = permit((FRIDAY, 18 * 60, 25 * 60))
 
 
 def allowed(found: City, when: datetime, zone: str = "left", family: str = "stall") -> bool:
@@ -97,13 +99,22 @@ def test_a_calibrated_camera_asks_the_ground() -> None:
 
 @given(
     st.integers(0, 369 * 1440).map(lambda minute: datetime(2025, 12, 30, tzinfo=UTC) + timedelta(minutes=minute)),
-    st.lists(st.tuples(st.frozensets(st.integers(0, 6)), st.integers(0, 1439), st.integers(1, 1440)), max_size=4),
+    st.lists(st.tuples(st.frozensets(st.integers(0, 7)), st.integers(0, 1439), st.integers(1, 1800)), max_size=4),
     st.sampled_from(["Asia/Shanghai", "Europe/Madrid", "America/St_Johns", "UTC"]),
+    st.dictionaries(DAYS, st.integers(0, 7), max_size=40),
 )
 def test_a_permit_allows_exactly_the_minutes_it_lists(
-    when: datetime, hours: list[tuple[frozenset[int], int, int]], timezone: str
+    when: datetime, hours: list[tuple[frozenset[int], int, int]], timezone: str, special: dict[date, int]
 ) -> None:
+    """Each day of the permit opens its own minutes, by its own kind; a clock counts on over midnight."""
     local = when.astimezone(ZoneInfo(timezone))
-    open_minutes = {(day, minute) for days, start, end in hours for day in days for minute in range(start, end)}
-    expected = local.year == 2026 and (local.weekday(), local.hour * 60 + local.minute) in open_minutes
-    assert allowed(city(permit(*hours), timezone=timezone), when) is expected
+    holidays = {day: "a holiday" for day, kind in special.items() if kind == HOLIDAY}
+    makeups = {day: kind for day, kind in special.items() if kind != HOLIDAY}
+    expected = False
+    for passed in (0, 1):
+        day, minute = local.date() - timedelta(days=passed), local.hour * 60 + local.minute + passed * 1440
+        kind = special.get(day, day.weekday())
+        opens = any(kind in days and start <= minute < end for days, start, end in hours)
+        expected |= opens and day.year == 2026
+    rules = CityRules(calendar=WorkCalendar(holidays=holidays, makeup_days=makeups))
+    assert allowed(city(permit(*hours), timezone=timezone, rules=rules), when) is expected

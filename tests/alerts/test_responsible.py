@@ -1,6 +1,6 @@
 """Whose task it is: the most special row of the pack that fits, then the cell's units, else nobody's."""
 
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 
 import pytest
 from hypothesis import given
@@ -89,6 +89,20 @@ def test_the_same_event_goes_to_the_old_unit_before_the_date_and_to_the_new_one_
     )
     assert unit(found, when=datetime(2026, 6, 30, 15, 59, 59, tzinfo=UTC)) == "u-old"  # 23:59:59 in Shanghai
     assert unit(found, when=datetime(2026, 6, 30, 16, 0, tzinfo=UTC)) == "u-new"  # 00:00 of 1 July
+
+
+def test_a_night_is_the_units_of_the_day_on_which_it_starts() -> None:
+    """The old squad has the night of its last day, the new one begins the evening after it."""
+    night = (Hours(ALL_WEEK, 22 * 60, 30 * 60),)
+    found = ruled(
+        Responsibility("u-old", hours=night, valid_to=date(2026, 6, 30)),
+        Responsibility("u-new", hours=night, valid_from=date(2026, 7, 1)),
+    )
+    asked = ["30 22:00", "30 23:59", "31 00:00", "31 05:59", "31 06:00", "31 22:00", "32 05:59"]
+    hours = {at: (int(at[:2]) - 30) * 24 + int(at[3:5]) + int(at[6:]) / 60 for at in asked}
+    midnight = datetime(2026, 6, 29, 16, 0, tzinfo=UTC)  # 00:00 of 30 June in Shanghai
+    told = {at: unit(found, when=midnight + timedelta(hours=passed)) for at, passed in hours.items()}
+    assert list(told.values()) == ["u-old"] * 4 + ["u-1"] + ["u-new"] * 2
 
 
 def test_hours_follow_the_calendar() -> None:

@@ -184,8 +184,8 @@ def test_c19_hours_over_midnight(folder: PackFolder) -> None:
     folder.edit("permits.toml", HOURS, 'from = "22:00"\nto = "02:00"')
     (fault,) = folder.faults()
     assert fault == (
-        "permits.toml: permit[p-1].hours[1] = 22:00 to 02:00: ends before it starts: write two entries, 22:00 to 24:00"
-        " and, the day after, 00:00 to 02:00"
+        "permits.toml: permit[p-1].hours[1] = 22:00 to 02:00: ends before it starts: hours over midnight belong to the"
+        " day on which they start, write 22:00 to 26:00"
     )
 
 

@@ -1,12 +1,13 @@
 """The shipped example is a pack that works, and a pack is what the decision asks."""
 
-from datetime import date
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
 from shapely import Point, Polygon
 
 from config.pack import SHIPPED, apply_modes, find_pack, load_pack
+from config.pack_rows import minutes_of
 from schemas.errors import ConfigError
 
 FAMILIES = {"09001": "stall", "09005": "stall", "09006": "stall", "06010": "waste", "06011": "waste", "06014": "waste"}
@@ -45,12 +46,37 @@ def test_the_example_stands_where_it_says() -> None:
         assert camera.view.zones
 
 
-def test_over_midnight_is_two_entries_of_hours() -> None:
-    permit = next(row for row in load_pack(Path("yanjiang")).city.permits if row.permit_id == "yj-permit-night")
-    spans = {(hours.weekdays, hours.start_min, hours.end_min) for hours in permit.hours}
-    assert (frozenset({4, 5}), 18 * 60, 1440) in spans
-    assert (frozenset({5, 6}), 0, 60) in spans
-    assert (permit.valid_from, permit.valid_to) == (date(2026, 4, 1), date(2026, 10, 31))
+@pytest.mark.parametrize(
+    ("day", "until"),
+    [
+        ("2026-05-08", "25:00"),  # Friday; the Saturday after it is worked
+        ("2026-05-09", "22:30"),  # that Saturday, worked as a Tuesday; Sunday follows
+        ("2026-10-07", "25:00"),  # the last day of a holiday
+        ("2026-10-08", "22:30"),  # Thursday
+        ("2026-09-19", "25:00"),  # Saturday; the Sunday after it is worked
+        ("2026-09-20", "22:30"),  # that Sunday
+        ("2026-10-09", "25:00"),  # Friday; the Saturday after it is worked
+        ("2026-04-30", "22:30"),  # Thursday before a holiday
+        ("2026-05-01", "25:00"),  # a holiday
+        ("2026-10-31", "25:00"),  # Saturday, the last day of the permit
+        ("2026-11-01", ""),
+        ("2026-03-31", ""),
+        ("2026-04-01", "22:30"),  # the first day
+    ],
+)
+def test_the_examples_night_market_ends_with_the_night_whatever_day_it_ends_on(day: str, until: str) -> None:
+    city = load_pack(Path("yanjiang")).city
+    permit = next(row for row in city.permits if row.permit_id == "yj-permit-night")
+    midnight = datetime.fromisoformat(day)
+    opened = [
+        minute
+        for minute in range(12 * 60, 36 * 60)
+        if city.rules.calendar.within(
+            permit.hours, midnight + timedelta(minutes=minute), permit.valid_from, permit.valid_to
+        )
+    ]
+    end = minutes_of(until) if until else 0
+    assert opened == [*range(18 * 60, end)]
 
 
 def test_a_vehicle_says_its_own_coordinate_system() -> None:

@@ -1,12 +1,17 @@
 """Two permits for one place and time are refused; beside, before, after and for other things they are not."""
 
-from datetime import date, timedelta
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
 from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from config.pack_hours import clock, same_time
+from config.pack_rows import WEEKDAYS, HoursRow
+from config.pack_rules import hours_from
+from schemas.rules import WorkCalendar
 from tests.config.small_pack import SMALL, PackFolder
 
 GROUND = "[[104.64, 30.12], [104.6405, 30.12], [104.6405, 30.1205]]"
@@ -87,6 +92,96 @@ def test_a_holiday_is_no_monday_and_a_make_up_day_is_one(folder: PackFolder) -> 
     makeup = '[[makeup]]\ndate = 2026-02-28\nstands_for = "mon"\n'
     (folder.path / "calendar.toml").write_text(rest + holiday + makeup, encoding="utf-8")
     assert "2026-02-28 01:00 to 08:30" in folder.faults()[0]
+
+
+@pytest.mark.parametrize(
+    ("edits", "told"),
+    [
+        # The first holds on Mondays and Sundays from 01:00 to 08:30.
+        (
+            (('"mon", "sun"', '"sun"'), ('from = "01:00"\nto = "08:30"', 'from = "22:00"\nto = "25:30"')),
+            "01:00 to 01:30",
+        ),
+        (
+            (('"mon", "sun"', '"sat"'), ('from = "01:00"\nto = "08:30"', 'from = "22:00"\nto = "30:00"')),
+            "01:00 to 06:00",
+        ),
+        ((('"mon", "sun"', '"sun"'), ('from = "01:00"\nto = "08:30"', 'from = "22:00"\nto = "25:00"')), ""),
+        ((('"mon", "sun"', '"mon"'), ('from = "01:00"\nto = "08:30"', 'from = "22:00"\nto = "30:00"')), ""),
+    ],
+)
+def test_a_night_is_held_against_the_morning_after_it(
+    folder: PackFolder, edits: tuple[tuple[str, str], ...], told: str
+) -> None:
+    second(folder, *edits)
+    both = (folder.path / "permits.toml").read_text(encoding="utf-8")
+    first, _, other = both.partition('[[permit]]\nid = "p-2"')
+    for text in (both, f'[[permit]]\nid = "p-2"{other}{first}'):  # whichever stands first
+        (folder.path / "permits.toml").write_text(text, encoding="utf-8")
+        if told:
+            assert told in folder.faults()[0]
+        else:
+            folder.load()
+
+
+def test_a_rare_pair_of_days_is_found_however_late_it_comes(folder: PackFolder) -> None:
+    """A holiday's night runs into the morning of a Monday: once, in the second year."""
+    holiday = '[[holiday]]\ndate = 2027-12-26\nname = "圣"\n'
+    (folder.path / "calendar.toml").write_text(holiday, encoding="utf-8")
+    second(
+        folder,
+        ('"mon", "sun"', '"holiday"'),
+        ('from = "01:00"\nto = "08:30"', 'from = "22:00"\nto = "26:00"'),
+        ("2026-12-31", "2028-12-31"),
+    )
+    folder.load()
+    text = (folder.path / "permits.toml").read_text(encoding="utf-8").replace("2026-12-31", "2028-12-31")
+    (folder.path / "permits.toml").write_text(text, encoding="utf-8")
+    assert folder.faults() == [
+        "permits.toml: permit[p-2]: overlaps permit p-1 for stall in place and time: 2027-12-27 01:00 to 02:00"
+    ]
+
+
+DAYS = st.dates(date(2026, 5, 1), date(2026, 6, 15))
+HOURS = st.tuples(st.frozensets(st.sampled_from(WEEKDAYS), min_size=1), st.integers(0, 23), st.integers(1, 24))
+
+
+@dataclass(frozen=True)
+class Rule:
+    valid_from: date
+    valid_to: date
+    hours: tuple[HoursRow, ...]
+
+
+def rules() -> st.SearchStrategy[Rule]:
+    def made(first: date, days: int, spans: list[tuple[frozenset[str], int, int]]) -> Rule:
+        rows = [
+            {"days": tuple(kinds), "from": clock(start * 60), "to": clock(min(start + length, 30) * 60)}
+            for kinds, start, length in spans
+        ]
+        return Rule(first, first + timedelta(days=days), tuple(map(HoursRow.model_validate, rows)))
+
+    return st.builds(made, DAYS, st.integers(0, 30), st.lists(HOURS, min_size=1, max_size=3))
+
+
+@settings(deadline=None, max_examples=30)
+@given(rules(), rules(), st.dictionaries(DAYS, st.integers(0, 6), max_size=8), st.frozensets(DAYS, max_size=8))
+def test_two_rules_are_held_together_at_the_first_hour_at_which_both_are_open(
+    one: Rule, other: Rule, makeups: dict[date, int], holidays: frozenset[date]
+) -> None:
+    """The slow way: ask the calendar of every hour. Both ways round."""
+    calendar = WorkCalendar(holidays=dict.fromkeys(holidays, "x"), makeup_days=makeups)
+
+    hours_of = {rule: [hours_from(row) for row in rule.hours] for rule in (one, other)}
+
+    def opened(rule: Rule, at: datetime) -> bool:
+        return calendar.within(hours_of[rule], at, rule.valid_from, rule.valid_to)
+
+    moments = (datetime(2026, 4, 30, 12) + timedelta(hours=hours) for hours in range(24 * 78))  # noqa: DTZ001
+    first = next((at for at in moments if opened(one, at) and opened(other, at)), None)
+    for told in (same_time(one, other, calendar), same_time(other, one, calendar)):
+        assert bool(told) is (first is not None)
+        assert first is None or told.startswith(str(first.date()))
 
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=40)

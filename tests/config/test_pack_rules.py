@@ -1,5 +1,6 @@
 """A city's calendar, limits, people and exceptions are read as written, or refused with file, key and value."""
 
+import re
 from datetime import date
 from pathlib import Path
 
@@ -113,7 +114,7 @@ def test_a_class_says_who_checks_how_long_it_may_be_put_right_and_whether_it_is_
         ("calendar.toml", "2026-10-10", "2026-10-01", "makeup[1].date = 2026-10-01: is a holiday too"),
         ("calendar.toml", '"wed"\n', '"sat"\n', "makeup[1].stands_for = sat: is a day without work"),
         ("calendar.toml", '"wed"\n', '"holiday"\n', "makeup[1].stands_for = holiday: should be"),
-        ("calendar.toml", 'to = "17:00"', 'to = "08:00"', "hours[1] = 09:00 to 08:00: ends before it starts … two ent"),
+        ("calendar.toml", 'to = "17:00"', 'to = "08:00"', "hours[1] = 09:00 to 08:00: ends before it starts"),
         ("calendar.toml", "date = 2026-10-01", 'date = "2026-10-01"', "holiday[1].date = 2026-10-01: should be a vali"),
         ("calendar.toml", "[[holiday]]", "[[holidays]]", "holidays: unknown key: … [[hours]], [[holiday]], [[makeup]]"),
         ("calendar.toml", "[[holiday]]", "[holiday]", "holiday: is one table: write [[holiday]]"),
@@ -141,7 +142,7 @@ def test_a_class_says_who_checks_how_long_it_may_be_put_right_and_whether_it_is_
             ",,",
             "responsibility.csv:3: days = sat|sun|holiday: days, from and to belon",
         ),
-        ("responsibility.csv", "18:00,24:00", "22:00,02:00", ":3: from = 22:00 to 02:00: ends before … two entries"),
+        ("responsibility.csv", "18:00,24:00", "22:00,02:00", ":3: from = 22:00 to 02:00: ends … write 22:00 to 26:00"),
         ("responsibility.csv", "sat|sun", "sat|sunday", "responsibility.csv:3: days[1] = sunday: should be"),
         ("responsibility.csv", "06010,,", "6010,,", "responsibility.csv:2: classes = 6010 … did you mean '06010'"),
         ("responsibility.csv", "2026-12-31", "2025-12-31", "responsibility.csv:3: valid_from = 2026-01-01 to 2025"),
@@ -220,6 +221,8 @@ def test_a_holiday_twice_is_refused(folder: PackFolder) -> None:
         ("duty.toml", '"mon"]\nfrom = "00:00"', '"sun"]\nfrom = "02:30"', "duty[2].hours[1] = 02:30 to 24:00"),
         ("duty.toml", '"mon"]\nfrom = "00:00"', '"holiday"]\nfrom = "02:30"', "duty[2].hours[1] = 02:30 to 24:00"),
         ("responsibility.csv", "18:00,24:00", "00:00,02:30", "from = 00:00 to 02:30"),
+        ("responsibility.csv", "18:00,24:00", "22:00,26:30", "from = 22:00 to 26:30"),  # Saturdays; Sunday has the gap
+        ("limits.csv", "08:00", "02:30", "starts_from = 02:30"),
     ],
 )
 def test_a_time_that_the_clocks_leave_out_is_refused(
@@ -229,7 +232,20 @@ def test_a_time_that_the_clocks_leave_out_is_refused(
     folder.load()
     folder.edit(file, old, new)
     (fault,) = folder.faults()
-    assert f"{where}: 02:30 does not exist on 2026-03-29, when the clocks go forward" in fault
+    told = rf"{re.escape(where)}: ((02|26):30 )?does not exist on 2026-03-29, when the clocks go forward"
+    assert re.search(told, fault)
+
+
+def test_a_night_that_no_gap_meets_is_no_fault(folder: PackFolder) -> None:
+    """Berlin: Sundays' nights end on Mondays, 27:00 is when the gap ends, and no night starts before valid_from."""
+    folder.edit("city.toml", "Asia/Shanghai", "Europe/Berlin")
+    for old, new in (("sat|sun|holiday,18:00,24:00", "sun,22:00,26:30"), ("sun,22:00,26:30", "sat,22:00,27:00")):
+        folder.edit("responsibility.csv", old, new)
+        folder.load()
+    folder.edit("responsibility.csv", "27:00,2026-01-01,2026-12-31", "26:30,2026-03-29,2026-12-31")
+    folder.load()
+    folder.edit("responsibility.csv", "2026-03-29,2026-12-31", "2026-03-28,2026-03-28")
+    assert "22:00 to 26:30: 26:30 does not exist on 2026-03-29" in folder.faults()[0]
 
 
 def test_a_crew_that_the_roster_leaves_out_is_a_warning(folder: PackFolder) -> None:
@@ -337,10 +353,15 @@ def test_the_example_rosters_a_crew_of_each_kind_at_every_minute_and_asks_to_che
     for kind in ("enf", "san"):
         spans = [hours for duty in rules.duties if f"-{kind}-" in duty.unit_id for hours in duty.hours]
         for day in range(HOLIDAY + 1):
-            covered = {
-                minute for hours in spans if day in hours.weekdays for minute in range(hours.start_min, hours.end_min)
-            }
-            assert covered == set(range(1440))
+            for before in range(HOLIDAY + 1):
+                covered = {
+                    minute - passed
+                    for asked, passed in ((day, 0), (before, 1440))
+                    for hours in spans
+                    if asked in hours.weekdays
+                    for minute in range(hours.start_min, hours.end_min)
+                }
+                assert covered >= set(range(1440))
     assert {member.role for member in rules.staff.values()} >= {"auxiliary", "officer", "dispatcher", "duty_lead"}
     assert len(rules.calendar.makeup_days) == 6
     assert {day.year for day in rules.calendar.holidays} == {2026, 2027}

@@ -141,7 +141,7 @@ AMOUNTS = st.integers(0, 60 * 3_600_000).map(lambda ms: ms / 1000)
 def calendars(draw: st.DrawFn) -> WorkTime:
     spans = draw(
         st.lists(
-            st.tuples(st.sets(st.integers(0, 7), min_size=1), st.integers(0, 1439), st.integers(1, 1440)),
+            st.tuples(st.sets(st.integers(0, 7), min_size=1), st.integers(0, 1439), st.integers(1, 1800)),
             min_size=1,
             max_size=4,
         )
@@ -174,6 +174,18 @@ def test_amounts_add_up_and_come_back_and_never_go_backwards(
 def test_a_calendar_that_always_works_agrees_with_the_clock(start: datetime, end: datetime) -> None:
     natural: Any = NaturalTime()
     assert ALWAYS_BERLIN.between(start, end) == natural.between(start, end)
+
+
+@given(calendars(), MOMENTS)
+@settings(max_examples=20, deadline=None)
+def test_the_table_of_spans_works_when_the_calendar_says_that_it_is_open(work: WorkTime, start: datetime) -> None:
+    """Two ways to read the same hours: nights, holidays and clock changes included."""
+    zone, calendar = work._zone, work._calendar
+    start = start.replace(second=0, microsecond=0)
+    for minute in range(0, 3 * 1440, 11):
+        seen = start + timedelta(minutes=minute)
+        opened = calendar.within(calendar.hours, seen.astimezone(zone).replace(tzinfo=None), date.min, date.max)
+        assert (work.between(seen, seen + timedelta(minutes=1)) > 0) is opened, seen
 
 
 @given(MOMENTS)
