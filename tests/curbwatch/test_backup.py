@@ -102,14 +102,14 @@ def made(whole: Path, tmp_path: Path) -> Path:
 
 
 def test_what_is_edited_in_place_afterwards_spoils_no_backup(world: World, site_url: str, tmp_path: Path) -> None:
-    site = places(tmp_path)
-    for path, text in ((site.config, "[site]\n"), (site.pack / "duty.toml", "d"), (site.snapshots / "c.state", "s")):
+    site, config = places(tmp_path), tmp_path / "curbwatch.toml"
+    for path, text in ((config, "[site]\n"), (site.pack / "duty.toml", "d"), (site.snapshots / "c.state", "s")):
         path.parent.mkdir(exist_ok=True)
         path.write_text(text)
         path.chmod(0o644)
     made = tmp_path / "backup"
     body = make_backup(site_url, made, site, quiet)
-    for path in (site.config, site.pack / "duty.toml", site.snapshots / "c.state"):
+    for path in (config, site.pack / "duty.toml", site.snapshots / "c.state"):
         with path.open("a") as file:  # as an editor or `>>` does
             file.write("# a note\n")
     assert list(faults_of(made, body, quiet)) == []
