@@ -5,6 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from alerts.deciding.responsible import unit_for
 from alerts.desk.lifecycle import WEIGHT, Act, Step, Wish
 from alerts.incidents import pictures, sites
 from alerts.incidents.case_numbers import case_no, numbering_of
@@ -12,9 +13,9 @@ from alerts.incidents.merging import join
 from alerts.incidents.opening import open_at
 from alerts.incidents.sites import Quiet
 from alerts.keeping.holds import carry_holds, hold_incident, release_incident
-from alerts.record.steps import call_back, close_gone, make_job, queue_again, record
+from alerts.record.steps import call_back, close_gone, follow, make_job, queue_again, record
 from alerts.store import Connection, id_of
-from schemas.city import City
+from schemas.city import CaseClass, City
 from schemas.errors import UsageError
 from schemas.incident import EvidenceRecord
 from schemas.record import Actor, State, What
@@ -97,18 +98,34 @@ def _downgrade(doing: Doing) -> int:
     code, urgent = str(doing.step.detail["to"]), bool(doing.step.detail["urgent"])
     case = doing.city.classes.get(code)
     check = doing.row["check_by"] if case is None else case.check
-    version = doing.city.version
-    doing.set("class_code = %s, urgent = %s, check_by = %s, rule_version = %s", code, urgent, check, version)
+    unit_id = doing.row["unit_id"] if case is None or code == doing.row["class_code"] else _unit_of(doing, case)
+    doing.set(
+        "class_code = %s, urgent = %s, check_by = %s, unit_id = %s, rule_version = %s",
+        *(code, urgent, check, unit_id, doing.city.version),
+    )
     moved = doing.conn.execute(
         "update job set urgency = %(urgency)s where incident_id = %(id)s and urgency <> %(urgency)s"
         " and state in ('queued', 'taken') returning job_id, state",
         {"urgency": "urgent" if urgent else "normal", "id": doing.incident_id},
     ).fetchone()
-    if moved is not None and moved["state"] == "queued":
+    more: dict[str, Any] = {}
+    if unit_id != doing.row["unit_id"]:
+        more["to_unit"] = unit_id
+        follow(doing.conn, doing.incident_id, unit_id)
+    elif moved is not None and moved["state"] == "queued":
         queue_again(doing.conn, str(moved["job_id"]))
     # Its record keeps that it was grave: no other name, and no other pack, makes it less so.
     grave = any(one.grave for one in (doing.city.classes.get(doing.row["class_code"]), case) if one is not None)
-    return doing.write(**{"grave": True} if grave else {})
+    return doing.write(**more, **({"grave": True} if grave else {}))
+
+
+def _unit_of(doing: Doing, case: CaseClass) -> str:
+    """Who is responsible for a case of this class from now on; who was so far, where nobody is named for it."""
+    camera_id, cell_id, known = (doing.row[name] for name in ("camera_id", "cell_id", "unit_id"))
+    row = doing.conn.execute(
+        "select clock_timestamp() as at, (select unit_id from device where device_id = %s) as own", (camera_id,)
+    ).fetchone()
+    return known if row is None else unit_for(doing.city, case, cell_id, row["at"], own_unit=row["own"] or "") or known
 
 
 def _snooze(doing: Doing) -> int:

@@ -6,7 +6,7 @@ from typing import Any
 
 from alerts.incidents import pictures
 from alerts.incidents.case_numbers import Numbering, case_no
-from alerts.record.steps import DETECTOR, make_job, record
+from alerts.record.steps import DETECTOR, follow, make_job, record
 from alerts.store import Connection
 from schemas.incident import EvidenceRecord, Sighting
 from schemas.record import State, What
@@ -113,12 +113,16 @@ def _reclass(conn: Connection, row: Row, sighting: Sighting) -> None:
     ).fetchone()
     if told is not None:
         return
+    unit_id = sighting.unit_id or row["unit_id"]
     conn.execute(
-        "update incident set class_code = %s, check_by = %s, rule_version = %s where incident_id = %s",
-        (sighting.class_code, sighting.check, sighting.rule_version, row["incident_id"]),
+        "update incident set class_code = %s, check_by = %s, unit_id = %s, rule_version = %s where incident_id = %s",
+        (sighting.class_code, sighting.check, unit_id, sighting.rule_version, row["incident_id"]),
     )
     detail = looked(sighting) | {"from": row["class_code"], "to": sighting.class_code, "reason": "seen_better"}
     detail |= {"grave": True} if sighting.grave else {}
+    if unit_id != row["unit_id"]:
+        detail["to_unit"] = unit_id
+        follow(conn, row["incident_id"], unit_id)
     record(conn, row["incident_id"], DETECTOR, What.RECLASSED, detail)
 
 

@@ -7,13 +7,12 @@ from typing import Any
 
 from alerts.jobs.duty import peers, units_on_duty
 from alerts.jobs.nearest import choose
-from alerts.record.steps import RELAY, record
+from alerts.record.steps import KEPT, RELAY, record
 from alerts.store import Connection
 from schemas.city import City
-from schemas.dispatch import Choice, Errand, Fix, Why
+from schemas.dispatch import Choice, Errand, Fix
 from schemas.record import State, What
 
-KEPT = frozenset({Why.REASSIGNED, Why.ESCALATED})  # somebody said so: no position changes it
 POSITIONS = """
 select h.device_id, d.unit_id, h.lon, h.lat, h.last_captured_at from device_health h join device d using (device_id)
 where h.kind = 'vehicle' and h.lon is not null and h.last_captured_at >= %s - make_interval(secs => %s)

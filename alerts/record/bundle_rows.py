@@ -20,7 +20,7 @@ SHOWN = frozenset(
     | {"urgent", "camera", "role", "evidence", "before", "after"}
 )
 OF_STEPS: dict[str, frozenset[str]] = {
-    What.RECLASSED: frozenset({"from", "to"}),
+    What.RECLASSED: frozenset({"from", "to", "to_unit"}),
     What.REASSIGNED: frozenset({"from", "to"}),
 }
 CODED = frozenset({"reason", "why"})  # shown where it is one of our codes: else it is somebody's own words

@@ -15,6 +15,7 @@ from schemas.units import ns_of
 NAMESPACE = uuid.UUID("3a4c8c70-5a0e-5d0e-9a53-6e2f0b7f6c11")  # fixed for ever: incident and job ids hang on it
 OPEN_STATES = tuple(sorted(OPEN))
 OUTBOX_CHANNEL = "curbwatch_outbox"
+KEPT = frozenset({Why.REASSIGNED, Why.ESCALATED})  # somebody gave it to this unit: no position and no rule changes that
 ITS_OWN = frozenset({"", Why.RESPONSIBLE, Why.NOBODY})  # reasons that hold for the responsible unit alone
 # Where a chain stands, under its lock; not now(): two that wait for one another must be told in the order they came.
 BEFORE = """
@@ -60,6 +61,20 @@ def make_job(conn: Connection, incident_id: str, unit_id: str, *, urgent: bool) 
         )
     requeue(conn, job_id)
     return job_id
+
+
+def follow(conn: Connection, incident_id: object, unit_id: str) -> None:
+    """Let a case's waiting job go along to the unit that is responsible from now on, where its unit is chosen afresh.
+
+    One that somebody gave to a unit, and one that a crew holds, stays. The caller holds the incident's lock.
+    """
+    moved = conn.execute(
+        "update job set unit_id = %s, why = '', vehicle_id = '', distance_m = null, stuck = ''"
+        " where incident_id = %s and state = 'queued' and why <> all(%s) returning job_id",
+        (unit_id, incident_id, sorted(KEPT)),
+    ).fetchone()
+    if moved is not None:
+        queue_again(conn, str(moved["job_id"]))
 
 
 def queue_again(conn: Connection, job_id: str) -> None:

@@ -75,7 +75,7 @@ CODES: dict[str, tuple[str, str]] = {
 HOW = {"camera": ("摄像头核查通过", "checked by the camera")}
 SOURCES = {"camera": ("摄像头", "by camera")}
 # The order in which details are told; the database keeps them in one of its own.
-OF_WHOM = ("class", "from", "to", "unit", "stage", "people", "lamp", "name")
+OF_WHOM = ("class", "from", "to", "to_unit", "unit", "stage", "people", "lamp", "name")
 ORDER = (*OF_WHOM, "also", "due_at", "working_h", "at", "how", "list", "why", "reason", "rework", "until")
 MOMENTS = {"due_at": ("时限 ", "due "), "until": ("至 ", "until ")}
 # What a reader of the timeline has no use for; `show --json` and `log` have it.
@@ -137,7 +137,7 @@ def _told(city: City, what: str, key: str, value: object, lang: Lang) -> str:
     text = str(int(value)) if isinstance(value, float) and value == int(value) else str(value)
     if (text in city.classes or text == SOS_CLASS) and key in {"class", "to", "from"}:
         return _arrow(key) + class_name(city, text, lang)
-    if text in city.units and key in {"unit", "to", "from"}:
+    if text in city.units and key in {"unit", "to", "to_unit", "from"}:
         return _arrow(key) + unit_name(city, text, lang)
     if key in {"until", "at", "due_at"}:
         return MOMENTS.get(key, ("", ""))[lang == "en"] + _moment(city, text)
@@ -177,7 +177,7 @@ def _reason(code: str, *, zh: bool) -> str:
 
 
 def _arrow(key: str) -> str:
-    return {"to": "→ ", "from": ""}.get(key, "")
+    return {"to": "→ ", "to_unit": "→ "}.get(key, "")
 
 
 def _moment(city: City, text: str) -> str:

@@ -1,8 +1,6 @@
 """What people do with cases on the database: once, by one of two, with everything that hangs on it."""
 
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from typing import Any
 
 import pytest
 
@@ -15,11 +13,10 @@ from alerts.record.seals import Sealer
 from alerts.store import AlertDatabase
 from schemas.errors import UsageError
 from schemas.record import Actor, State, What
+from tests.alerts.deskwork import LEI, WANG, opened, refused, taken, whats
 from tests.alerts.makers import city, picture, sighting, together
 
 pytestmark = pytest.mark.servers
-LEI = Actor("李雷", "dispatcher")
-WANG = Actor("王芳", "dispatcher", proved=True)
 NOBODY = "00000000-0000-0000-0000-000000000001"
 
 
@@ -28,33 +25,10 @@ def desk(database: AlertDatabase) -> CaseActions:
     return CaseActions(database, city)
 
 
-def opened(incidents: IncidentStore, **changes: Any) -> str:  # noqa: ANN401
-    """Id of a stall that waits for a person."""
-    whole: dict[str, Any] = {"family": "stall", "class_code": "09006", "direct": False} | changes
-    return incidents.open_or_refresh(sighting(**whole), None, picture(str(changes))).incident_id
-
-
-def whats(incidents: IncidentStore, incident_id: str) -> list[str]:
-    return [event.what for event in incidents.events(incident_id)]
-
-
 def job_state(jobs: JobStore, incident_id: str) -> tuple[str, str]:
     job = jobs.of_incident(incident_id)
     assert job is not None
     return job.state, job.holder
-
-
-def taken(jobs: JobStore, incident_id: str, person: str = "crew-1") -> str:
-    job = jobs.of_incident(incident_id)
-    assert job is not None
-    assert jobs.take(job.job_id, person) is not None
-    return job.job_id
-
-
-def refused(desk: CaseActions, incident_id: str, wish: Wish, actor: Actor = LEI) -> str:
-    with pytest.raises(RefusedError) as caught:
-        desk.act(incident_id, wish, actor)
-    return caught.value.refusal.code
 
 
 def test_nothing_can_be_done_with_what_is_not_there(desk: CaseActions) -> None:
@@ -163,53 +137,6 @@ def test_a_handled_case_is_voided_by_two(desk: CaseActions, incidents: IncidentS
     assert (asked.what, asked.row.state) == ("void_asked", "checking")
     assert refused(desk, incident_id, Wish(Act.VOID)) == "second"
     assert desk.act(incident_id, Wish(Act.VOID), WANG).row.state == "void"
-
-
-@pytest.mark.parametrize("way", ["dropped", "reclassed", "merged", "seen better"])
-def test_a_grave_case_is_voided_by_two_whatever_it_is_called_by_now(
-    database: AlertDatabase, incidents: IncidentStore, way: str
-) -> None:
-    plain = city()
-    grave = city(classes=plain.classes | {"09005": replace(plain.classes["09005"], grave=True)})
-    before, after = CaseActions(database, lambda: grave), CaseActions(database, lambda: plain)
-    incident_id = opened(incidents, class_code="09005", grave=True)
-    if way == "reclassed":
-        before.act(incident_id, Wish(Act.DOWNGRADE, reason="wrong_class", class_code="09006"), LEI)
-    elif way == "merged":
-        into = opened(incidents, track_id=8, camera_id="cam-2")
-        before.act(incident_id, Wish(Act.MERGE, into=into), LEI)
-        incident_id = into
-    elif way == "seen better":
-        again = sighting(10, family="stall", class_code="09006", direct=False, confidence=0.95)
-        incidents.refresh(again)
-        assert incidents.show(incident_id).class_code == "09006"
-    asked = after.act(incident_id, Wish(Act.VOID, reason="permitted"), LEI)
-    assert (asked.what, asked.row.state) == ("void_asked", "verify")
-    assert refused(after, incident_id, Wish(Act.VOID)) == "second"
-    assert after.act(incident_id, Wish(Act.VOID), WANG).row.state == "void"
-
-
-def test_what_became_grave_by_its_new_class_stays_so(database: AlertDatabase, incidents: IncidentStore) -> None:
-    plain = city()
-    grave = city(classes=plain.classes | {"09005": replace(plain.classes["09005"], grave=True)})
-    incident_id = opened(incidents)
-    wish = Wish(Act.DOWNGRADE, reason="wrong_class", class_code="09005")
-    CaseActions(database, lambda: grave).act(incident_id, wish, LEI)
-    assert CaseActions(database, lambda: plain).act(incident_id, Wish(Act.VOID, reason="permitted"), LEI).seq == 3
-    assert whats(incidents, incident_id)[-1] == "void_asked"
-
-
-def test_what_was_handled_before_it_was_merged_is_voided_by_two(
-    desk: CaseActions, incidents: IncidentStore, jobs: JobStore
-) -> None:
-    one, into = opened(incidents, check="person"), opened(incidents, track_id=8, camera_id="cam-2")
-    for each in (one, into):
-        desk.act(each, Wish(Act.CONFIRM), LEI)
-    jobs.done(taken(jobs, one), "crew-1")
-    desk.act(one, Wish(Act.REWORK, text="还有一半"), WANG)
-    desk.act(one, Wish(Act.MERGE, into=into), LEI)
-    assert incidents.events(into)[-1].detail == {"from": one, "handled": True}
-    assert desk.act(into, Wish(Act.VOID, reason="duplicate"), LEI).what == "void_asked"
 
 
 def test_what_is_checked_is_done_or_goes_back_under_the_same_job(
