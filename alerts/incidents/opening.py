@@ -302,7 +302,7 @@ def _insert(conn: Connection, sighting: Sighting, site_id: int, pair: Pair, numb
         "update incident set before_id = %s, opening_id = %s, case_no = %s where incident_id = %s",
         (before, opening, number, incident_id),
     )
-    detail = {"class": sighting.class_code, "zone": sighting.zone, "source": "camera"}
+    detail: dict[str, Any] = {"class": sighting.class_code, "zone": sighting.zone, "source": "camera"}
     detail |= {"case_no": number} if number else {}
     detail |= {"grave": True} if sighting.grave else {}
     record(conn, incident_id, DETECTOR, What.OPENED, detail | pictures.named(conn, opening))
