@@ -20,6 +20,7 @@ from alerts.incidents.store import IncidentStore
 from alerts.jobs.moves import JobMoves
 from alerts.jobs.pick import Picker
 from alerts.jobs.relay import Relay
+from alerts.jobs.rerouting import Rerouting
 from alerts.jobs.store import JobStore
 from alerts.kpi.store import KpiStore
 from alerts.record.seals import Sealer
@@ -294,7 +295,8 @@ class RelayThread:
         self._database = AlertDatabase(site.endpoints.database_url)
         self._ending = threading.Event()
         jobs = JobStore(self._database, lease_s=site.config.dispatch.lease_s)
-        relay = Relay(jobs, queue, meter, picker=make_picker(site))
+        picker = make_picker(site)
+        relay = Relay(jobs, queue, meter, picker=picker, rerouting=Rerouting(self._database, picker))
         self._thread = threading.Thread(
             target=relay.run, args=(self._ending, site.config.dispatch.relay_poll_s), name="relay", daemon=True
         )

@@ -51,7 +51,7 @@ class JobMoves:
             row = _locked(conn, id_of(job_id, "a job"))
             if row["unit_id"] == unit_id and row["state"] == "queued":
                 raise SaidError(f"job {job_id} waits at {unit_id} already", f"任务 {job_id} 已在 {unit_id} 待领取")
-            _move(conn, row, actor, Choice(unit_id, Why.REASSIGNED), {"reason": reason})
+            move(conn, row, actor, Choice(unit_id, Why.REASSIGNED), {"reason": reason})
             return _job(conn, row["job_id"])
 
     def escalate(self, job_id: str, actor: Actor, reason: str) -> Job:
@@ -80,7 +80,7 @@ class JobMoves:
         moved = 0
         for entry in entries:
             with self._database.transaction() as conn:
-                row = _find(conn, entry["job_id"])
+                row = find(conn, entry["job_id"])
                 fresh = conn.execute(
                     "insert into job_escalation (incident_id, stage, round, limit_id) values (%s, %s, %s, %s)"
                     " on conflict do nothing returning 1",
@@ -108,7 +108,7 @@ class JobMoves:
         _refuse_role(actor, "queued again")
         key = id_of(job_id, "a job")
         with self._database.transaction() as conn:
-            row = _find(conn, key)
+            row = find(conn, key)
             if row is None or row["state"] != "queued" or not row["stuck"]:
                 raise SaidError(
                     f"job {job_id} is not set aside: see `curbwatch dispatch dead`",
@@ -129,12 +129,12 @@ class JobMoves:
         if actor.role != RELAY.role:
             conn.execute("update incident set urgent = true where incident_id = %s", (row["incident_id"],))
         if found.why is not Why.NOBODY and found.unit_id != row["unit_id"]:
-            _move(conn, row, actor, Choice(found.unit_id, Why.ESCALATED, found.vehicle_id, found.distance_m), detail)
+            move(conn, row, actor, Choice(found.unit_id, Why.ESCALATED, found.vehicle_id, found.distance_m), detail)
         else:
             _hurry(conn, row, actor, detail)
 
 
-def _move(conn: Connection, row: dict[str, Any], actor: Actor, choice: Choice, detail: dict[str, str]) -> None:
+def move(conn: Connection, row: dict[str, Any], actor: Actor, choice: Choice, detail: dict[str, str]) -> None:
     """Let the job wait at its new unit; the row is as ``_locked`` gives it."""
     settle(conn, row["job_id"], choice)
     conn.execute(
@@ -163,7 +163,7 @@ def _hurry(conn: Connection, row: dict[str, Any], actor: Actor, detail: dict[str
     hand_back(conn, row["incident_id"], job_id)
 
 
-def _find(conn: Connection, key: uuid.UUID) -> dict[str, Any] | None:
+def find(conn: Connection, key: uuid.UUID) -> dict[str, Any] | None:
     """A job with what is needed of its incident, both locked, the incident first; None where there is none."""
     incident = conn.execute(
         "select incident_id, family, class_code, camera_id, lon, lat, unit_id as responsible from incident"
@@ -177,7 +177,7 @@ def _find(conn: Connection, key: uuid.UUID) -> dict[str, Any] | None:
 
 
 def _locked(conn: Connection, key: uuid.UUID) -> dict[str, Any]:
-    row = _find(conn, key)
+    row = find(conn, key)
     if row is None:
         raise no_job(key)
     if row["state"] not in {"queued", "taken"}:

@@ -10,6 +10,7 @@ from alerts import crash
 from alerts.dispatch import JobQueue, Sent
 from alerts.installation import HELD_S, owner_of
 from alerts.jobs.pick import Picker
+from alerts.jobs.rerouting import Rerouting
 from alerts.jobs.store import JobStore, OutboxRow
 from schemas.errors import SinkError
 from schemas.meter import Meter
@@ -22,7 +23,8 @@ TEND_S = 5.0  # between two looks whether the streams still hold what they must,
 class Relay:
     """Moves jobs from the outbox to the queue. ``on_sent(row)`` is called after each entry that is in its stream.
 
-    ``picker`` says which unit each job is for; without one it is the responsible one.
+    ``picker`` says which unit each job is for; without one it is the responsible one. ``rerouting`` moves what waits at
+    units that the city does not know any more.
 
     Two that believe to be the relay for a moment do no harm: places are given under a row lock, and the queue knows
     an entry that it has.
@@ -36,6 +38,7 @@ class Relay:
         on_sent: Callable[[OutboxRow], None] | None = None,
         *,
         picker: Picker | None = None,
+        rerouting: Rerouting | None = None,
         monotonic_s: Callable[[], float] = time.monotonic,
     ) -> None:
         self._jobs = jobs
@@ -43,6 +46,8 @@ class Relay:
         self._meter = meter
         self._on_sent = on_sent
         self._picker = picker
+        self._rerouting = rerouting
+        self._rerouted_s: float | None = None
         self._monotonic_s = monotonic_s
         self._tended_s: float | None = None
 
@@ -71,6 +76,7 @@ class Relay:
         # Asked each round: the lock went with the connection if that was lost since, by whatever store that uses it.
         if not self._jobs.become_relay():
             return 0
+        self._reroute()
         epoch = self._jobs.epoch()
         if not epoch or self._queue.epoch() != epoch:
             epoch = self._begin_epoch("lost" if epoch else "first")
@@ -79,6 +85,19 @@ class Relay:
         self._meter.add("leases_expired", self._jobs.requeue_expired())
         self._jobs.assign(picker=self._picker)
         return self._send_all(epoch)
+
+    def _reroute(self) -> None:
+        """Move what waits at units that are gone; at the start, then now and then, and on until nothing is left.
+
+        Before anything asks the queue: where that is away, terminals take what the database says.
+        """
+        now_s = self._monotonic_s()
+        due = self._rerouted_s is None or now_s - self._rerouted_s >= TEND_S
+        if self._rerouting is None or not due:
+            return
+        moved = self._rerouting.once()
+        self._rerouted_s = None if moved else now_s
+        self._meter.add("cases_rerouted", moved)
 
     def _send_all(self, epoch: str) -> int:
         """Send what has a place, in order, then note what is in its stream.

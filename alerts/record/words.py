@@ -65,6 +65,7 @@ CODES: dict[str, tuple[str, str]] = {
     "unseen": ("长时间未再看到", "not seen for long"),
     "requeued": ("任务重新排队", "its job was put back in the queue"),
     "untaken": ("无人领取", "nobody took it"),
+    "unit_gone": ("原单位已不在城市包中", "its unit is not in the city pack any more"),
     "digest": ("一并告知", "told together"),
     "opening": ("发现时照片", "the picture when found"),
     "standing": ("持续存在照片", "a picture that it stands"),

@@ -13,7 +13,7 @@ from structlog.testing import capture_logs
 import curbwatch.database as db
 from config.load import load_config
 from config.pack import SHIPPED, Pack, load_pack
-from curbwatch.build import prepare
+from curbwatch.build import make_database, make_incidents, prepare
 from curbwatch.city_book import CityBook
 from curbwatch.endpoints import resolve
 from curbwatch.pack_reload import Look, PackWatch, look_at
@@ -21,6 +21,7 @@ from curbwatch.pipeline import Pipeline
 from curbwatch.telemetry import Telemetry
 from schemas.city import City
 from schemas.errors import ConfigError, SinkError
+from tests.alerts.makers import picture, sighting
 from tests.config.small_pack import PackFolder
 from tests.curbwatch.test_run_positions import now_ms, stored
 from tests.devices import Devices
@@ -290,6 +291,9 @@ async def test_every_shard_decides_by_the_new_pack(service: Service, tmp_path: P
     service.configure(site={"site": service.site, "pack": str(pack.path)}, engine={"shards": 2})
     config = load_config(service.config)
     site = prepare(config, resolve(config, service.servers))
+    database = make_database(site)
+    incidents = make_incidents(site, database)
+    left = incidents.open_or_refresh(sighting(unit_id="of-an-old-pack"), None, picture())
     pipeline = Pipeline(site, Telemetry())
     await pipeline.start()
     try:
@@ -304,8 +308,12 @@ async def test_every_shard_decides_by_the_new_pack(service: Service, tmp_path: P
         await asyncio.to_thread(wait_until, "the shards", lambda: all(one.city is held for one in deciders))
         assert held.permits[-1].permit_id == "yj-permit-plaza"
         assert pipeline._watch.quality._box != box
+        await asyncio.to_thread(
+            wait_until, "its new unit", lambda: incidents.show(left.incident_id).unit_id != "of-an-old-pack"
+        )
     finally:
         await pipeline.stop()
+        database.close()
 
 
 def reloads(service: Service, outcome: str) -> float:

@@ -1,0 +1,118 @@
+"""What waits at a unit that the city does not know any more goes to the one that its rules name now."""
+
+import uuid
+from collections.abc import Set as AbstractSet
+from typing import Any
+
+import structlog
+
+from alerts.deciding.responsible import UNROUTED, unit_for
+from alerts.jobs.duty import peers, units_on_duty
+from alerts.jobs.moves import find, move
+from alerts.jobs.nearest import choose
+from alerts.jobs.pick import Picker, errand_of
+from alerts.record.steps import OPEN_STATES, RELAY, record
+from alerts.store import AlertDatabase, Connection
+from schemas.alarms import SOS
+from schemas.city import City
+from schemas.record import What
+
+log = structlog.get_logger()
+
+MOST = 100  # cases of one round: the relay sends what is due in between
+REASON = "unit_gone"
+# Whose terminals can be opened: those of the pack, and what a camera names as its own.
+OWN_UNITS = "select distinct unit_id from device where kind = 'camera' and unit_id <> ''"
+HOMELESS = """
+select i.incident_id from incident i left join job j on j.incident_id = i.incident_id and j.state = 'queued'
+where i.state = any(%(open)s) and (i.unit_id <> '' and not i.unit_id = any(%(known)s)
+    or j.stuck = '' and j.unit_id <> '' and not j.unit_id = any(%(known)s))
+order by i.family = 'sos' desc, i.urgent desc, i.opened_at, i.incident_id limit %(limit)s
+"""
+LOCKED = """
+select i.family, i.class_code, i.cell_id, i.unit_id, j.job_id, coalesce(d.unit_id, '') as own_unit
+from incident i left join job j using (incident_id)
+left join device d on d.device_id = i.camera_id and d.kind = 'camera'
+where i.incident_id = %(id)s and i.state = any(%(open)s) for no key update of i
+"""
+
+
+class Rerouting:
+    """Gives open cases, and jobs that wait, to units that there are; each is one transaction.
+
+    A pack that names a unit no more, or calls it otherwise, leaves them where no terminal looks. By the city that holds
+    now, so that it does not matter when that came: while we ran, or before we started.
+    """
+
+    def __init__(self, database: AlertDatabase, picker: Picker) -> None:
+        self._database = database
+        self._picker = picker
+
+    def once(self, limit: int = MOST) -> int:
+        """Give each case of an unknown unit its responsible one, and move its job where nobody holds it; how many.
+
+        A job that a crew holds stays theirs; given back, it is moved by a later call. One that was set aside stays
+        where a dispatcher finds it. Where the rules name no unit the case has none, and is in the list of unrouted
+        ones. Raises SinkError.
+        """
+        city = self._picker.city()
+        with self._database.transaction() as conn:
+            known = set(city.units) | {row["unit_id"] for row in conn.execute(OWN_UNITS).fetchall()}
+            asked = {"open": list(OPEN_STATES), "known": sorted(known), "limit": limit}
+            found = conn.execute(HOMELESS, asked).fetchall()
+        moved = 0
+        for row in found:
+            with self._database.transaction("reassign") as conn:
+                told = self._settle(conn, row["incident_id"], city, known)
+            if told is None:  # somebody was first, or it ended
+                continue
+            moved += 1
+            unit_id, remedy = told["to"], "`curbwatch incident list --unrouted`, then `curbwatch dispatch reassign`"
+            log.warning(
+                "case_rerouted",
+                incident=str(row["incident_id"]),
+                unit=told["from"],
+                to=unit_id or "nobody",
+                why="the city pack does not know its unit any more",
+                **({} if unit_id else {"remedy": remedy}),
+            )
+        return moved
+
+    def _settle(
+        self, conn: Connection, incident_id: uuid.UUID, city: City, known: AbstractSet[str]
+    ) -> dict[str, str] | None:
+        """What was told of one case, under its lock: from which unit to which; None: nothing was to be done."""
+        row = conn.execute(LOCKED, {"id": incident_id, "open": list(OPEN_STATES)}).fetchone()
+        if row is None:
+            return None
+        gone = bool(row["unit_id"]) and row["unit_id"] not in known
+        said = {"from": row["unit_id"], "to": row["unit_id"]}
+        if gone:
+            named = self._responsible(city, row)
+            said["to"] = named if named in known else UNROUTED
+            conn.execute("update incident set unit_id = %s where incident_id = %s", (said["to"], incident_id))
+        job = None if row["job_id"] is None else find(conn, row["job_id"])
+        if job is not None and job["state"] == "queued" and not job["stuck"] and job["unit_id"] not in {*known, ""}:
+            return self._move(conn, job, city, known)
+        if not gone:
+            return None
+        record(conn, incident_id, RELAY, What.NOTED, {"why": REASON} | said)
+        return said
+
+    def _responsible(self, city: City, row: dict[str, Any]) -> str:
+        """The unit that the rules name now; ``UNROUTED``: none."""
+        if row["family"] == SOS:
+            return next(iter(city.units), UNROUTED)
+        case = city.classes.get(row["class_code"]) or city.classes.get(city.default_class.get(row["family"], ""))
+        if case is None:
+            return str(row["own_unit"]) or UNROUTED
+        return unit_for(city, case, row["cell_id"], self._picker.clock(), own_unit=row["own_unit"])
+
+    def _move(self, conn: Connection, job: dict[str, Any], city: City, known: AbstractSet[str]) -> dict[str, str]:
+        """Let a job wait at the unit that the relay would pick for it now."""
+        now = self._picker.clock()
+        errand = errand_of(job, peers(city, job["family"], job["class_code"]), job["tried"])
+        on_duty = {unit_id: vehicles for unit_id, vehicles in units_on_duty(city, now).items() if unit_id in known}
+        choice = choose(errand, on_duty, self._picker.fixes(conn, now), now, fresh_s=self._picker.fresh_s)
+        move(conn, job, RELAY, choice, {"reason": REASON})
+        return {"from": job["unit_id"], "to": choice.unit_id}
