@@ -29,12 +29,15 @@ class Devices:
         self._client.username_pw_set(user, servers.password_files[user].read_text().strip())
         self._client.on_message = self._hear
         self._client.on_publish = self._published
+        heard = threading.Semaphore(0)
+        self._client.on_subscribe = lambda *_told: heard.release()
         address = urlsplit(servers.broker_url)
         self._client.connect(address.hostname or "", address.port or 0)
         self._client.loop_start()
-        for kind in ("camera", "vehicle"):
-            for leaf in ("ack", "resync"):
-                self._client.subscribe(f"{self.base}/{kind}/+/{leaf}", qos=1)
+        # In one request, and waited for: what a service says as soon as it starts is not kept by the broker.
+        topics = [(f"{self.base}/{kind}/+/{leaf}", 1) for kind in ("camera", "vehicle") for leaf in ("ack", "resync")]
+        self._client.subscribe(topics)
+        assert heard.acquire(timeout=20)
 
     def __enter__(self) -> Self:
         return self
