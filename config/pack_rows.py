@@ -1,5 +1,6 @@
 """The rows of a city pack's files, as written: one pydantic model each. Cross-references: config/pack_check.py."""
 
+from collections.abc import Callable
 from datetime import date
 from typing import Annotated, Literal
 
@@ -7,6 +8,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validat
 
 from config.polygon import counterclockwise
 from schemas.city import Check
+from schemas.codes import known_division, known_matter, split_cell
 
 WEEK_S = 604_800.0
 LAST_START, LAST_END = (
@@ -38,6 +40,15 @@ class Row(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
+def _known(check: Callable[[str], object], code: str) -> str:
+    """Return a code that ``check`` takes. Raises ValueError without the code, which a fault has in front already."""
+    try:
+        check(code)
+    except ValueError as error:
+        raise ValueError(str(error).removeprefix(f"{code}: ").removeprefix(f"{code[:6]}: ")) from None
+    return code
+
+
 class CityRow(Row):
     """city.toml."""
 
@@ -46,6 +57,11 @@ class CityRow(Row):
     timezone: Text
     lang: Literal["zh", "en"] = "zh"
     default_class: dict[Family, str] = Field(min_length=1)
+
+    @field_validator("district")
+    @classmethod
+    def _division(cls, district: str) -> str:
+        return _known(known_division, district)
 
 
 class ClassRow(Row):
@@ -74,9 +90,7 @@ class ClassRow(Row):
             raise ValueError("has four digits: a spreadsheet may have dropped the leading 0; five are wanted")
         if not (code.isascii() and code.isdigit() and len(code) == 5):
             raise ValueError("is not a code of five digits (2 class + 3 sub)")
-        if code[:2] == "00" or code[2:] == "000":
-            raise ValueError("is no code: classes count from 01 and subs from 001")
-        return code
+        return _known(known_matter, code)
 
 
 class UnitRow(Row):
@@ -100,7 +114,7 @@ class CellRow(Row):
     def _fifteen_digits(cls, cell_id: str) -> str:
         if not (cell_id.isascii() and cell_id.isdigit() and len(cell_id) == 15):
             raise ValueError("is not a cell code of 15 digits (6 division + 3 street + 3 community + 3 cell)")
-        return cell_id
+        return _known(split_cell, cell_id)
 
 
 class HoursRow(Row):

@@ -8,6 +8,7 @@ from typing import Literal
 from config.pack import Pack, PackCamera, PackVehicle
 from config.pack_rows import WEEKDAYS
 from schemas.city import CaseClass, City, GridCell, Permit
+from schemas.codes import matter_code
 from schemas.hours import Hours, LonLat
 from schemas.rules import (
     HOLIDAY,
@@ -109,7 +110,7 @@ def _city(city: City) -> Fields:
 
 def _class(row: CaseClass, division: str) -> Fields:
     return {
-        "matter_code": division + row.code,
+        "matter_code": matter_code(division, row.code),
         "name_en": row.name_en,
         "family": row.family,
         "mode": row.mode,

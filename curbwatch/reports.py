@@ -10,6 +10,7 @@ import numpy as np
 from alerts.deciding.place import cell_of
 from alerts.deciding.responsible import unit_for
 from config.faults import nearest
+from curbwatch.class_codes import class_named, part_named
 from ingest.crs import to_wgs84
 from schemas.city import CaseClass, City
 from schemas.device import Crs
@@ -27,6 +28,7 @@ class Told:
     """What was told, as it came. One of ``family`` and ``class_code``; one place: a point, a camera, or a cell.
 
     ``lon``, ``lat``: degrees in ``crs``. ``box_px``: x, y, w, h in the camera's picture. ``detail``: plain JSON.
+    ``class_code``: as ``class_named`` reads it.
     """
 
     kind: Kind
@@ -48,6 +50,8 @@ def report_of(told: Told, city: City, views: Mapping[str, CameraView]) -> Report
     for name, said in told.detail.items():
         if len(str(said)) > DETAIL_MAX:
             raise UsageError(f"--{name}: at most {DETAIL_MAX} characters")
+    if "part" in told.detail:
+        part_named(str(told.detail["part"]), city)
     case = _case(told, city)
     point = _point(told)
     view = _view(told, views)
@@ -81,7 +85,7 @@ def _case(told: Told, city: City) -> CaseClass:
         families = ", ".join(sorted(city.default_class))
         asked = f"no family {told.family!r}: " if told.family else "what is it? "
         raise UsageError(f"{asked}--class CODE, or --family, one of: {families}")
-    case = city.classes.get(code)
+    case = class_named(code, city)
     if case is None:
         raise UsageError(f"no class {code!r}{nearest(code, sorted(city.classes))} in pack {city.name}")
     if told.family and told.family != case.family:

@@ -10,8 +10,9 @@ PROVINCES = frozenset(
     for first, last in ((11, 15), (21, 23), (31, 37), (41, 46), (50, 54), (61, 65), (71, 71), (81, 82))
     for number in range(first, last + 1)
 )
-LAST_PART_CLASS = 5  # classes 01..05 are of parts, 06..10 of matters; 21 and above are local, and so are 98 and 99
+LAST_PART_CLASS = 5  # classes 01..05 are of parts, 06..10 of matters
 LAST_CLASS = 10
+FIRST_LOCAL = 21  # and so are 98 and 99; 11..20 are not given
 # CJ/T 214 lineage, class-sub, as two public applications have it: there is no rule, so what is not here is not known.
 CJT214 = {
     "09001": "05-01",
@@ -29,20 +30,13 @@ FROM_CJT214 = {old: code for code, old in CJT214.items()}
 
 def matter_code(division: str, class_code: str) -> str:
     """11 digits of a matter: division (6), class (2), sub (3). Raises ValueError for parts that are none."""
-    return _division(division) + _class(class_code)
+    return known_division(division) + known_matter(class_code)
 
 
 def split_matter(code: str) -> tuple[str, str]:
     """Division and five-digit class code of an 11-digit matter code. Raises ValueError, saying what is wrong."""
     _digits(code, 11, "a matter code has 11 digits (6 division + 2 class + 3 sub)")
-    return _division(code[:6]), _class(code[6:])
-
-
-def part_code(division: str, type_code: str, serial: int) -> str:
-    """17 digits of a part: division (6), class (2), sub (3), serial (6, from 1). Raises ValueError."""
-    if not 1 <= serial <= 999_999:
-        raise ValueError(f"{serial}: the serial of a part is 1 to 999999")
-    return f"{_division(division)}{_part_type(type_code)}{serial:06d}"
+    return known_division(code[:6]), known_matter(code[6:])
 
 
 def split_part(code: str) -> tuple[str, str, int]:
@@ -50,15 +44,7 @@ def split_part(code: str) -> tuple[str, str, int]:
     _digits(code, 17, "a part code has 17 digits (6 division + 2 class + 3 sub + 6 serial)")
     if code[11:] == "000000":
         raise ValueError(f"{code}: the serial of a part is 000001 to 999999")
-    return _division(code[:6]), _part_type(code[6:11]), int(code[11:])
-
-
-def cell_code(division: str, street: int, community: int, cell: int) -> str:
-    """15 digits of a unit-grid cell: division (6), street, community, cell (3 each, from 1). Raises ValueError."""
-    for number in (street, community, cell):
-        if not 1 <= number <= 999:
-            raise ValueError(f"{number}: street, community and cell are 1 to 999")
-    return f"{_division(division)}{street:03d}{community:03d}{cell:03d}"
+    return known_division(code[:6]), _part_type(code[6:11]), int(code[11:])
 
 
 def split_cell(code: str) -> tuple[str, int, int, int]:
@@ -67,7 +53,7 @@ def split_cell(code: str) -> tuple[str, int, int, int]:
     street, community, cell = (int(code[start : start + 3]) for start in (6, 9, 12))
     if not (street and community and cell):
         raise ValueError(f"{code}: street, community and cell count from 001")
-    return _division(code[:6]), street, community, cell
+    return known_division(code[:6]), street, community, cell
 
 
 def to_2013(class_code: str) -> str | None:
@@ -101,10 +87,20 @@ def _digits(code: str, count: int, message: str) -> None:
         raise ValueError(f"{code}: {message}")
 
 
-def _division(code: str) -> str:
+def known_division(code: str) -> str:
+    """Return six digits of an administrative division. Raises ValueError, saying what is wrong."""
     _digits(code, 6, "a division code (GB/T 2260) has six digits")
     if code[:2] not in PROVINCES:
         raise ValueError(f"{code}: no province has the code {code[:2]} (GB/T 2260)")
+    return code
+
+
+def known_matter(code: str) -> str:
+    """Return the five digits of a matter, of the catalogue's classes or a local one. Raises ValueError."""
+    major = int(_class(code)[:2])
+    if major <= LAST_PART_CLASS:
+        raise ValueError(f"{code}: class {major:02d} is of parts; matters are 06 to 10, or local (21 and above)")
+    _given(code)
     return code
 
 
@@ -118,8 +114,16 @@ def _class(code: str) -> str:
 def _part_type(code: str) -> str:
     major = int(_class(code)[:2])
     if LAST_PART_CLASS < major <= LAST_CLASS:
-        raise ValueError(f"{code}: class {major:02d} is of matters; parts are 01 to 05, or local")
+        raise ValueError(f"{code}: class {major:02d} is of matters; parts are 01 to 05, or local (21 and above)")
+    _given(code)
     return code
+
+
+def _given(code: str) -> None:
+    if LAST_CLASS < int(code[:2]) < FIRST_LOCAL:
+        raise ValueError(
+            f"{code}: class {code[:2]} is not given; the catalogue has 01 to 10, local ones are 21 and above"
+        )
 
 
 def _legacy(code: str) -> tuple[int, int]:

@@ -63,6 +63,7 @@ class What(StrEnum):
     EXTENDED = "extended"  # stage, also, working_h, reason (延时)
     RECLASSED = "reclassed"  # from, to, reason: also a downgrade
     SNOOZED = "snoozed"  # until, reason
+    WOKEN = "woken"  # words: of how many people about its place no one has to be heeded any more
     VOID_ASKED = "void_asked"  # reason, instead_of (the one asked before): a second person must say the same
     VOID = "void"  # reason, second (作废)
     MERGED = "merged"  # into, or from

@@ -7,16 +7,17 @@ from typing import Any
 
 from alerts.deciding.responsible import unit_for
 from alerts.desk.lifecycle import WEIGHT, Act, Step, Wish
-from alerts.incidents import pictures, sites
+from alerts.incidents import pictures, quiet, sites
 from alerts.incidents.case_numbers import case_no, numbering_of
 from alerts.incidents.merging import join
-from alerts.incidents.opening import open_at
-from alerts.incidents.sites import Quiet
+from alerts.incidents.opening import open_beside
+from alerts.incidents.quiet import Quiet
+from alerts.incidents.sites import USUAL, Reach
 from alerts.keeping.holds import carry_holds, hold_incident, release_incident
 from alerts.record.steps import call_back, close_gone, follow, make_job, queue_again, record
 from alerts.store import Connection, id_of
 from schemas.city import CaseClass, City
-from schemas.errors import UsageError
+from schemas.errors import SaidError
 from schemas.incident import EvidenceRecord
 from schemas.record import Actor, State, What
 
@@ -34,6 +35,7 @@ class Doing:
     before: EvidenceRecord | None = None
     after: EvidenceRecord | None = None
     quiet_s: float = 3600.0  # for which the place of what was voided is quiet
+    reach: Reach = USUAL
 
     @property
     def incident_id(self) -> uuid.UUID:
@@ -85,13 +87,16 @@ def _void(doing: Doing) -> int:
 
 
 def _quieten(doing: Doing) -> None:
-    """Let the same thing open nothing under a new track for a while; what no camera saw says nothing of cameras."""
+    """Let the same thing open nothing under a new track for a while; what no camera saw says nothing of cameras.
+
+    That is no word about how long: whoever snoozed the place for a month before is not overruled.
+    """
     row = doing.conn.execute("select now() + make_interval(secs => %s) as until", (doing.quiet_s,)).fetchone()
     if row is None or doing.row["opening_id"] is None:
         return
     reason, urgent = str(doing.step.detail["reason"]), bool(doing.row["urgent"])
-    quiet = Quiet(row["until"], doing.actor.name, reason, doing.row["family"], urgent=urgent)
-    sites.hush(doing.conn, doing.incident_id, quiet)
+    word = Quiet(row["until"], doing.actor.name, reason, doing.row["family"], urgent=urgent)
+    quiet.hush_at_least(doing.conn, doing.row, word)
 
 
 def _downgrade(doing: Doing) -> int:
@@ -133,9 +138,13 @@ def _snooze(doing: Doing) -> int:
     if until is not None:
         reason = str(doing.step.detail["reason"])
         urgent = bool(doing.wish.urgent)  # what is urgent is muted only where it is named
-        quiet = Quiet(until, doing.actor.name, reason, doing.row["family"], urgent=urgent)
-        sites.hush(doing.conn, doing.incident_id, quiet)
+        word = Quiet(until, doing.actor.name, reason, doing.row["family"], urgent=urgent)
+        quiet.hush(doing.conn, doing.row, word, doing.reach)
     return doing.write()
+
+
+def _wake(doing: Doing) -> int:
+    return doing.write(words=quiet.wake(doing.conn, doing.row, doing.reach))
 
 
 def _merge(doing: Doing) -> int:
@@ -193,18 +202,23 @@ def _resume(doing: Doing) -> int:
 
 
 def _reopen(doing: Doing) -> int:
-    sites.settle(doing.conn, doing.incident_id)
-    other = open_at(doing.conn, doing.row["family"], doing.row["site_id"])
+    other = open_beside(doing.conn, doing.row, doing.reach)
     if other is not None:
-        raise UsageError(f"incident {other['incident_id']} is open at this place: what is seen there belongs to it")
+        raise SaidError(
+            f"incident {other['incident_id']} is open at this place: what is seen there belongs to it",
+            f"此处已有在办案件 {other['incident_id']}:该处所见归入此案",
+        )
+    sites.settle(doing.conn, doing.row)
+    woken = quiet.wake(doing.conn, doing.row, doing.reach)  # they just said that it is real
     doing.set(
         "closed_at = null, left_at = null, after_id = null, outcome = '', decided_by = '',"
         " reopenings = reopenings + 1, reworks = reworks + %s, reopened_at = %s::timestamptz",
         int(bool(doing.step.detail["rework"])),
         doing.step.detail["at"],
     )
-    more = {"case_no": doing.number()} if doing.step.to is State.DISPATCHED else {}
-    if more:
+    more: dict[str, Any] = {"woken": woken} if woken else {}
+    if doing.step.to is State.DISPATCHED:
+        more["case_no"] = doing.number()
         doing.set("case_no = %s", more["case_no"])
     seq = doing.write(**more)
     if doing.step.to is State.DISPATCHED:
@@ -242,6 +256,7 @@ EFFECTS: dict[Act, Callable[[Doing], int]] = {
     Act.VOID: _void,
     Act.DOWNGRADE: _downgrade,
     Act.SNOOZE: _snooze,
+    Act.WAKE: _wake,
     Act.MERGE: _merge,
     Act.CLOSE: _close,
     Act.REWORK: _rework,

@@ -10,9 +10,11 @@ from alerts.desk.acting import Doing, perform
 from alerts.desk.case import WROTE, Told, case_of, moved_by
 from alerts.desk.lifecycle import MOVES, SUSPEND_MAX, Act, Case, Refusal, Wish, decide
 from alerts.desk.words import refusal_line
+from alerts.incidents import quiet
 from alerts.incidents.locking import hold_places
 from alerts.incidents.naming import incident_key
 from alerts.incidents.reading import view
+from alerts.incidents.sites import USUAL, Reach
 from alerts.keeping.holds import held
 from alerts.messages import Lang
 from alerts.record import keys
@@ -100,15 +102,17 @@ class CaseActions:
         city: Callable[[], City],
         *,
         quiet_s: float = 3600.0,
+        reach: Reach = USUAL,
         suspend_most: timedelta = SUSPEND_MAX,
     ) -> None:
         """``quiet_s``: for how long the place of what a person voided opens nothing of the kind.
 
+        ``reach``: what is one thing with a case, where its place is spoken of.
         ``suspend_most``: how long a case may be suspended by one word.
         """
         self._database = database
         self._city = city
-        self._quiet_s = quiet_s
+        self._quiet_s, self._reach = quiet_s, reach
         self._suspend_most = suspend_most
 
     def act(self, incident_id: str, wish: Wish, actor: Actor, given: Given | None = None) -> Acted:
@@ -128,7 +132,7 @@ class CaseActions:
             if known is not None:
                 return self._acted(conn, row, known, again=True)
             steps = [Told(**step) for step in conn.execute(STEPS, (row["incident_id"],)).fetchall()]
-            case = _case(conn, row, steps, city)
+            case = replace(_case(conn, row, steps, city), quiet=quiet.is_quiet(conn, row, self._reach))
             before = _done_before(case, steps, wish, actor)
             if before is not None:
                 return self._acted(conn, row, before, again=True)
@@ -137,7 +141,8 @@ class CaseActions:
             found = decide(case, self._completed(wish, given, row, city), actor, _now(conn))
             if isinstance(found, Refusal):
                 raise RefusedError(found, wish.act, moved_by(steps))
-            seq = perform(Doing(conn, row, city, actor, wish, found, given.before, given.after, self._quiet_s))
+            pictures = (given.before, given.after)
+            seq = perform(Doing(conn, row, city, actor, wish, found, *pictures, self._quiet_s, self._reach))
             keys.keep(conn, word, seq)
             return self._acted(conn, row, seq, again=False)
 

@@ -24,6 +24,7 @@ class Act(StrEnum):
     VOID = "void"
     DOWNGRADE = "downgrade"
     SNOOZE = "snooze"
+    WAKE = "wake"
     MERGE = "merge"
     CLOSE = "close"
     REWORK = "rework"
@@ -51,6 +52,7 @@ class Case:
         sent: its job was out.
         extended: stages of this round that were given more time.
         held: nothing of it may be deleted.
+        quiet: somebody said that nothing of its family is to open where it stands, and that is not over.
         merged_into: id of the case that goes on instead; empty: it is its own.
     """
 
@@ -69,6 +71,7 @@ class Case:
     sent: bool = False
     extended: frozenset[str] = frozenset()
     held: bool = False
+    quiet: bool = False
     merged_into: str = ""
 
 
@@ -143,6 +146,7 @@ MOVES: dict[Act, Move] = {
     Act.VOID: Move(OPEN, State.VOID, DESK | {"officer"}),
     Act.DOWNGRADE: Move(OPEN, None, DESK | {"officer"}),
     Act.SNOOZE: Move(EVERY, None, DESK),
+    Act.WAKE: Move(EVERY, None, DESK),
     Act.MERGE: Move(OPEN - {State.CHECKING}, State.MERGED, DESK),
     Act.CLOSE: Move(frozenset({State.CHECKING}), State.DONE, DESK | {"inspector"}),
     Act.REWORK: Move(frozenset({State.CHECKING}), State.DISPATCHED, DESK | {"inspector"}),
@@ -241,6 +245,10 @@ def _snooze(case: Case, wish: Wish, _actor: Actor, now: datetime) -> Step | Refu
     return Step(What.SNOOZED, detail, None)
 
 
+def _wake(case: Case, wish: Wish, _actor: Actor, _now: datetime) -> Step | Refusal:
+    return Step(What.WOKEN, _note(wish), None) if case.quiet else Refusal("not_quiet")
+
+
 def _merge(case: Case, wish: Wish, _actor: Actor, _now: datetime) -> Step | Refusal:
     if not wish.into:
         return Refusal("into")
@@ -335,6 +343,7 @@ RULES: dict[Act, Callable[[Case, Wish, Actor, datetime], Step | Refusal]] = {
     Act.VOID: _void,
     Act.DOWNGRADE: _downgrade,
     Act.SNOOZE: _snooze,
+    Act.WAKE: _wake,
     Act.MERGE: _merge,
     Act.CLOSE: _close,
     Act.REWORK: _rework,

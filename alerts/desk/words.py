@@ -11,6 +11,7 @@ ACTS: dict[str, tuple[str, str]] = {
     Act.VOID: ("作废", "void"),
     Act.DOWNGRADE: ("降级或改类", "downgrade"),
     Act.SNOOZE: ("暂停提醒", "snooze"),
+    Act.WAKE: ("恢复提醒", "wake"),
     Act.MERGE: ("并案", "merge"),
     Act.CLOSE: ("核查结案", "close"),
     Act.REWORK: ("返工", "send back"),
@@ -82,6 +83,10 @@ REFUSALS: dict[str, tuple[str, str]] = {
         "this stage was extended once: only a supervisor does it again",
     ),
     "call": ("求助不能挂账", "somebody calls for help: that is not put off"),
+    "not_quiet": (
+        "此处未暂停提醒,无须恢复",
+        "its place is not quiet: what stands there opens an incident as anywhere",
+    ),
     "not_held": ("案件未被保全", "it is not held"),
 }
 

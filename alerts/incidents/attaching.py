@@ -6,8 +6,9 @@ from datetime import timedelta
 from typing import Any
 
 from alerts.deciding.place import distance_m
-from alerts.incidents import sites
+from alerts.incidents import near, sites
 from alerts.incidents.locking import lock
+from alerts.incidents.near import Spot
 from alerts.incidents.opening import insert
 from alerts.incidents.sites import Rules, box_overlap
 from alerts.record.steps import NAMESPACE, OPEN_STATES, record
@@ -121,11 +122,11 @@ def _away_m(told: Report, row: Row, rules: Rules) -> float | None:
 
 def _open(conn: Connection, told: Report, actor: Actor, rules: Rules) -> uuid.UUID:
     """Open an incident that no camera has seen: it waits for a person, for whom a complaint is never enough."""
-    site_id = sites.find(conn, told.point, told.camera_id, told.box_px, rules)
-    if site_id is not None:
-        sites.hold_one(conn, site_id)
-    if site_id is None or _taken(conn, told.family, site_id):
-        site_id = sites.make(conn, told.cell_id, told.camera_id, told.point, told.box_px)
+    found = near.places(conn, Spot(told.point, told.camera_id, told.box_px), rules)
+    sites.hold_joined(conn, found.joined)
+    # An open one has the place already, which was too long ago or too far to be this one.
+    free = (site_id for site_id in found.nearest if not sites.taken(conn, told.family, site_id))
+    site_id = next(free, None) or sites.make(conn, told.cell_id, told.camera_id, told.point, told.box_px)
     incident_id = uuid.uuid5(NAMESPACE, f"report/{told.kind}/{told.ref}")
     lon, lat = told.point or (None, None)
     insert(
@@ -159,15 +160,6 @@ def _open(conn: Connection, told: Report, actor: Actor, rules: Rules) -> uuid.UU
     detail |= {"grave": True} if told.grave else {}
     record(conn, incident_id, actor, What.OPENED, detail)
     return incident_id
-
-
-def _taken(conn: Connection, family: str, site_id: int) -> bool:
-    """Whether an open incident has this site already, which was too long ago or too far to be this one."""
-    row = conn.execute(
-        "select 1 from incident where family = %s and site_id = %s and state = any(%s)",
-        (family, site_id, list(OPEN_STATES)),
-    ).fetchone()
-    return row is not None
 
 
 def _keep(conn: Connection, incident_id: uuid.UUID, told: Report) -> None:

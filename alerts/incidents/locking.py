@@ -9,12 +9,13 @@ from alerts.incidents.sites import present
 from alerts.store import Connection
 from schemas.alarms import SOS
 
-# All places that are one with those of the incidents.
+# All places that are one with those of the incidents, and where their own things stand, which may be the next tile.
 PLACES = """
-select distinct i.family, o.camera_id, o.cell_id, o.lon, o.lat
+select i.family, o.camera_id, o.cell_id, o.lon, o.lat
 from incident i join site t using (site_id)
 join site o on coalesce(o.same_as, o.site_id) = coalesce(t.same_as, t.site_id)
-where i.incident_id = any(%s)
+where i.incident_id = any(%(ids)s)
+union select family, camera_id, cell_id, lon, lat from incident where incident_id = any(%(ids)s) and family <> 'sos'
 """
 
 
@@ -46,7 +47,7 @@ def place_keys(conn: Connection, incident_ids: Sequence[uuid.UUID]) -> set[str]:
     Whoever opens something near a place holds the tile of its point, so that this one is enough here.
     """
     keys = set[str]()
-    for row in conn.execute(PLACES, (list(incident_ids),)).fetchall():
+    for row in conn.execute(PLACES, {"ids": list(incident_ids)}).fetchall():
         point = None if row["lon"] is None else (row["lon"], row["lat"])
         keys.update(sites.lock_keys(row["camera_id"], row["cell_id"], point, 0.0))
         if row["family"] == SOS:

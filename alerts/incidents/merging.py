@@ -3,7 +3,8 @@
 import uuid
 from typing import Any
 
-from alerts.incidents.sites import KEEP_LONGEST, OWN_SITE
+from alerts.incidents import quiet
+from alerts.incidents.sites import OWN_SITE
 from alerts.record.steps import OPEN_STATES, queue_again, withdraw
 from alerts.store import Connection
 from schemas.alarms import SOS
@@ -31,13 +32,6 @@ update incident set site_id = %(into)s where incident_id in (
             and o.state = any(%(open)s))
     order by i.family, i.opened_at)
 """
-QUIET = f"""
-with gone as (delete from site_quiet where site_id = %(from)s returning *)
-insert into site_quiet (site_id, family, urgent, until, by, reason)
-select %(into)s, family, urgent, until, by, reason from gone {KEEP_LONGEST}
-"""  # noqa: S608
-
-
 LEADS = frozenset({State.GRACE, State.VERIFY})  # what no person has called a case
 
 
@@ -66,6 +60,7 @@ def join(conn: Connection, incident_id: uuid.UUID, into_id: uuid.UUID) -> None:
     if one["family"] != SOS:  # a vehicle has no place
         _one_place(conn, one["site_id"], other["site_id"])
 
+    quiet.move(conn, incident_id, into_id)
 
 def _refuse(one: Row, other: Row) -> None:
     """Raise UsageError where two are not to be one, or not this way round."""
@@ -136,4 +131,4 @@ def _one_place(conn: Connection, site_id: int, into_id: int) -> None:
         return
     conn.execute("update site set same_as = %(into)s where coalesce(same_as, site_id) = %(from)s", both)
     conn.execute(ALONG, both)
-    conn.execute(QUIET, both)
+    conn.execute("update site_quiet set site_id = %(into)s where site_id = %(from)s", both)

@@ -1,17 +1,19 @@
 """A sighting on its way in: to the incident of its track or its place, or to a new one. Within one transaction."""
 
 import uuid
+from collections.abc import Iterable
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
 from alerts.deciding.place import distance_m
-from alerts.incidents import going_on, leaving, pictures, sites
+from alerts.incidents import going_on, leaving, near, pictures, quiet, sites
 from alerts.incidents.case_numbers import Numbering, case_no
 from alerts.incidents.effects import STANDS_S, Effect, Past, effect_of, unseen
 from alerts.incidents.going_on import Pair
 from alerts.incidents.locking import lock
-from alerts.incidents.sites import ONE, Rules
+from alerts.incidents.near import Places, Spot, spot_of
+from alerts.incidents.sites import Reach, Rules
 from alerts.record.steps import DETECTOR, NAMESPACE, OPEN_STATES, make_job, record
 from alerts.store import Connection
 from schemas.incident import Opened, Sighting
@@ -41,9 +43,7 @@ def see(conn: Connection, sighting: Sighting, rules: Rules, pair: Pair | None) -
         return _seen(conn, lock(conn, known), sighting, rules, pair, same_track=True)
     if pair is not None:
         return _new_track(conn, sighting, rules, pair)
-    if not sites.any_quiet(conn, sighting):
-        return None
-    return _quiet(conn, sites.find(conn, sighting.point, sighting.camera_id, sighting.box_px, rules), sighting)
+    return _quiet(conn, sighting, rules)
 
 
 def past_of(conn: Connection, row: Row) -> Past:
@@ -69,19 +69,18 @@ def stood_until(row: Row) -> datetime:
 
 
 def _new_track(conn: Connection, sighting: Sighting, rules: Rules, pair: Pair) -> Opened:
-    site_id = sites.find(conn, sighting.point, sighting.camera_id, sighting.box_px, rules)
-    if site_id is not None:
-        sites.hold_one(conn, site_id)
-    if site_id is not None and (row := _standing(conn, sighting, site_id, rules)) is not None:
+    spot = _spot(sighting)
+    found = near.places(conn, spot, rules)
+    sites.hold_joined(conn, found.joined)
+    row = _standing(conn, sighting, near.open_ones(conn, sighting.family, spot, rules, found.joined), rules)
+    if row is not None:
         return present_opened(_seen(conn, row, sighting, rules, pair))
-    if (quiet := _quiet(conn, site_id, sighting)) is not None:
-        return quiet
-    if site_id is None:
-        site_id = sites.make(conn, sighting.cell_id, sighting.camera_id, sighting.point, sighting.box_px)
-    else:
-        row = _last_ended(conn, sighting, site_id)
-        if row is not None and _effect(conn, row, sighting, rules, pair) is not Effect.NEW:
-            return present_opened(_seen(conn, row, sighting, rules, pair))
+    if (hushed := _quiet(conn, sighting, rules)) is not None:
+        return hushed
+    if (row := _last_ended(conn, sighting, rules, pair, found)) is not None:
+        return present_opened(_seen(conn, row, sighting, rules, pair))
+    free = (site_id for site_id in found.nearest if not sites.taken(conn, sighting.family, site_id))
+    site_id = next(free, None) or sites.make(conn, sighting.cell_id, sighting.camera_id, spot.point, sighting.box_px)
     if (row := _reported(conn, sighting, rules)) is not None:
         conn.execute("update incident set site_id = %s where incident_id = %s", (site_id, row["incident_id"]))
         return present_opened(_seen(conn, row, sighting, rules, pair))
@@ -92,6 +91,10 @@ def _new_track(conn: Connection, sighting: Sighting, rules: Rules, pair: Pair) -
     if sighting.direct and not _grace(sighting):
         make_job(conn, str(incident_id), sighting.unit_id, urgent=sighting.urgent)
     return Opened(str(incident_id), opened=True, sighting=sighting)
+
+
+def _spot(sighting: Sighting) -> Spot:
+    return Spot(sighting.point, sighting.camera_id, sighting.box_px)
 
 
 def present_opened(told: Opened | None) -> Opened:
@@ -107,11 +110,11 @@ def _seen(
     """Do to an incident, locked, what a sighting of its thing does; None where that needs pictures and has none."""
     incident_id: uuid.UUID = row["incident_id"]
     effect = _effect(conn, row, sighting, rules, pair)
-    if effect is Effect.REOPEN and (quiet := _quiet(conn, row["site_id"], sighting)) is not None:
-        return quiet
+    if effect is Effect.REOPEN and (hushed := _quiet(conn, sighting, rules, row)) is not None:
+        return hushed
     if pair is None and effect in {Effect.REOPEN, Effect.REWORK}:
         return None
-    if effect is Effect.REOPEN and (other := open_at(conn, row["family"], row["site_id"])) is not None:
+    if effect is Effect.REOPEN and (other := open_beside(conn, row, rules)) is not None:
         return _seen(conn, other, sighting, rules, pair)  # its place has another one by now
     told = Opened(str(incident_id), opened=False, sighting=sighting)
     if not _note(conn, incident_id, sighting):
@@ -126,7 +129,7 @@ def _seen(
         going_on.refresh(conn, row, sighting, pair, same_track=same_track)
         due = _picture_due(conn, row, sighting, rules)
     elif effect is Effect.REOPEN and pair is not None:
-        sites.settle(conn, incident_id)
+        sites.settle(conn, row)
         going_on.reopen(conn, row, sighting, pair, rules.numbering())
     elif effect is Effect.REWORK and pair is not None:
         going_on.rework(conn, row, sighting, pair)
@@ -139,11 +142,14 @@ def _effect(conn: Connection, row: Row, sighting: Sighting, rules: Rules, pair: 
     return effect_of(past_of(conn, row), *times, rules.knobs, received_at)
 
 
-def _quiet(conn: Connection, site_id: int | None, sighting: Sighting) -> Opened | None:
-    """Note a sighting at a quiet place with the incident that was last there, which it does not change."""
-    if site_id is None or not sites.any_quiet(conn, sighting):
+def _quiet(conn: Connection, sighting: Sighting, rules: Rules, row: Row | None = None) -> Opened | None:
+    """Note a sighting at a quiet place (where it is, or where ``row``'s thing stood) with the incident that was meant.
+
+    It does not change that.
+    """
+    if not quiet.any_quiet(conn, sighting):
         return None
-    last = sites.last_of_quiet(conn, site_id, sighting)
+    last = quiet.meant(conn, _spot(sighting) if row is None else spot_of(row), sighting, rules)
     if last is None:
         return None
     _note(conn, last, sighting, quiet=True)
@@ -183,44 +189,49 @@ def incident_of_track(conn: Connection, sighting: Sighting) -> uuid.UUID | None:
     return None if row is None else row["incident_id"]
 
 
-def _standing(conn: Connection, sighting: Sighting, site_id: int, rules: Rules) -> Row | None:
-    """The open incident that a thing at this site belongs to, locked; None where it is to have its own.
+def _standing(conn: Connection, sighting: Sighting, near_by: Iterable[uuid.UUID], rules: Rules) -> Row | None:
+    """The open incident that a thing belongs to, of those ``near_by``, locked; None where it is to have its own.
 
     One that was not seen for ``STANDS_S``, or ``reopen_s`` where that is longer, before this thing appeared is not
     about it: its departure was never told. It is closed as of when it was last seen, unless a crew is on its way
     there, a person is to check it, or no camera ever saw it. A person who reopens it says that it goes on: it counts
     as seen then.
     """
-    row = open_at(conn, sighting.family, site_id)
-    if row is None or row["opening_id"] is None:
-        return row
-    if row["state"] == State.CHECKING and row["check_by"] != "camera":
-        return row
-    least_s = max(STANDS_S, rules.knobs.reopen_s)
-    stood_at = stood_until(row)
-    if not unseen(stood_at, utc(sighting.appeared_ns), least_s) or leaving.job_held(conn, row["incident_id"]):
-        return row
-    return None if leaving.end(conn, row, stood_at, None, why="unseen") else row
+    for incident_id in near_by:
+        row = lock(conn, incident_id)
+        if row["state"] not in OPEN_STATES:
+            continue  # it ended at this moment
+        if row["opening_id"] is None or (row["state"] == State.CHECKING and row["check_by"] != "camera"):
+            return row
+        stood_at, least_s = stood_until(row), max(STANDS_S, rules.knobs.reopen_s)
+        if not unseen(stood_at, utc(sighting.appeared_ns), least_s) or leaving.job_held(conn, row["incident_id"]):
+            return row
+        if not leaving.end(conn, row, stood_at, None, why="unseen"):
+            return row
+    return None
 
 
-def open_at(conn: Connection, family: str, site_id: int) -> Row | None:
-    """The open incident of a family at a site, or at one that is one with it, locked."""
-    return conn.execute(
-        "select * from incident where family = %(family)s and state = any(%(open)s)"  # noqa: S608
-        f" and site_id in (select o.site_id from site o where {ONE})"
-        " order by site_id = %(site)s desc, incident_id limit 1 for no key update",
-        {"family": family, "site": site_id, "open": list(OPEN_STATES)},
-    ).fetchone()
+def open_beside(conn: Connection, row: Row, reach: Reach) -> Row | None:
+    """The open incident that what is seen where an ended one's thing stood belongs to, locked."""
+    spot = spot_of(row)
+    joined = near.places(conn, spot, reach).joined
+    for incident_id in near.open_ones(conn, row["family"], spot, reach, joined):
+        other = lock(conn, incident_id)
+        if other["state"] in OPEN_STATES:
+            return other
+    return None
 
 
-def _last_ended(conn: Connection, sighting: Sighting, site_id: int) -> Row | None:
-    """The incident of this family that ended last at a site, or at one that is one with it, locked."""
-    return conn.execute(
-        "select * from incident where family = %(family)s and state in ('gone', 'corrected', 'done')"  # noqa: S608
-        f" and site_id in (select o.site_id from site o where {ONE})"
-        " order by opened_at desc limit 1 for no key update",
-        {"family": sighting.family, "site": site_id},
-    ).fetchone()
+def _last_ended(conn: Connection, sighting: Sighting, rules: Rules, pair: Pair, found: Places) -> Row | None:
+    """Of the incidents that ended here and to which this look may belong, the one that ended last, locked."""
+    since = utc(sighting.appeared_ns) - timedelta(seconds=rules.knobs.reopen_s)
+    rows = near.ended_ones(conn, sighting.family, _spot(sighting), rules, found.joined, since)
+    rows = [row for row in rows if _effect(conn, row, sighting, rules, pair) is not Effect.NEW]
+    if not rows:
+        return None
+    last = max(rows, key=lambda row: past_of(conn, row).ended_at or row["opened_at"])
+    row = lock(conn, last["incident_id"])
+    return row if _effect(conn, row, sighting, rules, pair) is not Effect.NEW else None
 
 
 def _reported(conn: Connection, sighting: Sighting, rules: Rules) -> Row | None:

@@ -2,12 +2,13 @@
 
 from collections.abc import Callable
 
-from alerts.incidents import attaching, grace, leaving, opening, pictures, reading, sites
+from alerts.incidents import attaching, grace, leaving, opening, pictures, quiet, reading, sites
 from alerts.incidents.case_numbers import Numbering
 from alerts.incidents.going_on import Pair, looked
 from alerts.incidents.locking import lock, place_keys
 from alerts.incidents.offsite import facts_of, off_site_ready
-from alerts.incidents.sites import Quiet, Rules
+from alerts.incidents.quiet import Quiet
+from alerts.incidents.sites import Rules
 from alerts.record.steps import DETECTOR, OPEN_STATES, record
 from alerts.rows import incident_row
 from alerts.store import AlertDatabase
@@ -107,10 +108,10 @@ class IncidentStore:
         with self._database.transaction() as conn:
             return attaching.report(conn, told, actor, self.rules)
 
-    def hush(self, incident_id: str, quiet: Quiet) -> None:
-        """Make the place of an incident quiet; see ``alerts.sites.hush``, which an action calls within its own step."""
+    def hush(self, incident_id: str, word: Quiet) -> None:
+        """Make the place of an incident quiet; see ``alerts.incidents.quiet``, which an action calls in its step."""
         with self._database.transaction() as conn:
-            sites.hush(conn, reading.view(conn, incident_id)["incident_id"], quiet)
+            quiet.hush(conn, lock(conn, reading.view(conn, incident_id)["incident_id"]), word, self.rules)
 
     def show(self, incident_id: str) -> IncidentRow:
         """One incident. Raises UsageError where there is none of this id."""

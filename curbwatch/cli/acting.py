@@ -17,6 +17,7 @@ from alerts.desk.actions import Acted, CaseActions, ChangedError, Given, Refused
 from alerts.desk.lifecycle import Wish
 from alerts.desk.reasons import VOIDS
 from alerts.desk.words import ACTS
+from alerts.incidents.sites import Reach
 from alerts.messages import Lang, duration, headline, state_name
 from alerts.wire import incident_state, instant
 from curbwatch.cli.output import escaped
@@ -96,6 +97,7 @@ def actions_of(desk: Desk) -> CaseActions:
         desk.database,
         desk.site.cities.city,
         quiet_s=config.incidents.quiet_s,
+        reach=Reach(config.alerts.merge_m, config.alerts.merge_iou),
         suspend_most=timedelta(days=config.desk.suspend_days),
     )
 

@@ -34,7 +34,7 @@ def incident_report(  # noqa: PLR0913  # each is an option of the command line
     ref: Annotated[str, typer.Option("--ref", metavar="NO", help="Its number where it came from; the same is once.")],
     person: Enters = "",
     family: Annotated[str, typer.Option("--family", help="stall, waste or truck; --class says it as well.")] = "",
-    class_code: Annotated[str, typer.Option("--class", metavar="CODE", help="Five digits, of the pack.")] = "",
+    class_code: Annotated[str, typer.Option("--class", metavar="CODE", help="5 digits, all 11, 2013:04-06, cjt214:05-01.")] = "",
     lon: Degrees = None,
     lat: Degrees = None,
     crs: Annotated[Literal["wgs84", "cgcs2000", "gcj02", "bd09"], typer.Option("--crs", help="Of lon, lat.")] = "wgs84",
@@ -44,6 +44,7 @@ def incident_report(  # noqa: PLR0913  # each is an option of the command line
     at: Annotated[str, typer.Option("--at", metavar="TIME", help="RFC 3339 with a zone; default: now.")] = "",
     text: Annotated[str, typer.Option("--text", help="What was said.")] = "",
     plate: Annotated[str, typer.Option("--plate", help="A vehicle's plate.")] = "",
+    part: Annotated[str, typer.Option("--part", help="The part (部件) that it is about: 17 digits.")] = "",
     token_file: TokenFile = None,
     config: ConfigFile = None,
     lang: Language = None,
@@ -62,7 +63,7 @@ def incident_report(  # noqa: PLR0913  # each is an option of the command line
         camera_id=camera,
         box_px=None if box is None else parse_box(box),
         cell_id=cell,
-        detail={key: value for key, value in (("text", text), ("plate", plate)) if value},
+        detail={key: value for key, value in (("text", text), ("plate", plate), ("part", part)) if value},
     )
     with open_desk(config, lang) as desk:
         actor, city = desk.actor(person, token_file, unlisted="intake"), desk.site.cities.city()

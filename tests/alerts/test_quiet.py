@@ -7,9 +7,11 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 import curbwatch.database as db
-from alerts.desk.actions import CaseActions
+from alerts.desk.actions import Acted, CaseActions, RefusedError
 from alerts.desk.lifecycle import Act, Wish
-from alerts.incidents.sites import Quiet, hush
+from alerts.incidents.locking import lock
+from alerts.incidents.quiet import Quiet, hush
+from alerts.incidents.sites import USUAL
 from alerts.incidents.store import IncidentStore
 from alerts.store import AlertDatabase, id_of
 from schemas.incident import Opened
@@ -30,7 +32,7 @@ def conn(desk_url: str) -> Iterator[db.Connection]:
 def quiet_after_void(conn: db.Connection, database: AlertDatabase, told: Opened, quiet: Quiet) -> None:
     put(conn, told, State.VOID)
     with database.transaction() as own:
-        hush(own, id_of(told.incident_id, "an incident"), quiet)
+        hush(own, lock(own, id_of(told.incident_id, "an incident")), quiet, USUAL)
 
 
 @pytest.mark.parametrize(
@@ -131,7 +133,6 @@ def test_each_family_of_a_place_and_what_is_urgent_there_is_quiet_for_itself(
     hours = utc(MONDAY_1059 + int((base_s + 7200) * S)), utc(MONDAY_1059 + int((base_s + 72_000) * S))
     incidents.hush(stall.incident_id, Quiet(hours[1], "wang", "works", "stall"))
     incidents.hush(stall.incident_id, Quiet(hours[0], "chen", "a false alarm", "waste", urgent=True))
-    incidents.hush(stall.incident_id, Quiet(hours[0], "chen", "shorter", "stall"))
 
     def muted(hour: float, **what: object) -> bool:
         at_s = base_s + hour * 3600
@@ -145,3 +146,57 @@ def test_each_family_of_a_place_and_what_is_urgent_there_is_quiet_for_itself(
         ("stall", False, "wang", "works"),
         ("waste", True, "chen", "a false alarm"),
     ]
+
+
+def word(incidents: IncidentStore, database: AlertDatabase, told: Opened, act: Act, **said: object) -> Acted:
+    """What Wang says of a case."""
+    return CaseActions(database, city).act(told.incident_id, Wish(act, **said), Actor("wang", "dispatcher"))  # type: ignore[arg-type]
+
+
+def test_a_later_word_about_a_place_takes_the_place_of_an_earlier_one_also_where_it_is_shorter(
+    incidents: IncidentStore, database: AlertDatabase, conn: db.Connection
+) -> None:
+    base_s, now = now_s(), datetime.now(UTC)
+    told = say(incidents, later(base_s))
+    for hours, text in ((29 * 24, "works"), (1, "that was a mistake")):
+        word(incidents, database, told, Act.SNOOZE, text=text, until=now + timedelta(hours=hours))
+    assert conn.execute("select reason from site_quiet").fetchall() == [("that was a mistake",)]
+    leave(incidents, base_s + 60, track_id=8, appeared_ns=told.sighting.appeared_ns)
+    assert say(incidents, later(base_s + 600, track_id=9)).quiet
+    assert say(incidents, later(base_s + 3700, track_id=10)).opened
+
+
+def test_to_void_what_is_snoozed_does_not_shorten_that(incidents: IncidentStore, database: AlertDatabase) -> None:
+    base_s, now = now_s(), datetime.now(UTC)
+    told = say(incidents, later(base_s))
+    word(incidents, database, told, Act.SNOOZE, text="works", until=now + timedelta(days=2))
+    word(incidents, database, told, Act.VOID, reason="false_alarm")
+    assert say(incidents, later(base_s + DAY_S, track_id=9)).quiet
+
+
+def test_a_person_who_reopens_what_was_voided_hears_of_it_again(
+    incidents: IncidentStore, database: AlertDatabase, conn: db.Connection
+) -> None:
+    base_s = now_s()
+    told = say(incidents, later(base_s))
+    word(incidents, database, told, Act.VOID, reason="false_alarm")
+    word(incidents, database, told, Act.REOPEN, text="it is real")
+    leave(incidents, base_s + 60, track_id=8, appeared_ns=told.sighting.appeared_ns)
+    again = say(incidents, later(base_s + 300, track_id=9))
+    assert (again.incident_id, again.reopened, again.quiet) == (told.incident_id, True, False)
+    assert [event.detail["woken"] for event in incidents.events(told.incident_id) if event.detail.get("woken")] == [1]
+
+
+def test_a_place_may_be_woken_and_is_not_woken_twice(incidents: IncidentStore, database: AlertDatabase) -> None:
+    base_s, now = now_s(), datetime.now(UTC)
+    told = say(incidents, later(base_s))
+    leave(incidents, base_s + 60, track_id=8, appeared_ns=told.sighting.appeared_ns)
+    word(incidents, database, told, Act.SNOOZE, text="works", until=now + timedelta(days=2))
+    word(incidents, database, told, Act.SNOOZE, text="works", until=now + timedelta(days=2), urgent=True)
+    assert say(incidents, later(base_s + 600, track_id=9)).quiet
+    woken = word(incidents, database, told, Act.WAKE)
+    assert (woken.what, woken.detail["words"]) == ("woken", 2)
+    assert not say(incidents, later(base_s + 660, track_id=10)).quiet
+    with pytest.raises(RefusedError) as refused:
+        word(incidents, database, told, Act.WAKE)
+    assert "not quiet" in refused.value.line("en")

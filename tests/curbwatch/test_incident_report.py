@@ -21,6 +21,7 @@ from curbwatch.parts import Servers
 from curbwatch.registry import sync_pack
 from curbwatch.reports import Told, report_of
 from ingest.crs import wgs84_to_gcj02
+from schemas.city import CaseClass
 from schemas.errors import UsageError
 from schemas.incident import Attachment, Repeats
 from schemas.place import CameraView
@@ -42,6 +43,14 @@ def test_a_report_gets_the_class_the_cell_and_the_unit_of_the_city() -> None:
     assert (waste.family, waste.unit_id, waste.point) == ("waste", "u-2", None)
 
 
+@pytest.mark.parametrize("code", ["09006", "51200209006", "2013:04-06", "cjt214:05-09"])
+def test_a_class_is_named_by_its_full_code_and_by_those_of_the_older_lineages(code: str) -> None:
+    classes = {"09006": CaseClass("09006", "占", "Stall", "stall", legacy_2013="04-06", legacy_cjt214="05-09")}
+    more = {"detail": {"part": "51200201001000001"}, "family": ""}
+    found = report_of(told(class_code=code, **more), city(classes=classes), {})
+    assert (found.class_code, found.detail) == ("09006", {"part": "51200201001000001"})
+
+
 def test_a_point_off_a_phone_s_map_is_turned_into_wgs84() -> None:
     lon, lat = wgs84_to_gcj02(np.array([104.6405]), np.array([30.1205]))
     found = report_of(told(lon=float(lon[0]), lat=float(lat[0]), crs="gcj02"), city(), {})
@@ -61,6 +70,14 @@ def test_a_camera_brings_its_cell_and_its_unit() -> None:
         ({"family": "stal"}, "no family 'stal'"),
         ({"family": "", "class_code": "9006"}, "did you mean '09006'"),
         ({"class_code": "06010"}, "class 06010 is of family waste, not stall"),
+        ({"class_code": "04-06"}, "of which lineage.* 2013:04-06 or cjt214:04-06"),
+        ({"class_code": "2013:04-05x"}, "no class '2013:04-05x'"),
+        ({"class_code": "2013:01-31"}, "no class of pack T is 2013:01-31 .06031 by the rule."),
+        ({"class_code": "cjt214:09-99"}, "no class of pack T is cjt214:09-99$"),
+        ({"class_code": "51200205010"}, "class 05 is of parts"),
+        ({"class_code": "11010109006"}, "--class: is of division 110101, and this city is 512002"),
+        ({"detail": {"part": "51200201001"}}, "--part 51200201001: a part code has 17 digits"),
+        ({"detail": {"part": "11010101001000001"}}, "--part: is of division 110101"),
         ({"cell_id": ""}, "where is it"),
         ({"cell_id": "512002001001009"}, "no cell '512002001001009'; did you mean"),
         ({"lon": 104.0}, "both --lon and --lat"),
@@ -158,7 +175,7 @@ def test_a_complaint_opens_an_incident_once_and_the_next_caller_joins_it(run: Ru
 def test_a_report_that_cannot_be_taken_is_one_line_and_status_2(
     run: Run, arguments: tuple[str, ...], said: str
 ) -> None:
-    status, out, err = run("--kind", "complaint", *arguments)
+    status, out, err = run("--kind", "complaint", *arguments, "--lang", "en")
     assert (status, out) == (2, "")
     assert said in err
     assert len(err.splitlines()) == 1
@@ -198,7 +215,7 @@ def test_whoever_collects_may_report_and_an_auditor_may_not(incident: Run, incid
     pack = load_pack(Path("yanjiang")).city
     by_role = {member.role: member.person_id for member in pack.rules.staff.values()}
     told = ("report", "--kind", "patrol", "--ref", "1", "--family", "waste", "--cell", min(pack.cells), "--as")
-    status, out, err = incident(*told, by_role["auditor"])
+    status, out, err = incident(*told, by_role["auditor"], "--lang", "en")
     assert (status, out, incidents.recent()) == (2, "", [])
     assert "is an auditor" in err
     assert incident(*told, by_role["auxiliary"])[0] == 0
