@@ -9,6 +9,7 @@ from alerts.deciding.responsible import unit_for
 from alerts.desk.lifecycle import WEIGHT, Act, Step, Wish
 from alerts.incidents import pictures, quiet, sites
 from alerts.incidents.case_numbers import case_no, numbering_of
+from alerts.incidents.leaving import pass_check
 from alerts.incidents.merging import join
 from alerts.incidents.opening import open_beside
 from alerts.incidents.quiet import Quiet
@@ -113,7 +114,7 @@ def _downgrade(doing: Doing) -> int:
         " and state in ('queued', 'taken') returning job_id, state",
         {"urgency": "urgent" if urgent else "normal", "id": doing.incident_id},
     ).fetchone()
-    more: dict[str, Any] = {}
+    more: dict[str, Any] = {"rule": doing.city.version}
     if unit_id != doing.row["unit_id"]:
         more["to_unit"] = unit_id
         follow(doing.conn, doing.incident_id, unit_id)
@@ -121,7 +122,10 @@ def _downgrade(doing: Doing) -> int:
         queue_again(doing.conn, str(moved["job_id"]))
     # Its record keeps that it was grave: no other name, and no other pack, makes it less so.
     grave = any(one.grave for one in (doing.city.classes.get(doing.row["class_code"]), case) if one is not None)
-    return doing.write(**more, **({"grave": True} if grave else {}))
+    seq = doing.write(**more, **({"grave": True} if grave else {}))
+    if doing.row["state"] == State.CHECKING:
+        pass_check(doing.conn, doing.incident_id)  # a camera checks the new class, and told before that it left
+    return seq
 
 
 def _unit_of(doing: Doing, case: CaseClass) -> str:

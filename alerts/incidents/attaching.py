@@ -157,6 +157,7 @@ def _open(conn: Connection, told: Report, actor: Actor, rules: Rules) -> uuid.UU
         },
     )
     detail: dict[str, Any] = {"class": told.class_code, "zone": "", "source": told.kind, "ref": told.ref}
+    detail["rule"] = told.rule_version
     detail |= {"grave": True} if told.grave else {}
     record(conn, incident_id, actor, What.OPENED, detail)
     return incident_id

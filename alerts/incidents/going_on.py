@@ -119,6 +119,7 @@ def _reclass(conn: Connection, row: Row, sighting: Sighting) -> None:
         (sighting.class_code, sighting.check, unit_id, sighting.rule_version, row["incident_id"]),
     )
     detail = looked(sighting) | {"from": row["class_code"], "to": sighting.class_code, "reason": "seen_better"}
+    detail["rule"] = sighting.rule_version
     detail |= {"grave": True} if sighting.grave else {}
     if unit_id != row["unit_id"]:
         detail["to_unit"] = unit_id
@@ -137,14 +138,14 @@ def reopen(conn: Connection, row: Row, sighting: Sighting, pair: Pair, numbering
     picture = pictures.attach(conn, incident_id, pair.opening, "back")
     conn.execute(
         "update incident set closed_at = null, left_at = null, after_id = null, outcome = '', decided_by = '',"
-        " reopenings = reopenings + 1, reworks = reworks + %s, unit_id = %s, direct = %s, case_no = %s"
-        " where incident_id = %s",
-        (int(done), sighting.unit_id, sighting.direct, number, incident_id),
+        " reopenings = reopenings + 1, reworks = reworks + %s, unit_id = %s, direct = %s, case_no = %s,"
+        " rule_version = %s where incident_id = %s",
+        (int(done), sighting.unit_id, sighting.direct, number, sighting.rule_version, incident_id),
     )
     _show_at(conn, incident_id, sighting)
     why = "back" if utc(sighting.appeared_ns) > row["closed_at"] else "still_there"
     detail = looked(sighting) | {"why": why, "was": row["state"], "rework": done} | pictures.named(conn, picture)
-    detail |= {"case_no": number} if sighting.direct else {}
+    detail |= {"rule": sighting.rule_version} | ({"case_no": number} if sighting.direct else {})
     record(conn, incident_id, DETECTOR, What.REOPENED, detail, to=State.DISPATCHED if sighting.direct else State.VERIFY)
     if sighting.direct:
         make_job(conn, str(incident_id), sighting.unit_id, urgent=sighting.urgent)

@@ -314,6 +314,7 @@ def _insert(conn: Connection, sighting: Sighting, site_id: int, pair: Pair, numb
         (before, opening, number, incident_id),
     )
     detail: dict[str, Any] = {"class": sighting.class_code, "zone": sighting.zone, "source": "camera"}
+    detail["rule"] = sighting.rule_version
     detail |= {"case_no": number} if number else {}
     detail |= {"grave": True} if sighting.grave else {}
     record(conn, incident_id, DETECTOR, What.OPENED, detail | pictures.named(conn, opening))

@@ -99,7 +99,8 @@ class SosDesk:
         }
         if not insert(conn, values):
             return None  # this very position, said before
-        record(conn, incident_id, INTAKE, What.OPENED, {"class": SOS_CLASS, "source": "vehicle", "alarm": SOS})
+        detail = {"class": SOS_CLASS, "source": "vehicle", "alarm": SOS, "rule": city.version}
+        record(conn, incident_id, INTAKE, What.OPENED, detail)
         make_job(conn, str(incident_id), unit_id, urgent=True)
         return incident_id
 

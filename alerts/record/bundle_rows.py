@@ -16,7 +16,22 @@ from schemas.record import What
 # Told by their number only: one of them alone would say that somebody complained, and when.
 BY_NUMBER = frozenset({What.ATTACHED, What.NOTED, What.HELD, What.RELEASED, What.URGED, What.ESCALATED})
 SHOWN = frozenset(
-    {"class", "zone", "case_no", "unit", "at", "how", "until", "due_at", "stage", "also", "working_h", "rework", "was"}
+    {
+        "class",
+        "zone",
+        "case_no",
+        "unit",
+        "rule",
+        "at",
+        "how",
+        "until",
+        "due_at",
+        "stage",
+        "also",
+        "working_h",
+        "rework",
+        "was",
+    }
     | {"urgent", "camera", "role", "evidence", "before", "after"}
 )
 OF_STEPS: dict[str, frozenset[str]] = {

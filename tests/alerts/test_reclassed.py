@@ -12,6 +12,7 @@ from alerts.store import AlertDatabase
 from schemas.city import City, Unit
 from schemas.rules import Responsibility
 from tests.alerts.deskwork import LEI, WANG, opened, refused, taken, whats
+from tests.alerts.lives import finish, later, leave, say, steps
 from tests.alerts.makers import city, picture, sighting
 
 pytestmark = pytest.mark.servers
@@ -115,6 +116,33 @@ def test_a_later_look_that_calls_it_otherwise_sends_its_waiting_job_to_another_u
     assert job is not None
     assert (job.unit_id, job.incident.unit_id, job.why) == ("u-3", "u-3", "")
     assert incidents.events(told.incident_id)[-1].detail["to_unit"] == "u-3"
+
+
+def test_each_step_that_asked_the_rules_says_which(database: AlertDatabase, incidents: IncidentStore) -> None:
+    told = incidents.open_or_refresh(sighting(), None, picture())
+    incidents.refresh(sighting(10, class_code="06014", confidence=0.9, rule_version="v2"))
+    leave(incidents)
+    say(incidents, later(200, direct=True, rule_version="v3"))
+    assert incidents.show(told.incident_id).rule_version == "v3"
+    newest = replace(spills(), version="v4")
+    wish = Wish(Act.DOWNGRADE, reason="wrong_class", class_code="06010")
+    CaseActions(database, lambda: newest).act(told.incident_id, wish, LEI)
+    rules = [event.detail.get("rule") for event in incidents.events(told.incident_id)]
+    assert [rule for rule in rules if rule] == ["v1", "v2", "v3", "v4"]
+
+
+def test_what_left_before_it_got_a_class_that_cameras_check_is_done(
+    database: AlertDatabase, incidents: IncidentStore, jobs: JobStore
+) -> None:
+    whole = spills()
+    seen = replace(whole, classes=whole.classes | {"06014": replace(whole.classes["06014"], check="camera")})
+    told = say(incidents, sighting(check="person"))
+    finish(incidents, jobs, told)
+    leave(incidents)
+    assert incidents.show(told.incident_id).state == "checking"
+    wish = Wish(Act.DOWNGRADE, reason="wrong_class", class_code="06014")
+    got = CaseActions(database, lambda: seen).act(told.incident_id, wish, LEI)
+    assert (got.row.state, got.row.outcome, steps(incidents, told)[-1]) == ("done", "handled", "done")
 
 
 def spills() -> City:
