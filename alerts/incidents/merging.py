@@ -22,6 +22,14 @@ DIRTY = """
 insert into rollup_dirty (source, bucket)
 select distinct 'incident', date_bin('1 hour', ts, timestamptz 'epoch') from sighting where incident_id = %(from)s
 """
+# Where only a report told of the one, a camera that saw the other shows where it is, as when it sees what was told of.
+SHOWN = """
+update incident i set camera_id = f.camera_id, track_id = f.track_id, zone = f.zone, preset = f.preset,
+    box_px = f.box_px, lon = coalesce(f.lon, i.lon), lat = coalesce(f.lat, i.lat),
+    cell_id = case f.cell_id when '' then i.cell_id else f.cell_id end
+from incident f
+where i.incident_id = %(into)s and f.incident_id = %(from)s and i.opening_id is null and f.opening_id is not null
+"""
 OWN = f"select site_id, {OWN_SITE} as own from site where site_id = any(%s)"  # noqa: S608
 # Of each family one: there may be one of it that once found no room.
 ALONG = """
@@ -55,12 +63,12 @@ def join(conn: Connection, incident_id: uuid.UUID, into_id: uuid.UUID) -> None:
         )
     withdraw(conn, incident_id)
     _give(conn, incident_id, into_id)
+    quiet.move(conn, incident_id, into_id)
     if one["urgent"] and not other["urgent"]:
         _hurry(conn, into_id)
     if one["family"] != SOS:  # a vehicle has no place
         _one_place(conn, one["site_id"], other["site_id"])
 
-    quiet.move(conn, incident_id, into_id)
 
 def _refuse(one: Row, other: Row) -> None:
     """Raise UsageError where two are not to be one, or not this way round."""
@@ -101,12 +109,15 @@ def _give(conn: Connection, incident_id: uuid.UUID, into_id: uuid.UUID) -> None:
         " on conflict do nothing",
         both,
     )
+    conn.execute(SHOWN, both)
     conn.execute(
         "update incident i set sightings = i.sightings + f.sightings,"
         " confidence = greatest(i.confidence, f.confidence),"
         " appeared_at = least(i.appeared_at, f.appeared_at), last_seen_at = greatest(i.last_seen_at, f.last_seen_at),"
+        " reopened_at = greatest(i.reopened_at, f.reopened_at),"
         " before_id = coalesce(i.before_id, f.before_id), opening_id = coalesce(i.opening_id, f.opening_id),"
-        " lon = coalesce(i.lon, f.lon), lat = coalesce(i.lat, f.lat)"
+        " lon = coalesce(i.lon, f.lon), lat = coalesce(i.lat, f.lat),"
+        " party = case i.party when '' then f.party else i.party end"
         " from incident f where i.incident_id = %(into)s and f.incident_id = %(from)s",
         both,
     )
@@ -121,7 +132,6 @@ def _one_place(conn: Connection, site_id: int, into_id: int) -> None:
     """Lead everything of a place to another one; open incidents of other families go along where there is room.
 
     What is one with either place is one with both, and each leads to the last one at once. Where it was to be quiet,
-        " reopened_at = greatest(i.reopened_at, f.reopened_at),"
     the place of both is.
     """
     found = conn.execute(OWN, ([site_id, into_id],)).fetchall()

@@ -1,6 +1,7 @@
 """Two incidents that are one thing become one; two that are not stay two."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
@@ -15,9 +16,11 @@ from alerts.keeping import holds
 from alerts.keeping.rollup import Rollup
 from alerts.store import AlertDatabase, id_of
 from schemas.errors import UsageError
+from schemas.incident import Report
 from schemas.record import Actor, State
+from schemas.units import utc
 from tests.alerts.lives import later, leave, put, say
-from tests.alerts.makers import city, picture, sighting
+from tests.alerts.makers import MONDAY_1059, S, city, picture, sighting
 
 pytestmark = pytest.mark.servers
 
@@ -128,3 +131,49 @@ def test_a_hold_goes_over_with_what_it_holds_and_the_sightings_are_counted_where
     step = incidents.events(other.incident_id)[-1]
     assert (step.what, step.actor, step.detail["reason"]) == ("held", "王芳", "法院调取")
     assert step.detail["from"] == one.incident_id
+
+
+def told_of(incidents: IncidentStore) -> str:
+    """The incident of a complaint about the stall, of which no camera knows."""
+    told = Report(
+        kind="complaint",
+        ref="12319-1",
+        family="stall",
+        class_code="09006",
+        at=utc(MONDAY_1059),
+        cell_id="",
+        unit_id="u-1",
+        rule_version="v1",
+        point=(104.6401, 30.12),
+    )
+    return incidents.report(told, Actor("chen", "intake")).incident_id
+
+
+def test_a_complaint_into_which_a_cameras_incident_goes_is_shown_by_that_camera_from_then_on(
+    incidents: IncidentStore, database: AlertDatabase
+) -> None:
+    stall = sighting(30, family="stall", class_code="09006", direct=False, point=(104.65, 30.12), party="p-1")
+    seen, complaint = say(incidents, stall), told_of(incidents)
+    assert complaint != seen.incident_id
+    CaseActions(database, city).act(seen.incident_id, Wish(Act.MERGE, into=complaint), Actor("wang", "dispatcher"))
+    row = incidents.show(complaint)
+    assert (row.camera_id, row.zone, row.box_px) == ("cam-1", stall.zone, stall.box_px)
+    assert (row.lon, row.lat, row.cell_id, row.party) == (*(stall.point or ()), stall.cell_id, "p-1")
+    again = incidents.refresh(replace(stall, captured_ns=stall.captured_ns + 400 * S))
+    assert again is not None
+    assert (again.incident_id, again.wants_picture) == (complaint, True), (
+        "so that enforcement from afar may become ready"
+    )
+    assert "crop" not in incidents.off_site_missing(complaint, lambda _sha: True)
+
+
+def test_a_persons_word_that_a_case_goes_on_goes_along_where_it_is_merged(
+    incidents: IncidentStore, database: AlertDatabase, conn: db.Connection
+) -> None:
+    one = say(incidents, sighting(direct=False))
+    other = say(incidents, sighting(10, track_id=9, camera_id="cam-2", direct=False))
+    conn.execute("update incident set reopened_at = '2026-05-05T00:00Z' where incident_id = %s", (one.incident_id,))
+    wish = Wish(Act.MERGE, into=other.incident_id)
+    CaseActions(database, city).act(one.incident_id, wish, Actor("wang", "dispatcher"))
+    found = conn.execute("select reopened_at from incident where incident_id = %s", (other.incident_id,)).fetchone()
+    assert found == (datetime(2026, 5, 5, tzinfo=UTC),)
