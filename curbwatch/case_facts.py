@@ -69,9 +69,9 @@ class CaseFacts:
         ]
         spot, party, days = self.repeats.spot, self.repeats.party, self.repeats.days
         if english:
-            often = f"here: case {spot} in {days} days" + (f"; of its party: {party}" if party else "")
+            often = f"cases here in {days} days, with this one: {spot}" + (f"; of its party: {party}" if party else "")
         else:
-            often = f"{days} 天内本点位第 {spot} 起" + (f";同一责任人第 {party} 起" if party else "")
+            often = f"{days} 天内本点位立案含本起 {spot} 起" + (f";同一责任人 {party} 起" if party else "")
         missing = ", ".join(missing_words(self.missing, lang))
         if english:
             alone = f"off-site enforcement: not ready, wants {missing}" if missing else "off-site enforcement: ready"

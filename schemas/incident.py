@@ -148,9 +148,9 @@ class Attachment:
 
 @dataclass(frozen=True, slots=True)
 class Repeats:
-    """How many cases there were in the ``days`` up to this one, this one included: at its place, and of its party.
+    """How many cases there were in the ``days`` up to this one, and this one: at its place, and of its party.
 
-    Voided, self-corrected and merged ones count nowhere. ``party`` is 0 where nobody is known to answer for the place.
+    A case has its number: leads that nobody confirmed count nowhere, nor do voided and merged ones. ``party`` is 0 where nobody is known to answer for the place.
     """
 
     spot: int

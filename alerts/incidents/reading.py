@@ -5,24 +5,29 @@ from typing import Any
 
 from alerts.incidents import pictures
 from alerts.incidents.naming import incident_key
+from alerts.incidents.near import spot_of
+from alerts.incidents.sites import Reach
 from alerts.rows import event_row, incident_row
 from alerts.store import Connection
 from schemas.errors import UsageError
 from schemas.incident import Attachment, IncidentEvent, IncidentRow, Picture, Repeats
 
-# Cases of one place, or of one party, in the days up to an incident; what was voided, put right in its grace or is
-# another one's is none. Places that turned out to be one count as one.
-NO_CASE = "('void', 'corrected', 'merged', 'grace')"
-OF_SPOT = f"""
-select count(*) as n from incident o where o.family = %(family)s and o.state not in {NO_CASE}
+# Cases beside an incident in the days up to it: a lead that nobody confirmed never got a number.
+CASE = """
+o.case_no <> '' and o.state not in ('void', 'merged') and o.incident_id <> %(incident)s
     and o.opened_at between %(opened)s - make_interval(days => %(days)s) and %(opened)s
+"""
+# At its place, or at one that is one with it; and where its own thing stood, whatever place that was counted to.
+AT_PLACE = f"""
+select o.incident_id from incident o where o.family = %(family)s and {CASE}
     and o.site_id in (select s.site_id from site s where coalesce(s.same_as, s.site_id) =
         (select coalesce(t.same_as, t.site_id) from site t where t.site_id = %(site)s))
 """  # noqa: S608
-OF_PARTY = f"""
-select count(*) as n from incident o where o.party = %(party)s and o.party <> '' and o.state not in {NO_CASE}
-    and o.opened_at between %(opened)s - make_interval(days => %(days)s) and %(opened)s
+NEAR = f"""
+select o.incident_id, o.lon, o.lat, o.camera_id, o.box_px from incident o
+where o.family = %(family)s and {CASE} and {{near}}
 """  # noqa: S608
+OF_PARTY = f"select count(*) as n from incident o where o.party = %(party)s and o.party <> '' and {CASE}"  # noqa: S608
 
 
 def view(conn: Connection, incident_id: str) -> dict[str, Any]:
@@ -85,15 +90,21 @@ def of_ref(conn: Connection, ref: str, kind: str = "") -> uuid.UUID:
     return incident_id
 
 
-def repeats(conn: Connection, incident_id: str, days: int) -> Repeats:
-    """How often its place and its party were cases lately. Raises UsageError where there is none of this id."""
+def repeats(conn: Connection, incident_id: str, days: int, reach: Reach) -> Repeats:
+    """How often its place and its party were cases lately, and this one. Raises UsageError where there is none."""
     row = view(conn, incident_id)
     asked = {
+        "incident": row["incident_id"],
         "family": row["family"],
         "site": row["site_id"],
         "party": row["party"],
         "opened": row["opened_at"],
         "days": days,
     }
-    spot, party = (conn.execute(query, asked).fetchone() for query in (OF_SPOT, OF_PARTY))
-    return Repeats(spot=spot["n"] if spot else 0, party=party["n"] if party else 0, days=days)
+    spot = spot_of(row)
+    there = {one["incident_id"] for one in conn.execute(AT_PLACE, asked).fetchall()}
+    for one in conn.execute(NEAR.format(near=spot.where), asked | spot.values(reach)).fetchall():
+        if spot.away(one, reach) is not None:
+            there.add(one["incident_id"])
+    party = conn.execute(OF_PARTY, asked).fetchone()
+    return Repeats(spot=1 + len(there), party=1 + party["n"] if party and row["party"] else 0, days=days)

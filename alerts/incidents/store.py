@@ -153,7 +153,7 @@ class IncidentStore:
     def repeats(self, incident_id: str) -> Repeats:
         """How often its place and its party were cases lately. Raises UsageError where there is none of this id."""
         with self._database.transaction() as conn:
-            return reading.repeats(conn, incident_id, self.rules.knobs.repeat_days)
+            return reading.repeats(conn, incident_id, self.rules.knobs.repeat_days, self.rules)
 
     def recent(self, limit: int = 50, *, state: str = "") -> list[IncidentRow]:
         """The newest incidents first, of one state where given."""

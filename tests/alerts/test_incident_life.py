@@ -198,11 +198,36 @@ def test_a_thing_that_comes_later_is_another_incident_and_the_place_is_known_for
     counted = [incidents.repeats(one.incident_id) for one in [*told, elsewhere]]
     assert [(one.spot, one.party) for one in counted] == [(1, 1), (2, 2), (3, 3), (4, 4), (1, 5)]
     conn.execute("update incident set state = 'void' where incident_id = %s", (told[1].incident_id,))
-    conn.execute("update incident set state = 'corrected' where incident_id = %s", (told[2].incident_id,))
+    conn.execute("update incident set state = 'merged' where incident_id = %s", (told[2].incident_id,))
     assert incidents.repeats(told[3].incident_id).spot == 2
     late = say(incidents, later(33 * DAY_S, track_id=40))
     found = incidents.repeats(late.incident_id)
     assert (found.spot, found.party, found.days) == (2, 0, 30)  # a month later only the last two are of these days
+
+
+def test_leads_that_nobody_confirmed_are_no_cases_of_their_place(
+    incidents: IncidentStore, database: AlertDatabase
+) -> None:
+    for day in (1, 2):
+        lead = say(incidents, later(day * DAY_S, track_id=day + 10, party="李记", direct=False))
+        leave(incidents, day * DAY_S + 60, track_id=day + 10, appeared_ns=lead.sighting.appeared_ns)
+    case = say(incidents, later(3 * DAY_S, track_id=13, party="李记", direct=False))
+    found = incidents.repeats(case.incident_id)
+    assert (found.spot, found.party) == (1, 1), "itself"
+    confirm(database, case)
+    leave(incidents, 3 * DAY_S + 60, track_id=13, appeared_ns=case.sighting.appeared_ns)
+    again = say(incidents, later(4 * DAY_S, track_id=14, party="李记", direct=False))
+    found = incidents.repeats(again.incident_id)
+    assert (found.spot, found.party) == (2, 2)
+
+
+def test_cases_within_reach_count_whatever_old_place_they_were_counted_to(incidents: IncidentStore) -> None:
+    for number, east in enumerate((0.0, 2.8, 4.4)):  # the second one is of the first one's place, the third is not
+        at_s = number * DAY_S
+        told = say(incidents, later(at_s, track_id=number + 10, point=(104.64 + east / 96_290, 30.12)))
+        assert told.opened
+        leave(incidents, at_s + 60, track_id=number + 10, appeared_ns=told.sighting.appeared_ns)
+    assert incidents.repeats(told.incident_id).spot == 2
 
 
 def test_what_one_camera_took_for_gone_and_another_still_sees_goes_on(incidents: IncidentStore) -> None:
