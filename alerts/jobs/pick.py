@@ -1,6 +1,6 @@
 """The relay picks the unit of each job that goes out, and writes down why (design 13.7)."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -9,10 +9,12 @@ from alerts.jobs.duty import peers, units_on_duty
 from alerts.jobs.nearest import choose
 from alerts.record.steps import KEPT, RELAY, record
 from alerts.store import Connection
+from schemas.alarms import SOS
 from schemas.city import City
-from schemas.dispatch import Choice, Errand, Fix
+from schemas.dispatch import Choice, Errand, Fix, Why
 from schemas.record import State, What
 
+AWAY = frozenset({Why.NEAREST, Why.ON_DUTY})  # at another unit, for as long as the responsible one is off duty
 POSITIONS = """
 select h.device_id, d.unit_id, h.lon, h.lat, h.last_captured_at from device_health h join device d using (device_id)
 where h.kind = 'vehicle' and h.lon is not null and h.last_captured_at >= %s - make_interval(secs => %s)
@@ -35,7 +37,8 @@ class Picker:
     def pick(self, conn: Connection, incident_ids: Sequence[object]) -> dict[str, str]:
         """Choose a unit for each waiting job of these incidents that has none by a person's word; units by job id.
 
-        A job keeps its unit as long as that is on duty. In the caller's transaction; it locks the incidents.
+        A job keeps its unit as long as that is on duty and the responsible one, where it is another, is not. In the
+        caller's transaction; it locks the incidents.
         """
         if not incident_ids:
             return {}
@@ -50,9 +53,9 @@ class Picker:
         able: dict[tuple[str, str], frozenset[str]] = {}
         chosen = {}
         for job in jobs:
-            if job["why"] and (job["why"] in KEPT or job["unit_id"] in on_duty):
-                continue
             row = incidents[job["incident_id"]]
+            if job["why"] and _stays(job, row, on_duty):
+                continue
             kind = (row["family"], row["class_code"])
             if kind not in able:
                 able[kind] = peers(city, *kind)
@@ -76,7 +79,7 @@ class Picker:
 def errand_of(row: dict[str, Any], able: frozenset[str], tried: Sequence[str] = ()) -> Errand:
     """What a unit is looked for, by an incident's row with ``responsible``, its unit; ``able``: units of its kind."""
     place = None if row["lon"] is None or row["lat"] is None else (row["lon"], row["lat"])
-    sos = row["family"] == "sos"
+    sos = row["family"] == SOS
     return Errand(row["responsible"], able, place, sos, row["camera_id"] if sos else "", frozenset(tried))
 
 
@@ -92,6 +95,16 @@ def told(job_id: object, choice: Choice) -> dict[str, Any]:
     """A choice as the record has it: metres whole, keys without a value left out."""
     more = {} if choice.distance_m is None else {"vehicle": choice.vehicle_id, "distance_m": round(choice.distance_m)}
     return {"job": str(job_id), "unit": choice.unit_id, "why": str(choice.why)} | more
+
+
+def _stays(job: dict[str, Any], row: dict[str, Any], on_duty: Collection[str]) -> bool:
+    """Whether a job that was given to its unit waits on there."""
+    if job["why"] in KEPT:
+        return True
+    if job["unit_id"] not in on_duty or job["why"] == Why.NOBODY:
+        return False
+    back = row["responsible"] in on_duty and row["responsible"] not in job["tried"]
+    return job["why"] not in AWAY or row["family"] == SOS or not back
 
 
 def _next(row: dict[str, Any]) -> State | None:

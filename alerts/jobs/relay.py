@@ -24,7 +24,7 @@ class Relay:
     """Moves jobs from the outbox to the queue. ``on_sent(row)`` is called after each entry that is in its stream.
 
     ``picker`` says which unit each job is for; without one it is the responsible one. ``rerouting`` moves what waits at
-    units that the city does not know any more.
+    units that the city does not know any more, or that are off duty.
 
     Two that believe to be the relay for a moment do no harm: places are given under a row lock, and the queue knows
     an entry that it has.
@@ -87,7 +87,7 @@ class Relay:
         return self._send_all(epoch)
 
     def _reroute(self) -> None:
-        """Move what waits at units that are gone; at the start, then now and then, and on until nothing is left.
+        """Move what waits at units that are gone or off duty; at the start, now and then, and on until nothing is left.
 
         Before anything asks the queue: where that is away, terminals take what the database says.
         """
@@ -96,6 +96,7 @@ class Relay:
         if self._rerouting is None or not due:
             return
         moved = self._rerouting.once()
+        self._meter.add("jobs_followed", self._rerouting.follow())
         self._rerouted_s = None if moved else now_s
         self._meter.add("cases_rerouted", moved)
 

@@ -1,4 +1,4 @@
-"""What waits at a unit that the city does not know any more goes to the one that its rules name now."""
+"""What waits at a unit that the city does not know any more, or that goes off duty, goes to who has it to do now."""
 
 import uuid
 from collections.abc import Set as AbstractSet
@@ -10,11 +10,12 @@ from alerts.deciding.responsible import UNROUTED, unit_for
 from alerts.jobs.duty import peers, units_on_duty
 from alerts.jobs.moves import find, move
 from alerts.jobs.nearest import choose
-from alerts.jobs.pick import Picker, errand_of
-from alerts.record.steps import OPEN_STATES, RELAY, record
+from alerts.jobs.pick import AWAY, Picker, errand_of
+from alerts.record.steps import KEPT, OPEN_STATES, RELAY, queue_again, record
 from alerts.store import AlertDatabase, Connection
 from schemas.alarms import SOS
 from schemas.city import City
+from schemas.dispatch import Why
 from schemas.record import What
 
 log = structlog.get_logger()
@@ -28,6 +29,15 @@ select i.incident_id from incident i left join job j on j.incident_id = i.incide
 where i.state = any(%(open)s) and (i.unit_id <> '' and not i.unit_id = any(%(known)s)
     or j.stuck = '' and j.unit_id <> '' and not j.unit_id = any(%(known)s))
 order by i.family = 'sos' desc, i.urgent desc, i.opened_at, i.incident_id limit %(limit)s
+"""
+# Waiting jobs for which another unit may be on duty now; the picker judges each again under its lock. One that has no
+# reason yet is on its way to the relay, which picks; one that is set aside waits for a person.
+ASTRAY = """
+select j.job_id, j.incident_id, j.unit_id from job j join incident i using (incident_id)
+where j.state = 'queued' and j.stuck = '' and j.why <> '' and j.why <> all(%(kept)s) and j.job_id > %(after)s
+    and (j.why = %(nobody)s or not j.unit_id = any(%(on_duty)s)
+        or j.why = any(%(away)s) and i.unit_id = any(%(on_duty)s))
+order by j.job_id limit %(limit)s
 """
 LOCKED = """
 select i.family, i.class_code, i.cell_id, i.unit_id, j.job_id, coalesce(d.unit_id, '') as own_unit
@@ -47,6 +57,31 @@ class Rerouting:
     def __init__(self, database: AlertDatabase, picker: Picker) -> None:
         self._database = database
         self._picker = picker
+        self._followed: frozenset[str] | None = None  # who was on duty when all that waits had been looked at
+
+    def follow(self, limit: int = MOST) -> int:
+        """Give waiting jobs to the units that are on duty now, where a shift began or ended; how many went elsewhere.
+
+        What a dispatcher or an escalation said stays. A job for which nobody is on duty says so from now on, and one
+        whose responsible unit is on duty again goes back to it. Each ``limit`` of them are one transaction: unit, step
+        and outbox row. Raises SinkError.
+        """
+        on_duty = frozenset(units_on_duty(self._picker.city(), self._picker.clock()))
+        if on_duty == self._followed:
+            return 0
+        asked = {"on_duty": sorted(on_duty), "kept": sorted(KEPT), "away": sorted(AWAY), "nobody": Why.NOBODY}
+        moved, after, more = 0, uuid.UUID(int=0), True
+        while more:
+            with self._database.transaction("reassign") as conn:
+                rows = conn.execute(ASTRAY, asked | {"after": after, "limit": limit}).fetchall()
+                chosen = self._picker.pick(conn, [row["incident_id"] for row in rows])
+                gone = [row for row in rows if chosen.get(str(row["job_id"]), row["unit_id"]) != row["unit_id"]]
+                for row in gone:
+                    queue_again(conn, str(row["job_id"]))
+            moved, more = moved + len(gone), len(rows) == limit
+            after = rows[-1]["job_id"] if rows else after
+        self._followed = on_duty
+        return moved
 
     def once(self, limit: int = MOST) -> int:
         """Give each case of an unknown unit its responsible one, and move its job where nobody holds it; how many.
