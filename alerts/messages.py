@@ -25,6 +25,13 @@ INCIDENT_STATES = {
     "gone": ("已自行消失", "gone"),
     "void": ("已作废", "void"),
 }
+FAMILIES = {
+    "stall": ("占道经营", "stall"),
+    "waste": ("垃圾", "waste"),
+    "truck": ("渣土车", "truck"),
+    "sos": ("呼救", "sos"),
+}
+REPORTS = {"complaint": ("投诉", "complaint"), "patrol": ("巡查", "patrol"), "vehicle": ("车载上报", "vehicle")}
 JOB_STATES = {
     "queued": ("待领取", "waiting"),
     "taken": ("已领取", "taken"),
@@ -82,6 +89,16 @@ WHYS_SHORT = {
 def state_name(state: str, lang: Lang) -> str:
     """An incident's state as people say it; unknown ones as they are."""
     return INCIDENT_STATES.get(state, (state, state))[lang == "en"]
+
+
+def family_name(family: str, lang: Lang) -> str:
+    """A family of classes as people say it; unknown ones as they are."""
+    return FAMILIES.get(family, (family, family))[lang == "en"]
+
+
+def report_name(kind: str, lang: Lang) -> str:
+    """What a report is, as people say it; unknown kinds as they are."""
+    return REPORTS.get(kind, (kind, kind))[lang == "en"]
 
 
 def job_state_name(state: str, lang: Lang) -> str:

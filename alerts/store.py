@@ -4,17 +4,18 @@ import threading
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, Literal
 
 import psycopg
 from psycopg.conninfo import make_conninfo
 from psycopg.rows import dict_row
 
 from alerts import crash
-from schemas.errors import SinkError, UsageError
+from schemas.errors import SaidError, SinkError
 from schemas.links import DATABASE_LINK
 
 Connection = psycopg.Connection[dict[str, Any]]
+IDS_OF = {"a job": "任务", "an incident": "案件"}
 
 
 class AlertDatabase:
@@ -97,13 +98,14 @@ class AlertDatabase:
             self._conn = None
 
 
-def id_of(text: str, what: str) -> uuid.UUID:
+def id_of(text: str, what: Literal["a job", "an incident"]) -> uuid.UUID:
     """The id a person or program named. Raises UsageError, saying ``what`` it is not, for anything but a UUID."""
     try:
         return uuid.UUID(text)
     except ValueError:
-        raise UsageError(
-            f"{text!r} is not the id of {what}: ids look like 7d4f0c7e-2f5e-4c1b-9a55-0c3d3c1f2a10"
+        raise SaidError(
+            f"{text!r} is not the id of {what}: ids look like 7d4f0c7e-2f5e-4c1b-9a55-0c3d3c1f2a10",
+            f"{text!r} 不是{IDS_OF[what]}编号:编号形如 7d4f0c7e-2f5e-4c1b-9a55-0c3d3c1f2a10",
         ) from None
 
 

@@ -114,10 +114,12 @@ def key_of(loc: tuple[int | str, ...]) -> str:
     return text
 
 
-def nearest(name: str, names: Iterable[str]) -> str:
-    """``; did you mean 'x'?`` for the most similar of ``names``, or nothing where none is similar."""
+def nearest(name: str, names: Iterable[str], lang: str = "en") -> str:
+    """``; did you mean 'x'?`` for the most similar of ``names``, or nothing where none is similar; also in ``zh``."""
     found = get_close_matches(name[:SHOWN_MAX].lower(), list(islice(names, NAMES_MAX)), n=1)
-    return f"; did you mean '{found[0]}'?" if found else ""
+    if not found:
+        return ""
+    return f";是否指 '{found[0]}'?" if lang == "zh" else f"; did you mean '{found[0]}'?"
 
 
 def shown(value: object) -> str:

@@ -7,6 +7,7 @@ from typing import Any, Literal
 from alerts.incidents.evidence import EvidenceFolder
 from alerts.incidents.offsite import missing_words
 from alerts.incidents.store import IncidentStore
+from alerts.messages import report_name
 from alerts.wire import instant
 from curbwatch.cli.output import escaped
 from schemas.incident import Attachment, Picture, Repeats
@@ -20,11 +21,6 @@ ROLES: dict[str, tuple[str, str]] = {
     "back": ("再现", "back again"),
     "rework": ("返工", "still there"),
     "after": ("事后", "after"),
-}
-KINDS: dict[str, tuple[str, str]] = {
-    "complaint": ("投诉", "complaint"),
-    "patrol": ("巡查", "patrol"),
-    "vehicle": ("车载", "vehicle"),
 }
 
 
@@ -63,7 +59,7 @@ class CaseFacts:
         """The same for people; ``clock`` tells a moment as they read it."""
         english = lang == "en"
         told = [
-            f"{KINDS.get(one.kind, (one.kind, one.kind))[english]} {one.ref}  {clock(one.at)}  "
+            f"{report_name(one.kind, lang)} {one.ref}  {clock(one.at)}  "
             + " ".join(f"{key}={value}" for key, value in one.detail.items())
             for one in self.attachments
         ]
@@ -113,9 +109,11 @@ def picture_json(picture: Picture, folder: EvidenceFolder | None) -> dict[str, A
 def picture_lines(told: Mapping[str, Any], lang: Lang, folder: str) -> list[str]:
     """The same, of ``picture_json``, for people; ``folder`` is named where it is not there."""
     role = role_name(told["role"], lang)
-    whole = "intact" if told["intact"] else "NOT INTACT OR MISSING"
-    first = f"{role:15} sha256 {told['sha256']}  {told['size_bytes']} bytes  {whole}"
-    return [first, f"{'':15} {told['path'] or f'no folder {folder}'}"]
+    english = lang == "en"
+    whole = ("完好", "intact")[english] if told["intact"] else ("已改动或缺失", "NOT INTACT OR MISSING")[english]
+    first = f"{role:15} sha256 {told['sha256']}  {told['size_bytes']} {('字节', 'bytes')[english]}  {whole}"
+    nowhere = f"no folder {folder}" if english else f"没有文件夹 {folder}"
+    return [first, f"{'':15} {told['path'] or nowhere}"]
 
 
 def role_name(role: str, lang: Lang) -> str:

@@ -17,13 +17,15 @@ from alerts.store import AlertDatabase
 from alerts.wire import instant, job_state
 from config.faults import nearest
 from config.load import load_config
-from config.pack import load_pack
+from config.model import Config
+from config.pack import Pack, load_pack
 from curbwatch.build import Site, make_incidents, make_picker, make_queue
 from curbwatch.endpoints import resolve
 from curbwatch.people import People
 from curbwatch.registry import load_registry
+from curbwatch.spoken import spoken
 from curbwatch.telemetry import configure_logs
-from schemas.errors import SaidError, UsageError
+from schemas.errors import SaidError
 from schemas.incident import Job
 from schemas.place import CameraView
 from schemas.record import Actor
@@ -63,7 +65,7 @@ class Desk:
         listed = ", ".join(sorted(self.units))
         if asked:
             english = f"no unit {asked!r}{nearest(asked, sorted(self.units))}; there are: {listed}"
-            raise SaidError(english, f"没有单位 {asked!r};现有:{listed}")
+            raise SaidError(english, f"没有单位 {asked!r}{nearest(asked, sorted(self.units), 'zh')};现有:{listed}")
         raise SaidError(f"whose jobs? --unit U, one of: {listed}", f"哪个单位的任务?--unit 单位,可用:{listed}")
 
     def actor(self, person: str, token_file: Path | None = None, *, unlisted: str = "dispatcher") -> Actor:
@@ -108,6 +110,13 @@ def open_desk(path: Path | None, lang: Lang | None = None) -> Iterator[Desk]:
     config = load_config(path)
     configure_logs(config.log)  # on standard error: standard output is for events
     pack = load_pack(Path(config.site.pack))
+    tongue = lang or config.site.lang
+    with spoken(tongue), _opened(config, pack, tongue) as desk:
+        yield desk
+
+
+@contextmanager
+def _opened(config: Config, pack: Pack, lang: Lang) -> Iterator[Desk]:
     endpoints = resolve(config)
     database = AlertDatabase(endpoints.database_url)
     try:
@@ -121,10 +130,7 @@ def open_desk(path: Path | None, lang: Lang | None = None) -> Iterator[Desk]:
         queue = make_queue(site)
         moves = JobMoves(database, make_picker(site))
         try:
-            spoken = lang or config.site.lang
-            yield Desk(site, registry.names, registry.views, units, incidents, jobs, moves, queue, database, spoken)
-        except SaidError as error:
-            raise UsageError(error.line(spoken)) from None
+            yield Desk(site, registry.names, registry.views, units, incidents, jobs, moves, queue, database, lang)
         finally:
             queue.close()
     finally:

@@ -7,9 +7,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 from typing import Any
 
-from alerts.incidents.naming import lookup, only, whole_id
+from alerts.incidents.naming import lookup, no_incident, only, whole_id
 from curbwatch.database import Connection
-from schemas.errors import UsageError
+from schemas.errors import SaidError
 from schemas.feedback import Adoption, Feedback, Fixture, Ignore, Undo
 from schemas.units import utc
 
@@ -111,15 +111,21 @@ def refuse_unknown(conn: Connection, camera_id: str) -> None:
     """Raise UsageError where the registry has no camera of this id."""
     found = conn.execute("select 1 from device where device_id = %s and kind = 'camera'", (camera_id,)).fetchone()
     if found is None:
-        raise UsageError(f"no camera {camera_id!r} in the registry: `curbwatch device list` shows them")
+        raise SaidError(
+            f"no camera {camera_id!r} in the registry: `curbwatch device list` shows them",
+            f"登记中没有相机 {camera_id!r}:见 `curbwatch device list`",
+        )
 
 
 def refuse_unlisted(conn: Connection, camera_id: str, adoption_id: int) -> None:
     """Raise UsageError where no adoption of this number is listed of a camera."""
     query = "select 1 from vision_adoption where camera_id = %s and adoption_id = %s"
     if conn.execute(query, (camera_id, adoption_id)).fetchone() is None:
-        listed = f"`curbwatch camera adoptions {camera_id}` lists what can be undone"
-        raise UsageError(f"camera {camera_id} has no adoption {adoption_id}: {listed}")
+        verb = f"`curbwatch camera adoptions {camera_id}`"
+        raise SaidError(
+            f"camera {camera_id} has no adoption {adoption_id}: {verb} lists what can be undone",
+            f"相机 {camera_id} 没有编号为 {adoption_id} 的背景并入:可撤销的见 {verb}",
+        )
 
 
 def waiting(conn: Connection) -> list[Feedback]:
@@ -181,10 +187,13 @@ def place_of(conn: Connection, incident_id: str) -> tuple[str, Ignore, str]:
     query = "select camera_id, track_id, box_px, preset, opening_id from incident where incident_id = %s"
     row = conn.execute(query, (key,)).fetchone()
     if row is None:
-        raise UsageError(f"no incident {incident_id!r}: `curbwatch incident list` shows them")
+        raise no_incident(incident_id)
     camera_id, track_id, box_px, preset, opening_id = row
     if opening_id is None:
-        raise UsageError(f"incident {incident_id}: no camera saw it, so there is nothing to ignore")
+        raise SaidError(
+            f"incident {incident_id}: no camera saw it, so there is nothing to ignore",
+            f"案件 {incident_id} 没有相机看到,无可忽略之处",
+        )
     x, y, w, h = (float(side) for side in box_px)
     return str(camera_id), Ignore((x, y, w, h), int(track_id)), str(preset)
 

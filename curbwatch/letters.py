@@ -8,7 +8,7 @@ from typing import Any
 
 from curbwatch.database import Connection
 from ingest.stamps import StampError, stamp_ns
-from schemas.errors import UsageError
+from schemas.errors import SaidError
 from schemas.units import utc
 
 UNITS_S = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
@@ -130,7 +130,9 @@ def refuse_unknown(conn: Connection, ids: Sequence[int]) -> None:
     found = {row[0] for row in conn.execute("select id from dead_letter where id = any(%s)", (list(ids),))}
     for letter_id in ids:
         if letter_id not in found:
-            raise UsageError(f"no dead letter {letter_id}: see `curbwatch dlq list`")
+            raise SaidError(
+                f"no dead letter {letter_id}: see `curbwatch dlq list`", f"没有死信 {letter_id}:见 `curbwatch dlq list`"
+            )
 
 
 def drop(conn: Connection, chosen: Chosen) -> int:
@@ -147,8 +149,9 @@ def since_of(text: str, now: datetime, option: str = "--since") -> datetime:
     try:
         return now - timedelta(seconds=int(ago[1]) * UNITS_S[ago[2]]) if ago else utc(stamp_ns(text))
     except (StampError, OverflowError):
-        raise UsageError(
-            f"{option} {text}: say 30m, 2h or 7d, or a time with its zone: 2026-05-04T08:00+08:00"
+        raise SaidError(
+            f"{option} {text}: say 30m, 2h or 7d, or a time with its zone: 2026-05-04T08:00+08:00",
+            f"{option} {text}:请写 30m、2h 或 7d,或带时区的时间:2026-05-04T08:00+08:00",
         ) from None
 
 

@@ -21,25 +21,22 @@ from curbwatch.letters import Chosen
 from curbwatch.people import People
 from curbwatch.registry import load_registry
 from curbwatch.replay import Replayed, Replayer, replay_all
+from curbwatch.spoken import spoken
 from curbwatch.strangers import Accepted, Wish, accept
 from curbwatch.telemetry import configure_logs
 from ingest.forms import Forms, load_codecs
 from ingest.quality import Quality
-from schemas.errors import SetupError, UsageError
+from schemas.errors import SaidError, SetupError
 from schemas.record import Actor
 
 
 @dataclass(frozen=True, slots=True)
 class Office:
-    """One site and a connection to its database, in autocommit."""
+    """One site and a connection to its database, in autocommit. ``lang``: of lists and refusals."""
 
     site: Site
     conn: db.Connection
-
-    @property
-    def lang(self) -> Lang:
-        """Language of lists."""
-        return self.site.config.site.lang
+    lang: Lang
 
     @property
     def zone(self) -> ZoneInfo:
@@ -58,7 +55,10 @@ class Office:
         finally:
             database.close()
         if actor.role in {"auxiliary", "auditor"}:
-            raise UsageError(f"{actor.name} is {role_name(actor.role, 'en')} staff, who do not decide this")
+            raise SaidError(
+                f"{actor.name} is {role_name(actor.role, 'en')} staff, who do not decide this",
+                f"{actor.name}是{role_name(actor.role, 'zh')},无权决定此事",
+            )
         return actor
 
     def accept(self, wish: Wish) -> Accepted:
@@ -89,25 +89,26 @@ class Office:
 
 
 @contextmanager
-def open_office(path: Path | None) -> Iterator[Office]:
-    """Open the office of a configuration; starts no server.
+def open_office(path: Path | None, lang: Lang | None = None) -> Iterator[Office]:
+    """Open the office of a configuration, in its language where no other is asked for; starts no server.
 
     Raises CurbwatchError: configuration, no server, a database without tables.
     """
     config = load_config(path)
     configure_logs(config.log)
     pack = load_pack(Path(config.site.pack))
-    endpoints = standing(config)
-    if not endpoints.database_url:
-        raise SetupError("no database: name it in the configuration ([database] url), or run `curbwatch parts up`")
-    with db.session(endpoints.database_url, autocommit=True) as conn:
-        yield Office(Site(config, pack, endpoints, db.edition(conn)), conn)
+    endpoints, tongue = standing(config), lang or config.site.lang
+    with spoken(tongue):
+        if not endpoints.database_url:
+            raise SetupError("no database: name it in the configuration ([database] url), or run `curbwatch parts up`")
+        with db.session(endpoints.database_url, autocommit=True) as conn:
+            yield Office(Site(config, pack, endpoints, db.edition(conn)), conn, tongue)
 
 
 @contextmanager
-def open_stores(path: Path | None) -> Iterator[tuple[Office, AlertDatabase]]:
+def open_stores(path: Path | None, lang: Lang | None = None) -> Iterator[tuple[Office, AlertDatabase]]:
     """Open the office, and beside its connection one for the stores of alerts. Raises as ``open_office`` does."""
-    with open_office(path) as office:
+    with open_office(path, lang) as office:
         database = AlertDatabase(office.site.endpoints.database_url)
         try:
             yield office, database

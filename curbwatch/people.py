@@ -13,7 +13,8 @@ from pathlib import Path
 from alerts.store import AlertDatabase
 from config.faults import nearest
 from curbwatch.parts.paths import write_private
-from schemas.errors import UsageError
+from curbwatch.spoken import trouble_zh
+from schemas.errors import SaidError
 from schemas.record import Actor
 from schemas.rules import StaffMember
 
@@ -48,9 +49,11 @@ class People:
             return self._proved(said, member, path)
         if self.tokens:
             who = member.person_id if member else said or "PERSON"
-            raise UsageError(
+            raise SaidError(
                 f"who says so? This desk wants a token file: --token-file FILE, ${TOKEN_FILE_VARIABLE},"
-                f" or {self.usual(who)}; `curbwatch staff token {who}` makes one"
+                f" or {self.usual(who)}; `curbwatch staff token {who}` makes one",
+                f"请证明身份:此处须有令牌文件:--token-file 文件、${TOKEN_FILE_VARIABLE},或 {self.usual(who)};"
+                f"用 `curbwatch staff token {who}` 生成",
             )
         if member is None:
             return Actor(person_of(said), unlisted)
@@ -61,7 +64,10 @@ class People:
         member = self._find(asked)
         if member is None:
             known = sorted({*self.staff, *(one.name for one in self.staff.values())})
-            raise UsageError(f"no {asked!r} in the pack's staff.csv{nearest(asked, known)}")
+            raise SaidError(
+                f"no {asked!r} in the pack's staff.csv{nearest(asked, known)}",
+                f"城市包的 staff.csv 中没有 {asked!r}{nearest(asked, known, 'zh')}",
+            )
         return member
 
     def name_of(self, member: StaffMember) -> str:
@@ -127,7 +133,10 @@ class People:
 
     def _refuse_maker(self, who: Actor) -> None:
         if not (who.proved and who.role == "supervisor") and self.guarded():
-            raise UsageError("tokens are made and ended by a supervisor: --as WHO, with their own token file")
+            raise SaidError(
+                "tokens are made and ended by a supervisor: --as WHO, with their own token file",
+                "令牌只能由督查生成和注销:--as 督查,并用其本人的令牌文件",
+            )
 
     def _find(self, said: str) -> StaffMember | None:
         """The person of this id, else the only one of this name. Raises UsageError where two share it."""
@@ -136,7 +145,10 @@ class People:
             return self.staff[said]
         named = [one for one in self.staff.values() if one.name == said]
         if len(named) > 1:
-            raise UsageError(f"--as {said}: two are called so; use an id: {', '.join(one.person_id for one in named)}")
+            ids = ", ".join(one.person_id for one in named)
+            raise SaidError(
+                f"--as {said}: two are called so; use an id: {ids}", f"--as {said}:有重名,请用人员编号:{ids}"
+            )
         return named[0] if named else None
 
     def _token_path(self, asked: Path | None, member: StaffMember | None) -> Path | None:
@@ -159,13 +171,19 @@ class People:
         holder = None if row is None else self.staff.get(row["person_id"])
         if holder is None:
             reason = "ended or unknown" if row is None else "of nobody in the pack's staff any more"
-            remedy = "`curbwatch staff token PERSON` makes a new one"
+            why = "已注销或不明" if row is None else "的持有人已不在城市包的人员表中"
+            remedy, way = "`curbwatch staff token PERSON` makes a new one", "用 `curbwatch staff token 人员` 重新生成"
             if not self.tokens and member is not None and path == self.usual(member.person_id):
                 remedy += "; or remove the file: this desk asks for none"
-            raise self._refusal(who, reason, f"token file {path} is {reason}: {remedy}")
+                way += ";或删除此文件:此处不要求令牌"
+            refusal = SaidError(f"token file {path} is {reason}: {remedy}", f"令牌文件 {path} {why}:{way}")
+            raise self._noted(who, reason, refusal)
         if said.strip() and holder != member:
-            said_by = f"token file {path} is {holder.name}'s, not {said.strip()}'s"
-            raise self._refusal(who, "of another person", said_by)
+            name = said.strip()
+            refusal = SaidError(
+                f"token file {path} is {holder.name}'s, not {name}'s", f"令牌文件 {path} 属于{holder.name},不属于{name}"
+            )
+            raise self._noted(who, "of another person", refusal)
         return Actor(self.name_of(holder), holder.role, proved=True)
 
     def _wait_for_turn(self, who: str) -> None:
@@ -179,20 +197,25 @@ class People:
         if over >= 0:
             self.sleep(min(2.0**over, WAIT_MAX_S))
 
-    def _refusal(self, who: str, reason: str, message: str) -> UsageError:
+    def _noted(self, who: str, reason: str, refusal: SaidError) -> SaidError:
         """Write down that somebody could not show who they are; the error to raise."""
         with self.database.transaction() as conn:
             conn.execute("insert into token_refusal (person, reason) values (%s, %s)", (who[:NAME_MAX], reason))
-        return UsageError(message)
+        return refusal
 
 
 def person_of(text: str) -> str:
     """A person's name as it goes into the record. Raises UsageError for nothing, control characters, over 64."""
     name = text.strip()
     if not name:
-        raise UsageError("say who you are: --as PERSON, or --token-file FILE")
+        raise SaidError(
+            "say who you are: --as PERSON, or --token-file FILE", "请说明您是谁:--as 姓名,或 --token-file 文件"
+        )
     if len(name) > NAME_MAX or not name.isprintable():
-        raise UsageError(f"--as {text!r}: say who you are, in 1 to {NAME_MAX} printable characters")
+        raise SaidError(
+            f"--as {text!r}: say who you are, in 1 to {NAME_MAX} printable characters",
+            f"--as {text!r}:请说明您是谁,1 至 {NAME_MAX} 个可见字符",
+        )
     return name
 
 
@@ -201,15 +224,23 @@ def read_token(path: Path) -> str:
     try:
         mode = path.stat().st_mode
         if not stat.S_ISREG(mode):
-            raise UsageError(f"token file {path} is no file")
+            raise SaidError(f"token file {path} is no file", f"令牌文件 {path} 不是文件")
         if mode & 0o077:
-            raise UsageError(f"token file {path} can be read by others: chmod 600 {path}, and make a new token")
+            raise SaidError(
+                f"token file {path} can be read by others: chmod 600 {path}, and make a new token",
+                f"令牌文件 {path} 可被他人读取:请执行 chmod 600 {path},并重新生成令牌",
+            )
         with path.open("rb") as file:
             text = file.read(1000).decode("ascii", "replace").strip()
     except OSError as error:
-        raise UsageError(f"token file {path} cannot be read: {error.strerror}") from None
+        raise SaidError(
+            f"token file {path} cannot be read: {error.strerror}", f"令牌文件 {path} 无法读取:{trouble_zh(error)}"
+        ) from None
     if len(text) != 2 * TOKEN_BYTES or not set(text) <= set("0123456789abcdef"):
-        raise UsageError(f"token file {path} holds no token: {2 * TOKEN_BYTES} hexadecimal digits")
+        raise SaidError(
+            f"token file {path} holds no token: {2 * TOKEN_BYTES} hexadecimal digits",
+            f"令牌文件 {path} 中没有令牌:应为 {2 * TOKEN_BYTES} 位十六进制数",
+        )
     return text
 
 

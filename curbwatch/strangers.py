@@ -12,8 +12,11 @@ from curbwatch.database import Connection
 from curbwatch.letters import Chosen, tally
 from curbwatch.registry import register_accepted
 from ingest.topics import DEVICE_ID
-from schemas.errors import UsageError
+from schemas.errors import SaidError
 
+KINDS = {"camera": "相机", "vehicle": "车辆"}
+LISTS_EN = "`curbwatch device list` and `curbwatch device strangers`"
+LISTS_ZH = "`curbwatch device list` 和 `curbwatch device strangers`"
 RATE_PER_S = 20.0  # messages a second that an accepted vehicle may keep up, as one of a city pack
 
 # One alias leads to one device: whoever else enters devices meanwhile waits, and is then judged by what is there.
@@ -98,18 +101,7 @@ def accept(
         conn.execute(ALONE)
         one = _asked(_meant(conn, wish.asked), wish, forms)
         native = one.form == "native"
-        device_id = wish.device_id or one.device_id
-        if not DEVICE_ID.fullmatch(device_id):
-            shown = f"FORM:{escaped(one.foreign_id)}" if native else escaped(one.alias)
-            what = f"--as {device_id!r}" if wish.device_id else escaped(wish.asked)
-            how = "" if wish.device_id else f": name it, `accept {shown} --as NEW_ID`"
-            raise UsageError(f"{what}: an id has 1 to 64 letters, digits, _ or -{how}")
-        if native and device_id != one.foreign_id:
-            raise UsageError(
-                f"{one.foreign_id} speaks our own form: its id is that of its topic, --as cannot change it"
-            )
-        if native and wish.kind not in {"", one.kind}:
-            raise UsageError(f"{one.foreign_id} speaks as a {one.kind}")
+        device_id = _named_as(one, wish)
         refuse_names((device_id,), reserved)
         _refuse_twins(conn, device_id, "" if native else one.foreign_id)
         kind = wish.kind or one.kind
@@ -135,6 +127,29 @@ def accept(
     return Accepted(device_id, kind, "" if native else one.alias, letters, one.device_id, one.messages)
 
 
+def _named_as(one: Stranger, wish: Wish) -> str:
+    """The id it gets. Raises UsageError for what is none, and where our own form says another or another kind."""
+    native = one.form == "native"
+    device_id = wish.device_id or one.device_id
+    if not DEVICE_ID.fullmatch(device_id):
+        shown = f"FORM:{escaped(one.foreign_id)}" if native else escaped(one.alias)
+        what = f"--as {device_id!r}" if wish.device_id else escaped(wish.asked)
+        how = "" if wish.device_id else f": name it, `accept {shown} --as NEW_ID`"
+        raise SaidError(
+            f"{what}: an id has 1 to 64 letters, digits, _ or -{how}",
+            f"{what}:编号由 1 至 64 个字母、数字、_ 或 - 组成"
+            + ("" if wish.device_id else f":请另取编号,`accept {shown} --as 新编号`"),
+        )
+    if native and device_id != one.foreign_id:
+        raise SaidError(
+            f"{one.foreign_id} speaks our own form: its id is that of its topic, --as cannot change it",
+            f"{one.foreign_id} 使用本系统格式:编号以主题为准,--as 不能更改",
+        )
+    if native and wish.kind not in {"", one.kind}:
+        raise SaidError(f"{one.foreign_id} speaks as a {one.kind}", f"{one.foreign_id} 以{KINDS[one.kind]}的身份发送")
+    return device_id
+
+
 def _refuse_twins(conn: Connection, device_id: str, foreign_id: str) -> None:
     """Raise UsageError where one device would be called as a form calls another: at the broker one could be both."""
     query = (
@@ -143,9 +158,10 @@ def _refuse_twins(conn: Connection, device_id: str, foreign_id: str) -> None:
     )
     found = conn.execute(query, {"own": device_id, "there": foreign_id}).fetchone()
     if found is not None:
-        raise UsageError(
-            f"{escaped(foreign_id or device_id)} is device {found[0]} already, here or in another form: give one of the"
-            " two another id"
+        name = escaped(foreign_id or device_id)
+        raise SaidError(
+            f"{name} is device {found[0]} already, here or in another form: give one of the two another id",
+            f"{name} 已是设备 {found[0]}(本系统或其他格式):请给其中一台另取编号",
         )
 
 
@@ -155,13 +171,15 @@ def forget(conn: Connection, asked: str) -> str:
         found = conn.execute("select source from device where device_id = %s", (asked,)).fetchone()
         if found is not None:
             if found[0] == "pack":
-                raise UsageError(f"{asked} stands in the city pack: take it out there")
+                raise SaidError(
+                    f"{asked} stands in the city pack: take it out there", f"{asked} 由城市包登记:请在城市包中删除"
+                )
             conn.execute("delete from device where device_id = %s", (asked,))
             return "device"
         meant = _meant(conn, asked)
         if not meant:
-            raise UsageError(
-                f"no device and no stranger {asked!r}: see `curbwatch device list` and `curbwatch device strangers`"
+            raise SaidError(
+                f"no device and no stranger {asked!r}: see {LISTS_EN}", f"没有设备或陌生设备 {asked!r}:见 {LISTS_ZH}"
             )
         one = _only(meant, asked)
         conn.execute("delete from device_stranger where (form, foreign_id) = (%s, %s)", (one.form, one.foreign_id))
@@ -178,7 +196,7 @@ def health(conn: Connection, asked: str | None = None) -> list[dict[str, Any]]:
     found = _named(conn, HEALTH, {"asked": asked})
     known = "select from device where device_id = %s"
     if asked is not None and not found and conn.execute(known, (asked,)).fetchone() is None:
-        raise UsageError(f"nothing is known of {asked!r}: see `curbwatch device list` and `curbwatch device strangers`")
+        raise SaidError(f"nothing is known of {asked!r}: see {LISTS_EN}", f"没有 {asked!r} 的任何信息:见 {LISTS_ZH}")
     return found
 
 
@@ -197,7 +215,11 @@ def _asked(found: Sequence[Stranger], wish: Wish, forms: Collection[str]) -> Str
     form, colon, foreign_id = wish.asked.partition(":")
     form, foreign_id = (form, foreign_id) if colon else ("native", wish.asked)
     if form not in {"native", *forms}:
-        raise UsageError(f"{wish.asked!r}: no form {form!r} is read here{nearest(form, ('native', *forms))}")
+        there = ("native", *forms)
+        raise SaidError(
+            f"{wish.asked!r}: no form {form!r} is read here{nearest(form, there)}",
+            f"{wish.asked!r}:此处不读取格式 {form!r}{nearest(form, there, 'zh')}",
+        )
     if not wish.kind:
         return _only(found, wish.asked)
     never = datetime.min  # noqa: DTZ901  # never shown
@@ -206,10 +228,13 @@ def _asked(found: Sequence[Stranger], wish: Wish, forms: Collection[str]) -> Str
 
 def _only(found: Sequence[Stranger], asked: str) -> Stranger:
     if not found:
-        raise UsageError(f"no stranger {asked!r}: see `curbwatch device strangers`; --kind accepts one in advance")
+        raise SaidError(
+            f"no stranger {asked!r}: see `curbwatch device strangers`; --kind accepts one in advance",
+            f"没有陌生设备 {asked!r}:见 `curbwatch device strangers`;用 --kind 可预先接纳",
+        )
     if len(found) > 1:
         listed = ", ".join(sorted(one.alias for one in found))
-        raise UsageError(f"{asked!r} may be any of {listed}: say which")
+        raise SaidError(f"{asked!r} may be any of {listed}: say which", f"{asked!r} 可能是 {listed} 之一:请指明")
     return found[0]
 
 
@@ -221,17 +246,20 @@ def _aliases(conn: Connection, device_id: str, kind: str, alias: str) -> tuple[l
     row = conn.execute("select kind, source, aliases from device where device_id = %s", (device_id,)).fetchone()
     known, source, aliases = row or (kind, "accepted", [])
     if known != kind:
-        raise UsageError(f"{device_id} is a {known} in the registry")
+        raise SaidError(f"{device_id} is a {known} in the registry", f"{device_id} 登记为{KINDS[known]}")
     if source != "accepted" and alias:
-        where = "the city pack" if source == "pack" else "`curbwatch publish`"
-        raise UsageError(f"{device_id} is in the registry by {where}: give it the alias {alias} there")
+        where, where_zh = ("the city pack", "城市包") if source == "pack" else ("`curbwatch publish`",) * 2
+        raise SaidError(
+            f"{device_id} is in the registry by {where}: give it the alias {alias} there",
+            f"{device_id} 由 {where_zh} 登记:请在那里加别名 {alias}",
+        )
     if row is not None and not alias:
-        raise UsageError(f"{device_id} is in the registry already")
+        raise SaidError(f"{device_id} is in the registry already", f"{device_id} 已在登记中")
     other = conn.execute(
         "select device_id from device where %s = any(aliases) and device_id <> %s", (alias, device_id)
     ).fetchone()
     if other is not None:
-        raise UsageError(f"{alias} is an alias of {other[0]} already")
+        raise SaidError(f"{alias} is an alias of {other[0]} already", f"{alias} 已是 {other[0]} 的别名")
     return list(dict.fromkeys([*aliases, *([alias] if alias else [])])), row is not None
 
 

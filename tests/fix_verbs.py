@@ -53,6 +53,12 @@ def config_of(folder: Path, servers: Servers, database_url: str) -> Path:
     return path
 
 
+@pytest.fixture
+def english(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A site that speaks English where nobody asks for another language."""
+    monkeypatch.setenv("CURBWATCH_SITE__LANG", "en")
+
+
 @pytest.fixture(scope="module")
 def made_url(servers: Servers, migrated: str) -> Iterator[str]:
     """A migrated database for all tests of a file: making one takes longer than most of them."""

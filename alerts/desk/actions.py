@@ -12,7 +12,7 @@ from alerts.desk.lifecycle import MOVES, SUSPEND_MAX, Act, Case, Refusal, Wish, 
 from alerts.desk.words import refusal_line
 from alerts.incidents import quiet
 from alerts.incidents.locking import hold_places
-from alerts.incidents.naming import incident_key
+from alerts.incidents.naming import incident_key, no_incident
 from alerts.incidents.reading import view
 from alerts.incidents.sites import USUAL, Reach
 from alerts.keeping.holds import held
@@ -23,7 +23,7 @@ from alerts.record.words import WHATS, actor_name
 from alerts.rows import incident_row
 from alerts.store import AlertDatabase, Connection
 from schemas.city import City
-from schemas.errors import CurbwatchError, UsageError
+from schemas.errors import CurbwatchError, SaidError, UsageError
 from schemas.incident import EvidenceRecord, IncidentRow
 from schemas.record import Actor
 
@@ -185,7 +185,7 @@ def _locked(conn: Connection, incident_id: str, wish: Wish) -> dict[str, Any]:
     for row in rows:
         if row["incident_id"] == key:
             return row
-    raise UsageError(f"no incident {incident_id}: see `curbwatch incident list`")
+    raise no_incident(incident_id)
 
 
 def _done_before(case: Case, steps: list[Told], wish: Wish, actor: Actor) -> int | None:
@@ -213,7 +213,11 @@ def _case(conn: Connection, row: dict[str, Any], steps: list[Told], city: City) 
 def _completed(wish: Wish, given: Given, row: dict[str, Any], city: City) -> Wish:
     """The wish with what is known here: the family of the class it names, the pictures there are."""
     if wish.class_code and wish.class_code not in city.classes:
-        raise UsageError(f"no class {wish.class_code!r}: the city pack has {', '.join(sorted(city.classes))}")
+        classes = ", ".join(sorted(city.classes))
+        raise SaidError(
+            f"no class {wish.class_code!r}: the city pack has {classes}",
+            f"没有类别 {wish.class_code!r}:城市包中有 {classes}",
+        )
     family = city.classes[wish.class_code].family if wish.class_code else ""
     urgent = wish.urgent
     if wish.act is Act.CONFIRM and not urgent:

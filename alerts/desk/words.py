@@ -2,7 +2,7 @@
 
 from alerts.desk.lifecycle import Act, Refusal
 from alerts.desk.reasons import DOWNGRADES, VOIDS, listed
-from alerts.messages import Lang, state_name
+from alerts.messages import Lang, family_name, state_name
 from schemas.record import State
 
 ACTS: dict[str, tuple[str, str]] = {
@@ -90,7 +90,6 @@ REFUSALS: dict[str, tuple[str, str]] = {
     "not_held": ("案件未被保全", "it is not held"),
 }
 
-FAMILIES = {"stall": "占道经营", "waste": "垃圾", "truck": "渣土车", "sos": "呼救"}
 REASONS = {"void_reason": VOIDS, "downgrade_reason": DOWNGRADES}
 PAST = frozenset({Act.CONFIRM, Act.FILE, Act.RESUME})  # refused where they are done already: nothing is to do instead
 # What to do instead, by the state a case is in.
@@ -117,8 +116,8 @@ def refusal_line(refusal: Refusal, act: Act, lang: Lang) -> str:
     said = dict(refusal.said)
     if "role" in said:
         said["role"] = role_name(said["role"], lang)
-    if "family" in said and lang == "zh":
-        said["family"] = FAMILIES.get(said["family"], said["family"])
+    if "family" in said:
+        said["family"] = family_name(said["family"], lang)
     if refusal.code in REASONS:
         said["codes"] = listed(REASONS[refusal.code], english=lang == "en")
     state = said.get("state", "")

@@ -11,10 +11,11 @@ from alerts.incidents.locking import lock
 from alerts.incidents.near import Spot
 from alerts.incidents.opening import insert
 from alerts.incidents.sites import Rules, box_overlap
+from alerts.messages import report_name
 from alerts.record.steps import NAMESPACE, OPEN_STATES, record
 from alerts.record.text import refuse_text
 from alerts.store import Connection
-from schemas.errors import UsageError
+from schemas.errors import SaidError
 from schemas.incident import Report, Reported
 from schemas.record import Actor, State, What
 from schemas.units import M_PER_DEG
@@ -41,7 +42,10 @@ def report(conn: Connection, told: Report, actor: Actor, rules: Rules) -> Report
     The same number twice is once. Raises UsageError where that is none, and for a moment that is still to come.
     """
     if not 0 < len(told.ref) <= REF_MAX or not told.ref.isprintable():
-        raise UsageError(f"a {told.kind} needs its number, 1 to {REF_MAX} printable characters: --ref NO")
+        raise SaidError(
+            f"a {told.kind} needs its number, 1 to {REF_MAX} printable characters: --ref NO",
+            f"{report_name(told.kind, 'zh')}须有编号,1 至 {REF_MAX} 个可见字符:--ref 编号",
+        )
     for name, said in told.detail.items():
         refuse_text(str(said), f"--{name}")
     _refuse_ahead(conn, told)
@@ -72,9 +76,11 @@ def _refuse_ahead(conn: Connection, told: Report) -> None:
         "select 1 where %s > clock_timestamp() + make_interval(mins => %s)", (told.at, AHEAD_MIN)
     ).fetchone()
     if row is not None:
-        raise UsageError(
+        raise SaidError(
             f"{told.kind} {told.ref} is of {told.at:%Y-%m-%d %H:%M%z}, which is still to come: give the moment at which"
-            " it was told with its zone, --at 2026-05-04T10:59:00+08:00, or look at this machine's clock"
+            " it was told with its zone, --at 2026-05-04T10:59:00+08:00, or look at this machine's clock",
+            f"{report_name(told.kind, 'zh')} {told.ref} 的时间 {told.at:%Y-%m-%d %H:%M%z} 尚未到:"
+            "请给出带时区的接报时间,如 --at 2026-05-04T10:59:00+08:00,或检查本机时钟",
         )
 
 

@@ -5,10 +5,11 @@ from typing import Any
 
 from alerts.incidents import quiet
 from alerts.incidents.sites import OWN_SITE
+from alerts.messages import family_name, state_name
 from alerts.record.steps import OPEN_STATES, queue_again, withdraw
 from alerts.store import Connection
 from schemas.alarms import SOS
-from schemas.errors import UsageError
+from schemas.errors import SaidError
 from schemas.record import State
 
 Row = dict[str, Any]
@@ -53,13 +54,17 @@ def join(conn: Connection, incident_id: uuid.UUID, into_id: uuid.UUID) -> None:
     """
     rows = {row["incident_id"]: row for row in conn.execute(PLACES, (sorted([incident_id, into_id]),)).fetchall()}
     if incident_id == into_id or len(rows) < 2:
-        raise UsageError(f"incident {incident_id} cannot be merged into {into_id}: name two that there are")
+        raise SaidError(
+            f"incident {incident_id} cannot be merged into {into_id}: name two that there are",
+            f"案件 {incident_id} 不能并入 {into_id}:请给出两个现有的不同案件",
+        )
     one, other = rows[incident_id], rows[into_id]
     _refuse(one, other)
     job = conn.execute("select state, holder from job where incident_id = %s for update", (incident_id,)).fetchone()
     if job is not None and job["state"] == "taken":
-        raise UsageError(
-            f"{job['holder']} is on the way to {incident_id}: merge the other one into it, or reassign its job"
+        raise SaidError(
+            f"{job['holder']} is on the way to {incident_id}: merge the other one into it, or reassign its job",
+            f"{job['holder']}正前往处置 {incident_id}:请将另一案件并入此案,或先改派其任务",
         )
     withdraw(conn, incident_id)
     _give(conn, incident_id, into_id)
@@ -70,20 +75,32 @@ def join(conn: Connection, incident_id: uuid.UUID, into_id: uuid.UUID) -> None:
         _one_place(conn, one["site_id"], other["site_id"])
 
 
+
 def _refuse(one: Row, other: Row) -> None:
     """Raise UsageError where two are not to be one, or not this way round."""
     incident_id, into_id = one["incident_id"], other["incident_id"]
     if one["family"] != other["family"]:
-        raise UsageError(
-            f"{incident_id} is {one['family']}, {into_id} is {other['family']}: two families are two things"
+        raise SaidError(
+            f"{incident_id} is {one['family']}, {into_id} is {other['family']}: two families are two things",
+            f"{incident_id} 属{family_name(one['family'], 'zh')},{into_id} 属{family_name(other['family'], 'zh')}:"
+            "大类不同,不是同一件事",
         )
     if other["state"] not in OPEN_STATES:
-        raise UsageError(f"incident {into_id} is {other['state']}: merge into one that is open")
+        raise SaidError(
+            f"incident {into_id} is {other['state']}: merge into one that is open",
+            f"案件 {into_id} {state_name(other['state'], 'zh')}:请并入未结束的案件",
+        )
     for row in (one, other):
         if row["state"] == State.CHECKING:
-            raise UsageError(f"incident {row['incident_id']} waits for its check: close it, or send it back, first")
+            raise SaidError(
+                f"incident {row['incident_id']} waits for its check: close it, or send it back, first",
+                f"案件 {row['incident_id']} 待核查:请先核查结案(close)或返工(rework)",
+            )
     if other["state"] in LEADS and one["state"] not in LEADS:
-        raise UsageError(f"{incident_id} is a case, {into_id} only a lead: merge the other way round")
+        raise SaidError(
+            f"{incident_id} is a case, {into_id} only a lead: merge the other way round",
+            f"{incident_id} 已立案,{into_id} 只是线索:请反过来并案",
+        )
 
 
 def _hurry(conn: Connection, incident_id: uuid.UUID) -> None:

@@ -5,7 +5,7 @@ import uuid
 from collections.abc import Sequence
 
 from alerts.store import Connection
-from schemas.errors import UsageError
+from schemas.errors import SaidError
 
 CASE_NO = re.compile(r"[0-9]{20}")  # division, day, count: alerts/desk/acting.py
 SHORT = re.compile(r"[0-9a-f]{8,31}")  # as the first characters of an id are read out
@@ -41,9 +41,10 @@ def lookup(said: str) -> tuple[str, tuple[object, ...]]:
         return OF_CASE, (name,)
     digits = name.replace("-", "")
     if not SHORT.fullmatch(digits):
-        raise UsageError(
+        raise SaidError(
             f"{said!r} is not the id of an incident: ids look like 7d4f0c7e-2f5e-4c1b-9a55-0c3d3c1f2a10;"
-            " the first 8 characters of one, or a case number of 20 digits, do too"
+            " the first 8 characters of one, or a case number of 20 digits, do too",
+            f"{said!r} 不是案件编号:编号形如 7d4f0c7e-2f5e-4c1b-9a55-0c3d3c1f2a10,也可用其前 8 位,或 20 位案号",
         )
     return OF_RANGE, (uuid.UUID(digits.ljust(ID_DIGITS, "0")), uuid.UUID(digits.ljust(ID_DIGITS, "f")))
 
@@ -51,7 +52,16 @@ def lookup(said: str) -> tuple[str, tuple[object, ...]]:
 def only(said: str, found: Sequence[uuid.UUID]) -> uuid.UUID:
     """The one that was found. Raises UsageError where there is none, or more than one."""
     if not found:
-        raise UsageError(f"no incident {said}: see `curbwatch incident list`")
+        raise no_incident(said)
     if len(found) > 1:
-        raise UsageError(f"several incidents begin with {said}: say more of its id")
+        raise SaidError(
+            f"several incidents begin with {said}: say more of its id", f"有多个案件以 {said} 开头:请多写几位编号"
+        )
     return found[0]
+
+
+def no_incident(said: str) -> SaidError:
+    """There is no incident that is called so."""
+    return SaidError(
+        f"no incident {said}: see `curbwatch incident list`", f"没有案件 {said}:见 `curbwatch incident list`"
+    )

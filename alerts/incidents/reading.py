@@ -4,12 +4,13 @@ import uuid
 from typing import Any
 
 from alerts.incidents import pictures
-from alerts.incidents.naming import incident_key
+from alerts.incidents.naming import incident_key, no_incident
 from alerts.incidents.near import spot_of
 from alerts.incidents.sites import Reach
+from alerts.messages import report_name
 from alerts.rows import event_row, incident_row
 from alerts.store import Connection
-from schemas.errors import UsageError
+from schemas.errors import SaidError
 from schemas.incident import Attachment, IncidentEvent, IncidentRow, Picture, Repeats
 
 # Cases beside an incident in the days up to it: a lead that nobody confirmed never got a number.
@@ -35,7 +36,7 @@ def view(conn: Connection, incident_id: str) -> dict[str, Any]:
     key = incident_key(conn, incident_id)
     row = conn.execute("select * from incident_view where incident_id = %s", (key,)).fetchone()
     if row is None:
-        raise UsageError(f"no incident {incident_id}: see `curbwatch incident list`")
+        raise no_incident(incident_id)
     return row
 
 
@@ -81,10 +82,15 @@ def of_ref(conn: Connection, ref: str, kind: str = "") -> uuid.UUID:
         "select kind, incident_id from attachment where ref = %s and %s in ('', kind) order by kind", (ref, kind)
     ).fetchall()
     if not rows:
-        raise UsageError(f"no {kind or 'complaint or finding'} has the number {ref!r}")
+        raise SaidError(
+            f"no {kind or 'complaint or finding'} has the number {ref!r}",
+            f"没有编号为 {ref!r} 的{report_name(kind, 'zh') if kind else '投诉或上报'}",
+        )
     if len(rows) > 1:
-        raise UsageError(
-            f"{ref!r} is a number of {' and of '.join(row['kind'] for row in rows)}: say which, --kind KIND"
+        kinds = [row["kind"] for row in rows]
+        raise SaidError(
+            f"{ref!r} is a number of {' and of '.join(kinds)}: say which, --kind KIND",
+            f"{ref!r} 是{'和'.join(report_name(one, 'zh') for one in kinds)}共用的编号:请用 --kind 指明",
         )
     incident_id: uuid.UUID = rows[0]["incident_id"]
     return incident_id

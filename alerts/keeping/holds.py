@@ -4,11 +4,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from alerts.incidents.naming import incident_key
+from alerts.incidents.naming import incident_key, no_incident
 from alerts.record.steps import record
 from alerts.record.text import refuse_text
 from alerts.store import Connection
-from schemas.errors import UsageError
+from schemas.errors import SaidError
 from schemas.record import Actor, What
 
 # Conditions of other statements. An incident is held with what was merged into it.
@@ -76,9 +76,15 @@ def hold_device(conn: Connection, device_id: str, from_at: datetime, to_at: date
     Returns the hold's number. Raises UsageError for no reason, an unknown device, or a span that ends before it begins.
     """
     if not from_at < to_at:
-        raise UsageError(f"a hold from {from_at.isoformat()} to {to_at.isoformat()} holds nothing: turn them round")
+        raise SaidError(
+            f"a hold from {from_at.isoformat()} to {to_at.isoformat()} holds nothing: turn them round",
+            f"保全时段 {from_at.isoformat()} 至 {to_at.isoformat()} 为空:请对调 --from 和 --to",
+        )
     if conn.execute("select 1 from device where device_id = %s", (device_id,)).fetchone() is None:
-        raise UsageError(f"no device {device_id!r}: see `curbwatch device list`")
+        raise SaidError(
+            f"no device {device_id!r}: see `curbwatch device list`",
+            f"没有设备 {device_id!r}:见 `curbwatch device list`",
+        )
     row = conn.execute(
         "insert into legal_hold (device_id, from_at, to_at, person, reason) values (%s, %s, %s, %s, %s)"
         " returning hold_id",
@@ -97,7 +103,7 @@ def release_incident(conn: Connection, incident_id: str, actor: Actor, reason: s
         "select hold_id from legal_hold where incident_id = %s and released_at is null order by hold_id", (key,)
     ).fetchall()
     if not rows:
-        raise UsageError(f"incident {incident_id} is not held")
+        raise SaidError(f"incident {incident_id} is not held", f"案件 {incident_id} 未被保全")
     for row in rows:
         release(conn, int(row["hold_id"]), actor, reason)
     return len(rows)
@@ -108,7 +114,8 @@ def release(conn: Connection, hold_id: int, actor: Actor, reason: str) -> None:
     row = conn.execute("select incident_id, released_at from legal_hold where hold_id = %s", (hold_id,)).fetchone()
     if row is None or row["released_at"] is not None:
         state = "there is no" if row is None else f"{row['released_at']:%Y-%m-%d} ended"
-        raise UsageError(f"{state} hold {hold_id}: see `curbwatch keep show`")
+        ended_zh = f"没有保全 {hold_id}" if row is None else f"保全 {hold_id} 已于 {row['released_at']:%Y-%m-%d} 解除"
+        raise SaidError(f"{state} hold {hold_id}: see `curbwatch keep show`", f"{ended_zh}:见 `curbwatch keep show`")
     if row["incident_id"] is not None:  # incidents are locked first, everywhere
         _locked(conn, str(row["incident_id"]))
     ended = conn.execute(
@@ -139,7 +146,7 @@ def held(conn: Connection, incident_id: str) -> bool:
 def reasoned(reason: str) -> str:
     """The reason without blanks around it. Raises UsageError where nothing is left."""
     if not reason.strip():
-        raise UsageError("a hold and its release need a reason: --reason TEXT")
+        raise SaidError("a hold and its release need a reason: --reason TEXT", "保全和解除保全须写明原因:--reason 文字")
     refuse_text(reason, "--reason")
     return reason.strip()
 
@@ -156,7 +163,7 @@ def _locked(conn: Connection, incident_id: str) -> object:
     """The incident's id, its row locked. Raises UsageError."""
     key = incident_key(conn, incident_id)
     if conn.execute("select 1 from incident where incident_id = %s for no key update", (key,)).fetchone() is None:
-        raise UsageError(f"no incident {incident_id}: see `curbwatch incident list`")
+        raise no_incident(incident_id)
     return key
 
 

@@ -9,7 +9,7 @@ from alerts.incidents.naming import incident_key
 from alerts.outlets.webhook import Answer
 from alerts.rows import incident_row
 from alerts.store import AlertDatabase, Connection
-from schemas.errors import UsageError
+from schemas.errors import SaidError
 from schemas.incident import IncidentRow
 
 ENTER_LOCK = 0x6F75746C  # outlets are entered by one process at a time
@@ -207,7 +207,10 @@ class OutletStore:
 def _known(conn: Connection, outlet: str) -> None:
     names = [row["name"] for row in conn.execute("select name from outlet order by name").fetchall()]
     if outlet and outlet not in names:
-        raise UsageError(f"no outlet {outlet!r}; there are: {', '.join(names) or 'none'}")
+        raise SaidError(
+            f"no outlet {outlet!r}; there are: {', '.join(names) or 'none'}",
+            f"没有对接系统 {outlet!r};现有:{', '.join(names) or '无'}",
+        )
 
 
 def _told(row: dict[str, Any]) -> Told:

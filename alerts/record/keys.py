@@ -4,7 +4,7 @@ import uuid
 from dataclasses import dataclass
 
 from alerts.store import Connection
-from schemas.errors import UsageError
+from schemas.errors import SaidError
 from schemas.record import Actor
 
 KEY_MAX = 200  # characters
@@ -23,7 +23,7 @@ class Word:
 def refuse_key(key: str) -> None:
     """Raise UsageError for a key that is too long, or that nobody could read."""
     if len(key) > KEY_MAX or not key.isprintable():
-        raise UsageError(f"--key: at most {KEY_MAX} printable characters")
+        raise SaidError(f"--key: at most {KEY_MAX} printable characters", f"--key:最多 {KEY_MAX} 个可见字符")
 
 
 def said(conn: Connection, word: Word) -> int | None:
@@ -36,8 +36,11 @@ def said(conn: Connection, word: Word) -> int | None:
     if known is None:
         return None
     if (known["incident_id"], known["action"], known["actor"]) != (word.incident_id, word.action, word.actor.name):
-        one = f"{known['action']} of {known['incident_id']} by {known['actor']}"
-        raise UsageError(f"--key {word.key}: was used for {one}")
+        action, incident_id, actor = known["action"], known["incident_id"], known["actor"]
+        raise SaidError(
+            f"--key {word.key}: was used for {action} of {incident_id} by {actor}",
+            f"--key {word.key}:{actor}已用于案件 {incident_id} 的 {action}",
+        )
     return int(known["seq"])
 
 

@@ -1,6 +1,6 @@
 """What may go into the record in somebody's own words."""
 
-from schemas.errors import UsageError
+from schemas.errors import SaidError
 
 TEXT_MAX = 2000  # characters
 
@@ -11,9 +11,13 @@ def refuse_text(text: str, option: str) -> None:
     What an argument has of bytes that are no UTF-8 is no character either.
     """
     if len(text) > TEXT_MAX:
-        raise UsageError(f"{option}: at most {TEXT_MAX} printable characters, it has {len(text)}")
+        raise SaidError(
+            f"{option}: at most {TEXT_MAX} printable characters, it has {len(text)}",
+            f"{option}:最多 {TEXT_MAX} 个可见字符,现有 {len(text)} 个",
+        )
     for place, mark in enumerate(text, start=1):
         if not mark.isprintable() and mark not in "\n\t":
-            raise UsageError(
-                f"{option}: at most {TEXT_MAX} printable characters, and character {place} is U+{ord(mark):04X}"
+            raise SaidError(
+                f"{option}: at most {TEXT_MAX} printable characters, and character {place} is U+{ord(mark):04X}",
+                f"{option}:只能用可见字符,最多 {TEXT_MAX} 个;第 {place} 个是 U+{ord(mark):04X}",
             )

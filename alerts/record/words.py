@@ -1,6 +1,6 @@
 """The record as a person reads it: what each step says, in Chinese and English. Pure."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from datetime import datetime
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -9,6 +9,7 @@ from alerts.clocks.words import lamp_name, list_name, stage_name
 from alerts.desk.reasons import DOWNGRADES, VOIDS
 from alerts.desk.words import role_name
 from alerts.messages import WHYS_SHORT, Lang, class_name, state_name, unit_name
+from alerts.record.audit import Audit
 from schemas.alarms import SOS_CLASS
 from schemas.city import City
 from schemas.record import What
@@ -101,6 +102,18 @@ SILENT = frozenset(
     }
     | {"family", "day", "round", "limit", "cases", "quiet"}
 )
+# What a check of the record may find, by alerts.record.audit.Finding.kind.
+FINDINGS = {
+    "changed": "内容与写入时不同",
+    "missing": "应有的一步缺失",
+    "doubled": "同一步出现两次",
+    "moved": "不接在前一步之后",
+    "head": "与案件自身所记的最后一步不符",
+    "gone": "整个案件缺失",
+    "resealed": "与封存的内容不同",
+    "seal": "封存被改动、缺失或错位",
+    "cut": "没有 --head 所给哈希的封存:记录被截断,或此后被重做",
+}
 # What a lamp's or a list's step need not say, beside who was told and why.
 TURNED = frozenset({What.URGED, What.ESCALATED})
 OF_TURN = {"untaken": frozenset({"to", "stage", "unit"}), "stuck": frozenset({"to", "why"})}
@@ -121,6 +134,53 @@ def step_words(city: City, what: str, detail: Mapping[str, Any], lang: Lang) -> 
     keys = sorted(detail, key=lambda key: (ORDER.index(key) if key in ORDER else len(ORDER), key))
     told = [said for key in keys if key not in hidden and (said := _told(city, what, key, detail[key], lang))]
     return " · ".join((word, *told))
+
+
+def audit_lines(audit: Audit, lang: Lang) -> Iterator[str]:
+    """What a check of the record found, as a person reads it."""
+    yield from (_audit_en if lang == "en" else _audit_zh)(audit)
+
+
+def _audit_en(audit: Audit) -> Iterator[str]:
+    for finding in audit.findings:
+        yield f"{finding.kind:9} {finding.message}"
+    if audit.more:
+        yield f"… and {_grouped(audit.more)} more"
+    yield (
+        f"{'NOT AS IT WAS WRITTEN' if audit.findings else 'as it was written'}: {_grouped(audit.rows)} rows of"
+        f" {_grouped(audit.incidents)} incidents, {_grouped(audit.seals)} seals"
+    )
+    if audit.unchained:
+        yield f"{_grouped(audit.unchained)} rows are older than the chain, and prove nothing"
+    if audit.unsealed:
+        yield f"{_grouped(audit.unsealed)} rows of {_grouped(audit.unsealed_incidents)} incidents are not sealed yet"
+    if audit.head:
+        yield f"newest seal {audit.head}"
+
+
+def _audit_zh(audit: Audit) -> Iterator[str]:
+    for finding in audit.findings:
+        where = f"案件 {finding.incident_id}" if finding.incident_id else ""
+        row = f"第 {finding.seq} 步" if finding.seq else ""
+        seal = f"封存 {finding.seal_id}" if finding.seal_id else ""
+        told = " ".join(part for part in (where, row, seal) if part)
+        yield f"{finding.kind:9} {told + ':' if told else ''}{FINDINGS.get(finding.kind, finding.message)}"
+    if audit.more:
+        yield f"… 另有 {_grouped(audit.more)} 处"
+    yield (
+        f"{'记录与写入时不一致' if audit.findings else '记录与写入时一致'}:{_grouped(audit.incidents)} 件案件"
+        f" {_grouped(audit.rows)} 步,封存 {_grouped(audit.seals)} 个"
+    )
+    if audit.unchained:
+        yield f"{_grouped(audit.unchained)} 步早于哈希链,不能作证明"
+    if audit.unsealed:
+        yield f"{_grouped(audit.unsealed_incidents)} 件案件的 {_grouped(audit.unsealed)} 步尚未封存"
+    if audit.head:
+        yield f"最新封存 {audit.head}"
+
+
+def _grouped(number: int) -> str:
+    return f"{number:,}".replace(",", " ")
 
 
 def _people(city: City, detail: Mapping[str, Any], lang: Lang) -> str:

@@ -7,7 +7,7 @@ from typing import Literal
 from config.model import Config
 from ingest.mqtt import DROPPED_TOPIC, VERSION_TOPIC
 from ingest.topics import DEVICE_ID, LEAVES, matches
-from schemas.errors import UsageError
+from schemas.errors import SaidError, UsageError
 
 Kind = Literal["camera", "vehicle"]
 Act = Literal["read", "write", "deny"]
@@ -214,10 +214,16 @@ def refuse_names(names: Iterable[str], own: Iterable[str]) -> None:
     """Raise UsageError where an id is none (a ``+`` or ``#`` in it would open others' topics) or is a user of ours."""
     strange = sorted(name for name in names if DEVICE_ID.fullmatch(name) is None)
     if strange:
-        raise UsageError(f"device ids {strange!r}: allowed are 1 to 64 letters, digits, '_' and '-'")
+        raise SaidError(
+            f"device ids {strange!r}: allowed are 1 to 64 letters, digits, '_' and '-'",
+            f"设备编号 {strange!r}:须为 1 至 64 个字母、数字、_ 或 -",
+        )
     taken = sorted(set(names) & set(own))
     if taken:
-        raise UsageError(f"device ids {taken!r} are users of Curbwatch itself: give these devices other ids")
+        raise SaidError(
+            f"device ids {taken!r} are users of Curbwatch itself: give these devices other ids",
+            f"设备编号 {taken!r} 是 Curbwatch 自己的用户名:请另取编号",
+        )
 
 
 def rights(plan: BrokerPlan) -> tuple[Right, ...]:

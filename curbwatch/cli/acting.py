@@ -2,10 +2,12 @@
 
 import json
 import re
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
-from typing import Annotated, Any
+from functools import wraps
+from inspect import Signature, signature
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import typer
@@ -18,45 +20,57 @@ from alerts.desk.lifecycle import Wish
 from alerts.desk.reasons import VOIDS
 from alerts.desk.words import ACTS
 from alerts.incidents.sites import Reach
-from alerts.messages import Lang, duration, headline, state_name
+from alerts.messages import duration, headline, state_name
 from alerts.wire import incident_state, instant
+from curbwatch.cli.options import ConfigFile, Json, Key, Language, TokenFile, Version, Who, Words
 from curbwatch.cli.output import escaped
 from curbwatch.desk import Desk, open_desk
 from curbwatch.letters import since_of
 from schemas.errors import CurbwatchError, UsageError
 from schemas.record import Actor, What
 
-Who = Annotated[str, typer.Option("--as", metavar="PERSON", help="Who decides; may be left out with a token file.")]
-TokenFile = Annotated[Path | None, typer.Option("--token-file", help="The file that shows who that is.")]
-Version = Annotated[
-    int | None, typer.Option("--version", min=0, help="Steps you have seen: refused if there are more.")
-]
-Key = Annotated[str, typer.Option("--key", help="The same key again does it once, and answers the same.")]
-Words = Annotated[str, typer.Option("--text", help="In your own words; goes into the record.")]
 AHEAD = re.compile(r"(\d{1,6})([mhd])")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Session:
-    """One verb: how it was called."""
+    """How an act was called: each field is an option of every verb that ``acts``."""
 
-    who: str
-    token_file: Path | None
-    config: Path | None
-    lang: Lang | None
-    as_json: bool
-    version: int | None = None
-    key: str = ""
+    person: Who = ""
+    text: Words = ""
+    version: Version = None
+    key: Key = ""
+    token_file: TokenFile = None
+    config: ConfigFile = None
+    lang: Language = None
+    as_json: Json = False
 
     def given(self) -> Given:
         """What comes with the wish."""
         return Given(self.version, self.key)
 
 
+def acts(verb: Callable[..., None]) -> Callable[..., None]:
+    """Give a verb the options of a ``Session`` after its own; it gets them as its keyword ``session``."""
+    own = [one for one in signature(verb).parameters.values() if one.name != "session"]
+    shared = signature(Session).parameters
+    options = [*own, *shared.values()]
+
+    @wraps(verb)
+    def called(**given: Any) -> None:  # noqa: ANN401  # what the options hold
+        session = Session(**{name: given.pop(name) for name in shared})
+        verb(**given, session=session)
+
+    # What typer reads: the options of a command are its function's signature.
+    called.__signature__ = Signature(options)  # type: ignore[attr-defined]
+    called.__annotations__ = {one.name: one.annotation for one in options}
+    return called
+
+
 def act(incident_id: str, wish: Wish, session: Session, given: Given | None = None) -> Acted:
     """Do one thing to one incident, and tell what came of it. Raises UsageError or a refusal in the desk's language."""
     with open_desk(session.config, session.lang) as desk:
-        actor = desk.actor(session.who, session.token_file)
+        actor = desk.actor(session.person, session.token_file)
         return act_at(desk, incident_id, wish, actor, session, given)
 
 

@@ -15,16 +15,17 @@ from rich.progress import Progress
 from alerts.desk.actions import CaseActions
 from alerts.desk.reasons import VOIDS
 from alerts.desk.words import role_name
-from alerts.record.audit import Audit, verify
+from alerts.record.audit import verify
 from alerts.record.seals import newest_seal
+from alerts.record.words import audit_lines
 from alerts.store import AlertDatabase
 from alerts.wire import instant
 from curbwatch.cli.app import app
-from curbwatch.cli.dispatch import ConfigFile, Language
+from curbwatch.cli.options import ConfigFile, Language
 from curbwatch.cli.table import clock, grouped, table
 from curbwatch.letters import since_of
 from curbwatch.office import open_stores
-from schemas.errors import UsageError
+from schemas.errors import SaidError
 
 audit_app = typer.Typer(no_args_is_help=True, help="The record: whether it is as it was written.")
 app.add_typer(audit_app, name="audit")
@@ -39,37 +40,45 @@ def audit_verify(
         str, typer.Option("--head", help="A seal's hash that was kept elsewhere must still be there.")
     ] = "",
     config: ConfigFile = None,
+    lang: Language = None,
     as_json: Json = False,
 ) -> None:
     """Check every row, chain and seal of the record. Ends with 1 where anything is not as it was written."""
     head = re.sub(r"\s", "", head).lower()
-    if head and not re.fullmatch(r"[0-9a-f]{64}", head):
-        raise UsageError("--head: 64 hexadecimal digits, as `curbwatch audit head` prints them")
-    with open_stores(config) as (_, database), _progress(database) as tell:
-        audit = verify(database, head=head, tell=tell)
+    with open_stores(config, lang) as (office, database):
+        if head and not re.fullmatch(r"[0-9a-f]{64}", head):
+            raise SaidError(
+                "--head: 64 hexadecimal digits, as `curbwatch audit head` prints them",
+                "--head:64 位十六进制数,即 `curbwatch audit head` 所示",
+            )
+        with _progress(database) as tell:
+            audit = verify(database, head=head, tell=tell)
+        tongue = office.lang
     if as_json:
         told = asdict(audit) | {"findings": [asdict(finding) for finding in audit.findings]}
         typer.echo(json.dumps({"ok": not audit.findings} | told, ensure_ascii=False))
     else:
-        for line in _lines(audit):
+        for line in audit_lines(audit, tongue):
             typer.echo(line)
     if audit.findings:
         raise typer.Exit(1)
 
 
 @audit_app.command("head")
-def audit_head(*, config: ConfigFile = None, as_json: Json = False) -> None:
+def audit_head(*, config: ConfigFile = None, lang: Language = None, as_json: Json = False) -> None:
     """Print the newest seal, to be kept elsewhere: on paper, on another machine. Ends with 1 where there is none."""
-    with open_stores(config) as (office, database):
+    with open_stores(config, lang) as (office, database):
         seal = newest_seal(database)
         if seal is None:
-            typer.echo("no seal yet: `curbwatch run` seals the record each second", err=True)
+            english = "no seal yet: `curbwatch run` seals the record each second"
+            typer.echo(english if office.lang == "en" else "尚无封存:`curbwatch run` 每秒封存一次记录", err=True)
             raise typer.Exit(1)
         if as_json:
             at = instant(seal.sealed_at)
             typer.echo(json.dumps({"seal": seal.seal_id, "sealed_at": at, "hash": seal.hash.hex()}))
             return
-        typer.echo(f"seal {grouped(seal.seal_id)} of {clock(seal.sealed_at, office.zone)}")
+        number, when = grouped(seal.seal_id), clock(seal.sealed_at, office.zone)
+        typer.echo(f"seal {number} of {when}" if office.lang == "en" else f"封存 {number},{when}")
         digits = seal.hash.hex()
         typer.echo("  " + " ".join(digits[at : at + 8] for at in range(0, 32, 8)))
         typer.echo("  " + " ".join(digits[at : at + 8] for at in range(32, 64, 8)))
@@ -84,8 +93,7 @@ def audit_voids(
     as_json: Json = False,
 ) -> None:
     """Count who voided how many cases, for which reason, and who asked a second person to."""
-    with open_stores(config) as (office, database):
-        spoken = lang or office.lang
+    with open_stores(config, lang) as (office, database):
         rows = CaseActions(database, lambda: office.site.pack.city).voids(since_of(since, datetime.now(UTC)))
         if as_json:
             for row in rows:
@@ -94,14 +102,14 @@ def audit_voids(
         told = [
             (
                 row["actor"],
-                role_name(row["role"], spoken),
-                _reason(row["reason"], spoken == "en"),
+                role_name(row["role"], office.lang),
+                _reason(row["reason"], office.lang == "en"),
                 row["count"],
                 row["asked"],
             )
             for row in rows
         ]
-        for line in table(("person", "role", "reason", "voided", "asked"), told, spoken):
+        for line in table(("person", "role", "reason", "voided", "asked"), told, office.lang):
             typer.echo(line)
 
 
@@ -110,24 +118,6 @@ def _reason(code: str, english: bool) -> str:
     if known is None:
         return code
     return known.en if english else known.zh
-
-
-def _lines(audit: Audit) -> Iterator[str]:
-    """What was found, as a person reads it."""
-    for finding in audit.findings:
-        yield f"{finding.kind:9} {finding.message}"
-    if audit.more:
-        yield f"… and {grouped(audit.more)} more"
-    yield (
-        f"{'NOT AS IT WAS WRITTEN' if audit.findings else 'as it was written'}: {grouped(audit.rows)} rows of"
-        f" {grouped(audit.incidents)} incidents, {grouped(audit.seals)} seals"
-    )
-    if audit.unchained:
-        yield f"{grouped(audit.unchained)} rows are older than the chain, and prove nothing"
-    if audit.unsealed:
-        yield f"{grouped(audit.unsealed)} rows of {grouped(audit.unsealed_incidents)} incidents are not sealed yet"
-    if audit.head:
-        yield f"newest seal {audit.head}"
 
 
 @contextmanager

@@ -10,7 +10,7 @@ from config.load import load_config
 from config.pack import find_pack
 from curbwatch.backup import Places, make_backup, restore
 from curbwatch.cli.app import app
-from curbwatch.cli.dispatch import ConfigFile
+from curbwatch.cli.options import ConfigFile
 from curbwatch.cli.table import grouped, many
 from curbwatch.endpoints import standing
 from curbwatch.keeping import evidence_dir, snapshot_dir

@@ -11,7 +11,7 @@ import typer
 from alerts.messages import Lang
 from config.load import load_config
 from curbwatch.cli.app import app
-from curbwatch.cli.dispatch import ConfigFile, Json, Language
+from curbwatch.cli.options import ConfigFile, Json, Language
 from curbwatch.cli.output import escaped, refuse_unwritable
 from curbwatch.cli.table import table
 from curbwatch.database import Connection

@@ -11,7 +11,7 @@ from alerts.wire import instant
 from curbwatch.camera_health import cameras, events
 from curbwatch.cli.camera import camera_app
 from curbwatch.cli.device import Json
-from curbwatch.cli.dispatch import ConfigFile
+from curbwatch.cli.options import ConfigFile, Language
 from curbwatch.cli.table import clock, table
 from curbwatch.cli.words import health_word, state_word
 from curbwatch.feedback import refuse_unknown
@@ -33,10 +33,11 @@ def camera_health(
     history: History = False,
     limit: Limit = 50,
     config: ConfigFile = None,
+    lang: Language = None,
     as_json: Json = False,
 ) -> None:
     """Show what is the matter with each camera and since when; `--events`: what was."""
-    with open_office(config) as office:
+    with open_office(config, lang) as office:
         if asked is not None:
             refuse_unknown(office.conn, asked)
         rows = events(office.conn, asked, limit) if history else cameras(office.conn, asked)

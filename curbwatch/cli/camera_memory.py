@@ -9,14 +9,13 @@ import typer
 
 from alerts.wire import instant
 from curbwatch import feedback
-from curbwatch.cli.acting import TokenFile, Who
 from curbwatch.cli.camera import camera_app
 from curbwatch.cli.device import Json
-from curbwatch.cli.dispatch import ConfigFile
+from curbwatch.cli.options import ConfigFile, Language, TokenFile, Who
 from curbwatch.cli.output import escaped
 from curbwatch.cli.table import clock, table
 from curbwatch.office import Office, open_office
-from schemas.errors import UsageError
+from schemas.errors import SaidError
 from schemas.feedback import Fixture, Ignore, NativeBox, Undo
 from schemas.units import ns_of, utc
 
@@ -31,23 +30,27 @@ Wait = Annotated[float, typer.Option("--wait", min=0, help="s to wait until the 
 
 
 @camera_app.command("adoptions")
-def camera_adoptions(camera: Camera, *, limit: Limit = 50, config: ConfigFile = None, as_json: Json = False) -> None:
+def camera_adoptions(
+    camera: Camera, *, limit: Limit = 50, config: ConfigFile = None, lang: Language = None, as_json: Json = False
+) -> None:
     """List what entered a camera's background, newest first: number, when, why, where, whether it can be undone."""
-    with open_office(config) as office:
+    with open_office(config, lang) as office:
         feedback.refuse_unknown(office.conn, camera)
         _list(office, feedback.adoptions_of(office.conn, camera, limit), as_json=as_json)
 
 
 @camera_app.command("orders")
-def camera_orders(camera: Camera, *, limit: Limit = 50, config: ConfigFile = None, as_json: Json = False) -> None:
+def camera_orders(
+    camera: Camera, *, limit: Limit = 50, config: ConfigFile = None, lang: Language = None, as_json: Json = False
+) -> None:
     """List what people ordered of a camera, newest first: who, what, when, and what came of it."""
-    with open_office(config) as office:
+    with open_office(config, lang) as office:
         feedback.refuse_unknown(office.conn, camera)
         _list(office, feedback.orders_of(office.conn, camera, limit), as_json=as_json)
 
 
 @camera_app.command("undo")
-def camera_undo(
+def camera_undo(  # noqa: PLR0913  # one argument per option of the command line
     camera: Camera,
     adoption: Annotated[int, typer.Argument(metavar="ADOPTION", help="Its number, as `adoptions` lists it.")],
     *,
@@ -55,10 +58,11 @@ def camera_undo(
     token_file: TokenFile = None,
     wait_s: Wait = 5.0,
     config: ConfigFile = None,
+    lang: Language = None,
     as_json: Json = False,
 ) -> None:
     """Say that what became background was real: it is looked for again, and counts from when it came."""
-    with open_office(config) as office:
+    with open_office(config, lang) as office:
         person = office.actor(person, token_file).name
         feedback.refuse_unknown(office.conn, camera)
         feedback.refuse_unlisted(office.conn, camera, adoption)
@@ -75,12 +79,16 @@ def camera_ignore(  # noqa: PLR0913  # one argument per option of the command li
     incident: Annotated[str, typer.Option("--incident", metavar="ID", help="What this incident is about.")] = "",
     wait_s: Wait = 5.0,
     config: ConfigFile = None,
+    lang: Language = None,
     as_json: Json = False,
 ) -> None:
     """Say that what stands there is nothing: it becomes background. Give a box, or an incident of this camera."""
-    if bool(box) == bool(incident):
-        raise UsageError("what shall be ignored? give --box or --incident, one of them")
-    with open_office(config) as office:
+    with open_office(config, lang) as office:
+        if bool(box) == bool(incident):
+            raise SaidError(
+                "what shall be ignored? give --box or --incident, one of them",
+                "要忽略什么?--box 和 --incident 给出其一",
+            )
         person = office.actor(person, token_file).name
         if incident:
             what = _of_incident(office, camera, incident)
@@ -102,10 +110,11 @@ def camera_fixture(  # noqa: PLR0913  # one argument per option of the command l
     ] = "",
     wait_s: Wait = 5.0,
     config: ConfigFile = None,
+    lang: Language = None,
     as_json: Json = False,
 ) -> None:
     """Say that what stands there may stand there: it is not reported while it does."""
-    with open_office(config) as office:
+    with open_office(config, lang) as office:
         person = office.actor(person, token_file).name
         place, preset = _box(box)
         what = Fixture(place, _moment(office, until) if until else None)
@@ -124,19 +133,22 @@ def _order(
     while (said := feedback.outcome(office.conn, number)) is None and time.monotonic() < end_s:
         time.sleep(LOOK_S)
     if said not in {None, feedback.DONE}:
-        raise UsageError(f"order {number}: {escaped(said or '')}")
+        why = escaped(said or "")
+        raise SaidError(f"order {number}: {why}", f"指令 {number} 未能执行:{why}")
     if as_json:
         typer.echo(json.dumps({"order_id": number, "camera_id": camera, "outcome": said}))
     elif said is None:
-        typer.echo(f"order {number} waits for the next frame of {camera}: `curbwatch camera orders {camera}`")
+        see = f"`curbwatch camera orders {camera}`"
+        english = f"order {number} waits for the next frame of {camera}: {see}"
+        typer.echo(english if office.lang == "en" else f"指令 {number} 等待 {camera} 的下一帧:见 {see}")
     else:
-        typer.echo(f"order {number}: {said}")
+        typer.echo(f"order {number}: {said}" if office.lang == "en" else f"指令 {number} 已执行")
 
 
 def _of_incident(office: Office, camera: str, incident: str) -> tuple[Ignore, str]:
     place, what, preset = feedback.place_of(office.conn, incident)
     if place != camera:
-        raise UsageError(f"incident {incident} is of camera {place}")
+        raise SaidError(f"incident {incident} is of camera {place}", f"案件 {incident} 属于相机 {place}")
     return what, preset
 
 
@@ -146,9 +158,15 @@ def _box(text: str) -> tuple[NativeBox, str]:
     try:
         x, y, w, h = (float(side) for side in sides.split(","))
     except ValueError:
-        raise UsageError(f"--box {text!r}: give x,y,w,h in px, as 640,300,120,90 or 640,300,120,90@gate") from None
+        raise SaidError(
+            f"--box {text!r}: give x,y,w,h in px, as 640,300,120,90 or 640,300,120,90@gate",
+            f"--box {text!r}:请写 x,y,w,h,单位像素,如 640,300,120,90 或 640,300,120,90@gate",
+        ) from None
     if not (w > 0 and h > 0 and all(abs(side) < 1e6 for side in (x, y, w, h))):
-        raise UsageError(f"--box {text!r}: width and height must be above 0 px, all below 1000000")
+        raise SaidError(
+            f"--box {text!r}: width and height must be above 0 px, all below 1000000",
+            f"--box {text!r}:宽和高须大于 0 像素,各值须小于 1000000",
+        )
     return (x, y, w, h), preset
 
 
@@ -157,10 +175,13 @@ def _moment(office: Office, text: str) -> int:
     try:
         when = datetime.fromisoformat(text)
     except ValueError:
-        raise UsageError(f"--until {text!r}: give date and time, as 2026-05-01T20:00") from None
+        raise SaidError(
+            f"--until {text!r}: give date and time, as 2026-05-01T20:00",
+            f"--until {text!r}:请写日期和时间,如 2026-05-01T20:00",
+        ) from None
     when = when if when.tzinfo is not None else when.replace(tzinfo=office.zone)
     if when <= datetime.now(office.zone):
-        raise UsageError(f"--until {text!r}: this is over already")
+        raise SaidError(f"--until {text!r}: this is over already", f"--until {text!r}:该时间已过")
     return ns_of(when)
 
 

@@ -13,8 +13,9 @@ import typer
 from alerts.messages import Lang
 from alerts.wire import instant
 from curbwatch.cli.app import app
-from curbwatch.cli.dispatch import ConfigFile, Json, Language, Person
+from curbwatch.cli.dispatch import Person
 from curbwatch.cli.explain import BoxText, Dwell, EventText, Recordings, TimeScale, progress, setting
+from curbwatch.cli.options import ConfigFile, Json, Language
 from curbwatch.cli.output import escaped
 from curbwatch.cli.table import table
 from curbwatch.desk import open_desk

@@ -11,11 +11,11 @@ import typer
 from alerts.incidents import vehicle_tracks as tracks
 from alerts.wire import instant
 from curbwatch.cli.device import Json, device_app
-from curbwatch.cli.dispatch import ConfigFile
+from curbwatch.cli.options import ConfigFile, Language
 from curbwatch.cli.table import clock, table
 from curbwatch.letters import since_of
 from curbwatch.office import Office, open_stores
-from schemas.errors import UsageError
+from schemas.errors import SaidError
 
 Begin = Annotated[str, typer.Option("--from", help="30m, 2h, 1d, or a time with its zone.")]
 End = Annotated[str, typer.Option("--to", help="The same; empty: now.")]
@@ -29,11 +29,12 @@ def device_where(
     radius: Radius = 500.0,
     fresh: Annotated[str, typer.Option("--fresh", help="With --near: heard of since then.")] = "10m",
     config: ConfigFile = None,
+    lang: Language = None,
     as_json: Json = False,
 ) -> None:
     """Show where every vehicle was last, or those near a place, nearest first."""
-    place = _place(near) if near else None
-    with open_stores(config) as (office, database):
+    with open_stores(config, lang) as (office, database):
+        place = _place(near) if near else None
         if place is None:
             found = tracks.fleet(database)
         else:
@@ -50,12 +51,12 @@ def device_track(
     begin: Begin = "1d",
     end: End = "",
     config: ConfigFile = None,
+    lang: Language = None,
     as_json: Json = False,
 ) -> None:
     """Show where a vehicle was in a span of its own time, oldest first."""
-    span = _span(begin, end)
-    with open_stores(config) as (office, database):
-        found = tracks.track(database, device_id, *span)
+    with open_stores(config, lang) as (office, database):
+        found = tracks.track(database, device_id, *_span(begin, end))
         names = ("at", "lon", "lat", "speed_mps", "heading_deg", "ignition", "lift", "cover", "flags")
         _show(office, names, found, as_json=as_json)
 
@@ -68,12 +69,12 @@ def device_passed(
     end: End = "",
     radius: Radius = 100.0,
     config: ConfigFile = None,
+    lang: Language = None,
     as_json: Json = False,
 ) -> None:
     """Show which vehicles were near a place in a span, in the order in which they came."""
-    at, span = _place(place), _span(begin, end)
-    with open_stores(config) as (office, database):
-        found = tracks.passed(database, at, radius, *span)
+    with open_stores(config, lang) as (office, database):
+        found = tracks.passed(database, _place(place), radius, *_span(begin, end))
         _show(office, ("device_id", "first_at", "last_at", "positions", "nearest_m"), found, as_json=as_json)
 
 
@@ -82,7 +83,10 @@ def _span(begin: str, end: str) -> tuple[datetime, datetime]:
     now = datetime.now(UTC)
     span = since_of(begin, now), since_of(end, now) if end else now
     if span[0] >= span[1]:
-        raise UsageError(f"--from {begin} --to {end or 'now'}: nothing lies between: turn them round")
+        raise SaidError(
+            f"--from {begin} --to {end or 'now'}: nothing lies between: turn them round",
+            f"--from {begin} --to {end or '现在'}:时段为空:请对调",
+        )
     return span
 
 
@@ -93,7 +97,10 @@ def _place(text: str) -> tuple[float, float]:
     except ValueError:
         lon = lat = float("nan")
     if not (-180 <= lon <= 180 and -90 <= lat <= 90):
-        raise UsageError(f"{text!r} is no place: write longitude and latitude in degrees WGS-84, as 104.645,30.125")
+        raise SaidError(
+            f"{text!r} is no place: write longitude and latitude in degrees WGS-84, as 104.645,30.125",
+            f"{text!r} 不是地点:请写 WGS-84 经度和纬度,单位度,如 104.645,30.125",
+        )
     return lon, lat
 
 

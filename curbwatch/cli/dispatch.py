@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from pathlib import Path
 from threading import Event
 from time import monotonic
 from typing import Annotated, Any
@@ -14,11 +13,11 @@ from zoneinfo import ZoneInfo
 
 import typer
 
-from alerts.messages import STAYED, Lang, after_done, event_line, job_lines, job_state_name
+from alerts.messages import STAYED, after_done, event_line, job_lines, job_state_name
 from alerts.record.text import refuse_text
 from alerts.wire import instant
-from curbwatch.cli.acting import Key, TokenFile, Who
 from curbwatch.cli.app import app
+from curbwatch.cli.options import ConfigFile, Json, Key, Language, TokenFile, Who
 from curbwatch.crew import Crew, Taken, Watch
 from curbwatch.desk import Desk, open_desk
 from schemas.errors import SinkError
@@ -30,9 +29,6 @@ app.add_typer(dispatch_app, name="dispatch")
 LOOK_S = 1.0  # between two looks of `watch` at the database
 DRAW_S = 0.5  # between two tries of `take --wait`
 
-ConfigFile = Annotated[Path | None, typer.Option("--config", help="TOML file; without one the defaults hold.")]
-Language = Annotated[Lang | None, typer.Option("--lang", help="Names and sentences; default: the configuration's.")]
-Json = Annotated[bool, typer.Option("--json", help="One JSON object per event and line on standard output.")]
 JobId = Annotated[str, typer.Argument(metavar="JOB", help="The job's id.")]
 Person = Annotated[str, typer.Option("--as", metavar="PERSON", help="Who decides: it goes into the record.")]
 Unit = Annotated[
@@ -153,8 +149,8 @@ def dispatch_done(  # noqa: PLR0913  # one argument per option of the command li
     as_json: Json = False,
 ) -> None:
     """Say that the job which PERSON holds is dealt with. Its incident ends, or waits for its check (核查)."""
-    refuse_text(note, "--note")
     with open_desk(config, lang) as desk:
+        refuse_text(note, "--note")
         person = desk.crew(person, token_file)
         Teller(desk, as_json).job("done", desk.jobs.done(job, person, note, key))
 
@@ -165,14 +161,14 @@ def dispatch_reject(
     *,
     person: Who = "",
     token_file: TokenFile = None,
-    reason: Annotated[str, typer.Option("--reason", help="Why; goes into the record.")],
+    reason: Annotated[str, typer.Option("--reason", help="Why; goes into the record; needed.")] = "",
     config: ConfigFile = None,
     lang: Language = None,
     as_json: Json = False,
 ) -> None:
     """Give the job which PERSON holds back to the unit's queue, with a reason."""
-    refuse_text(reason, "--reason")
     with open_desk(config, lang) as desk:
+        refuse_text(reason, "--reason")
         person = desk.crew(person, token_file)
         Teller(desk, as_json).job("rejected", desk.jobs.reject(job, person, reason), reason=reason)
 

@@ -23,12 +23,8 @@ from alerts.jobs.board import board_of
 from alerts.messages import event_line, job_lines
 from curbwatch.board import Act, Painter, Screen
 from curbwatch.build import make_picker
-from curbwatch.cli.acting import TokenFile, Who
 from curbwatch.cli.dispatch import (
     LOOK_S,
-    ConfigFile,
-    Json,
-    Language,
     Unit,
     crew_of,
     dispatch_app,
@@ -36,6 +32,7 @@ from curbwatch.cli.dispatch import (
     stopping,
 )
 from curbwatch.cli.dispatch_show import shown_lines
+from curbwatch.cli.options import ConfigFile, Json, Language, TokenFile, Who
 from curbwatch.desk import Desk, open_desk
 from schemas.errors import CurbwatchError, SaidError, SinkError
 from schemas.incident import Job

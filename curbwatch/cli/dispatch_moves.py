@@ -4,11 +4,12 @@ from typing import Annotated
 
 import typer
 
-from curbwatch.cli.acting import TokenFile, Who
-from curbwatch.cli.dispatch import ConfigFile, JobId, Json, Language, Teller, Unit, dispatch_app
+from curbwatch.cli.dispatch import JobId, Teller, Unit, dispatch_app
+from curbwatch.cli.options import ConfigFile, Json, Language, TokenFile, Who
 from curbwatch.desk import open_desk
+from schemas.errors import SaidError
 
-Reason = Annotated[str, typer.Option("--reason", help="Why; goes into the record.")]
+Reason = Annotated[str, typer.Option("--reason", help="Why; goes into the record; needed.")]
 
 
 @dispatch_app.command("reassign")
@@ -17,14 +18,17 @@ def dispatch_reassign(  # noqa: PLR0913  # one argument per option of the comman
     *,
     person: Who = "",
     token_file: TokenFile = None,
-    to: Annotated[str, typer.Option("--to", metavar="UNIT", help="The unit that gets it.")],
-    reason: Reason,
+    to: Annotated[str, typer.Option("--to", metavar="UNIT", help="The unit that gets it; needed.")] = "",
+    reason: Reason = "",
     config: ConfigFile = None,
     lang: Language = None,
     as_json: Json = False,
 ) -> None:
     """Give a job that waits or is held to another unit. Whoever held it holds it no more."""
     with open_desk(config, lang) as desk:
+        if not to:
+            listed = ", ".join(sorted(desk.units))
+            raise SaidError(f"to which unit? --to UNIT, one of: {listed}", f"改派给哪个单位?--to 单位,可用:{listed}")
         moved = desk.moves.reassign(job, desk.actor(person, token_file), desk.unit(to), reason)
         Teller(desk, as_json).job("reassigned", moved, reason=reason)
 
@@ -35,7 +39,7 @@ def dispatch_escalate(
     *,
     person: Who = "",
     token_file: TokenFile = None,
-    reason: Reason,
+    reason: Reason = "",
     config: ConfigFile = None,
     lang: Language = None,
     as_json: Json = False,

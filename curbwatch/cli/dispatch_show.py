@@ -15,7 +15,8 @@ from alerts.wire import instant
 from curbwatch.board import Painter
 from curbwatch.build import make_picker
 from curbwatch.case_facts import picture_json, role_name
-from curbwatch.cli.dispatch import ConfigFile, JobId, Json, Language, dispatch_app
+from curbwatch.cli.dispatch import JobId, dispatch_app
+from curbwatch.cli.options import ConfigFile, Json, Language
 from curbwatch.cli.output import escaped
 from curbwatch.desk import Desk, open_desk
 from schemas.incident import IncidentRow, Job

@@ -15,8 +15,8 @@ from alerts.messages import Lang
 from config.load import load_config
 from config.pack import apply_modes, load_pack
 from curbwatch.cli.app import app
-from curbwatch.cli.dispatch import ConfigFile, Language
 from curbwatch.cli.evaluate import with_dwell
+from curbwatch.cli.options import ConfigFile, Language
 from curbwatch.cli.output import escaped, refuse_unwritable
 from curbwatch.desk import open_desk
 from curbwatch.tuning.cases_incident import Kept, case_of, incident, recordings_dir

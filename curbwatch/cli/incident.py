@@ -18,13 +18,13 @@ from alerts.wire import incident_state, instant, job_state
 from curbwatch.case_facts import facts_of_case, picture_json, picture_lines
 from curbwatch.cli.acting import console
 from curbwatch.cli.app import app
-from curbwatch.cli.dispatch import ConfigFile, Json, Language
+from curbwatch.cli.options import ConfigFile, Json, Language
 from curbwatch.cli.output import escaped
 from curbwatch.cli.words import NONE
 from curbwatch.desk import Desk, open_desk
 from curbwatch.letters import since_of
 from curbwatch.reports import Kind
-from schemas.errors import UsageError
+from schemas.errors import SaidError
 from schemas.incident import IncidentEvent, IncidentRow
 from schemas.record import State
 
@@ -90,9 +90,12 @@ def incident_show(
     as_json: Json = False,
 ) -> None:
     """Show everything that is known of one incident: facts, job, pictures with their digests, reports, every step."""
-    if bool(incident_id) == bool(ref):
-        raise UsageError("show which? an ID, or --ref NO of a complaint or finding")
     with open_desk(config, lang) as desk:
+        if bool(incident_id) == bool(ref):
+            raise SaidError(
+                "show which? an ID, or --ref NO of a complaint or finding",
+                "要看哪一件?请给出案件编号,或用 --ref 给出投诉或上报的编号",
+            )
         now = datetime.now(UTC)
         incident_id = incident_id or desk.incidents.of_ref(ref, kind or "")
         row = desk.incidents.show(incident_id)

@@ -9,177 +9,115 @@ import curbwatch.database as db
 from alerts.desk.lifecycle import Act, Wish
 from alerts.desk.reasons import DOWNGRADES, VOIDS
 from curbwatch import feedback
-from curbwatch.cli.acting import Key, Session, TokenFile, Version, Who, Words, act, act_at, until_of
-from curbwatch.cli.dispatch import ConfigFile, Json, Language, Teller
+from curbwatch.cli.acting import Session, act, act_at, acts, until_of
+from curbwatch.cli.dispatch import Teller
 from curbwatch.cli.incident import IncidentId, incident_app
 from curbwatch.desk import Desk, open_desk
-from schemas.errors import CurbwatchError
+from schemas.errors import CurbwatchError, SaidError
 
 OF_VOID = "A code: " + ", ".join(f"{code} ({reason.zh})" for code, reason in VOIDS.items()) + "."
 OF_DOWNGRADE = "A code: " + ", ".join(f"{code} ({reason.zh})" for code, reason in DOWNGRADES.items()) + "."
 
 
 @incident_app.command("confirm")
-def incident_confirm(  # noqa: PLR0913  # one argument per option of the command line
+@acts
+def incident_confirm(
     incident_id: IncidentId,
     *,
-    person: Who = "",
     urgent: Annotated[bool, typer.Option("--urgent", help="Put its job before the others.")] = False,
-    text: Words = "",
-    version: Version = None,
-    key: Key = "",
-    token_file: TokenFile = None,
-    config: ConfigFile = None,
-    lang: Language = None,
-    as_json: Json = False,
+    session: Session,
 ) -> None:
     """Say that it is real: it is filed, and its job goes out (核实、立案、派遣)."""
-    session = Session(person, token_file, config, lang, as_json, version, key)
-    with open_desk(config, lang) as desk:
-        actor = desk.actor(person, token_file)
-        wish = Wish(Act.CONFIRM, text=text, urgent=urgent or None)
+    with open_desk(session.config, session.lang) as desk:
+        actor = desk.actor(session.person, session.token_file)
+        wish = Wish(Act.CONFIRM, text=session.text, urgent=urgent or None)
         acted = act_at(desk, incident_id, wish, actor, session, silent=True)
         job = desk.jobs.of_incident(acted.row.incident_id)
         if job is not None:
             more = {"again": acted.again, "version": acted.row.version, "case_no": acted.row.case_no}
-            Teller(desk, as_json).job("confirmed", job, **more)
+            Teller(desk, session.as_json).job("confirmed", job, **more)
 
 
 @incident_app.command("file")
-def incident_file(  # noqa: PLR0913  # one argument per option of the command line
-    incident_id: IncidentId,
-    *,
-    person: Who = "",
-    text: Words = "",
-    version: Version = None,
-    key: Key = "",
-    token_file: TokenFile = None,
-    config: ConfigFile = None,
-    lang: Language = None,
-    as_json: Json = False,
-) -> None:
+@acts
+def incident_file(incident_id: IncidentId, *, session: Session) -> None:
     """Make it a case without sending anybody yet (立案); ``confirm`` sends."""
-    act(incident_id, Wish(Act.FILE, text=text), Session(person, token_file, config, lang, as_json, version, key))
+    act(incident_id, Wish(Act.FILE, text=session.text), session)
 
 
 @incident_app.command("void")
-def incident_void(  # noqa: PLR0913  # one argument per option of the command line
+@acts
+def incident_void(
     incident_id: IncidentId,
     *,
     reason: Annotated[str, typer.Option("--reason", help=OF_VOID)] = "",
-    person: Who = "",
-    text: Words = "",
-    version: Version = None,
-    key: Key = "",
-    token_file: TokenFile = None,
-    config: ConfigFile = None,
-    lang: Language = None,
-    as_json: Json = False,
+    session: Session,
 ) -> None:
     """Say that it is no case (作废). What is grave or was handled takes two people: the second says the same.
 
     Where nothing of the kind was there, the camera is told to ignore that place.
     """
-    session = Session(person, token_file, config, lang, as_json, version, key)
-    with open_desk(config, lang) as desk:
-        actor = desk.actor(person, token_file)
-        acted = act_at(desk, incident_id, Wish(Act.VOID, reason=reason, text=text), actor, session)
+    with open_desk(session.config, session.lang) as desk:
+        actor = desk.actor(session.person, session.token_file)
+        acted = act_at(desk, incident_id, Wish(Act.VOID, reason=reason, text=session.text), actor, session)
         if acted.what == "void" and not acted.again:
             _teach(desk, acted.row.incident_id, actor.name)
 
 
 @incident_app.command("downgrade")
-def incident_downgrade(  # noqa: PLR0913  # one argument per option of the command line
+@acts
+def incident_downgrade(
     incident_id: IncidentId,
     *,
     reason: Annotated[str, typer.Option("--reason", help=OF_DOWNGRADE)] = "",
     class_code: Annotated[str, typer.Option("--class", help="What it is, five digits; default: as it is.")] = "",
     urgent: Annotated[bool | None, typer.Option("--urgent/--not-urgent", help="Whether its job goes first.")] = None,
-    person: Who = "",
-    text: Words = "",
-    version: Version = None,
-    key: Key = "",
-    token_file: TokenFile = None,
-    config: ConfigFile = None,
-    lang: Language = None,
-    as_json: Json = False,
+    session: Session,
 ) -> None:
     """Call it another class of its family, or less urgent, for a reason."""
-    wish = Wish(Act.DOWNGRADE, reason=reason, text=text, class_code=class_code, urgent=urgent)
-    act(incident_id, wish, Session(person, token_file, config, lang, as_json, version, key))
+    act(incident_id, Wish(Act.DOWNGRADE, reason, session.text, class_code=class_code, urgent=urgent), session)
 
 
 @incident_app.command("snooze")
-def incident_snooze(  # noqa: PLR0913  # one argument per option of the command line
+@acts
+def incident_snooze(
     incident_id: IncidentId,
     *,
-    until: Annotated[str, typer.Option("--until", help="30m, 2h, 7d, or a time with its zone.")],
+    until: Annotated[str, typer.Option("--until", help="30m, 2h, 7d, or a time with its zone; needed.")] = "",
     urgent: Annotated[bool, typer.Option("--urgent", help="Also what is urgent there.")] = False,
-    person: Who = "",
-    text: Words = "",
-    version: Version = None,
-    key: Key = "",
-    token_file: TokenFile = None,
-    config: ConfigFile = None,
-    lang: Language = None,
-    as_json: Json = False,
+    session: Session,
 ) -> None:
     """Let nothing of its kind be opened at its place until then; --text says why. The incident itself stays."""
-    wish = Wish(Act.SNOOZE, text=text, until=until_of(until, datetime.now(UTC)), urgent=urgent or None)
-    act(incident_id, wish, Session(person, token_file, config, lang, as_json, version, key))
+    with open_desk(session.config, session.lang) as desk:
+        ends = until_of(until, datetime.now(UTC)) if until else None
+        wish = Wish(Act.SNOOZE, text=session.text, until=ends, urgent=urgent or None)
+        act_at(desk, incident_id, wish, desk.actor(session.person, session.token_file), session)
 
 
 @incident_app.command("merge")
-def incident_merge(  # noqa: PLR0913  # one argument per option of the command line
+@acts
+def incident_merge(
     incident_id: IncidentId,
     *,
-    into: Annotated[str, typer.Option("--into", metavar="ID", help="The incident that goes on.")],
-    person: Who = "",
-    text: Words = "",
-    version: Version = None,
-    key: Key = "",
-    token_file: TokenFile = None,
-    config: ConfigFile = None,
-    lang: Language = None,
-    as_json: Json = False,
+    into: Annotated[str, typer.Option("--into", metavar="ID", help="The incident that goes on; needed.")] = "",
+    session: Session,
 ) -> None:
     """Say that two are one thing (并案): sightings, pictures and complaints go over, the other one goes on."""
-    wish = Wish(Act.MERGE, text=text, into=into)
-    act(incident_id, wish, Session(person, token_file, config, lang, as_json, version, key))
+    act(incident_id, Wish(Act.MERGE, text=session.text, into=into), session)
 
 
 @incident_app.command("reopen")
-def incident_reopen(  # noqa: PLR0913  # one argument per option of the command line
-    incident_id: IncidentId,
-    *,
-    person: Who = "",
-    text: Words = "",
-    version: Version = None,
-    key: Key = "",
-    token_file: TokenFile = None,
-    config: ConfigFile = None,
-    lang: Language = None,
-    as_json: Json = False,
-) -> None:
+@acts
+def incident_reopen(incident_id: IncidentId, *, session: Session) -> None:
     """Let an ended case go on; --text says why. One that was sent out goes to its unit again."""
-    act(incident_id, Wish(Act.REOPEN, text=text), Session(person, token_file, config, lang, as_json, version, key))
+    act(incident_id, Wish(Act.REOPEN, text=session.text), session)
 
 
 @incident_app.command("note")
-def incident_note(  # noqa: PLR0913  # one argument per option of the command line
-    incident_id: IncidentId,
-    *,
-    text: Words,
-    person: Who = "",
-    version: Version = None,
-    key: Key = "",
-    token_file: TokenFile = None,
-    config: ConfigFile = None,
-    lang: Language = None,
-    as_json: Json = False,
-) -> None:
+@acts
+def incident_note(incident_id: IncidentId, *, session: Session) -> None:
     """Write something into the record that changes nothing: advice, what was seen. Auxiliary staff may."""
-    act(incident_id, Wish(Act.NOTE, text=text), Session(person, token_file, config, lang, as_json, version, key))
+    act(incident_id, Wish(Act.NOTE, text=session.text), session)
 
 
 def _teach(desk: Desk, incident_id: str, person: str) -> None:
@@ -196,4 +134,6 @@ def _teach(desk: Desk, incident_id: str, person: str) -> None:
     except CurbwatchError as error:
         # The case is void whatever becomes of that.
         retry = f"curbwatch camera ignore {row.camera_id} --incident {incident_id}"
-        typer.echo(f"the camera was not told to ignore it: {error}; try `{retry}`", err=True)
+        english = f"the camera was not told to ignore it: {error}; try `{retry}`"
+        said = error.line(desk.lang) if isinstance(error, SaidError) else str(error)
+        typer.echo(english if desk.lang == "en" else f"未能通知相机忽略此处:{said};可执行 `{retry}`", err=True)

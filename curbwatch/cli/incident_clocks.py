@@ -13,11 +13,11 @@ from alerts.clocks.reading import OVERDUE_MAX, ClockReader, OverdueCase, StuckCa
 from alerts.clocks.words import BUREAU, lamp_name, list_name, stage_name
 from alerts.messages import duration, headline, unit_name
 from alerts.wire import incident_state, instant
-from curbwatch.cli.dispatch import ConfigFile, Json, Language
 from curbwatch.cli.incident import incident_app
+from curbwatch.cli.options import ConfigFile, Json, Language
 from curbwatch.cli.table import table
 from curbwatch.desk import Desk, open_desk
-from schemas.errors import CurbwatchError, UsageError
+from schemas.errors import CurbwatchError, SaidError
 from schemas.incident import IncidentRow
 
 OVERDUE = ("lamp", "late", "stage", "due_at", "unit_id", "incident_id", "what")  # columns for a person
@@ -40,7 +40,8 @@ def incident_overdue(
         reader = ClockReader(desk.database)
         cases = reader.overdue(desk.unit(unit) if unit else "", soon=soon, limit=limit)
         if len(cases) == limit:
-            typer.echo(f"the first {limit} only: --limit N for more", err=True)
+            english = f"the first {limit} only: --limit N for more"
+            typer.echo(english if desk.lang == "en" else f"只列出前 {limit} 件:用 --limit 数量 看更多", err=True)
         if as_json:
             for case in cases:
                 typer.echo(json.dumps(_overdue(desk, case), ensure_ascii=False))
@@ -75,7 +76,9 @@ def incident_stuck(
         cases = reader.stuck(asked)
         if cases is None:
             at = desk.site.config.desk.sweep_at
-            raise CurbwatchError(f"no list of {asked}: it is made at {at} of each day while `curbwatch run` runs")
+            english = f"no list of {asked}: it is made at {at} of each day while `curbwatch run` runs"
+            chinese = f"没有 {asked} 的清单:`curbwatch run` 运行时每天 {at} 生成"
+            raise CurbwatchError(english if desk.lang == "en" else chinese)
         if as_json:
             for case in cases:
                 typer.echo(json.dumps(_stuck(desk, case), ensure_ascii=False))
@@ -164,4 +167,4 @@ def _day(text: str) -> date:
     try:
         return date.fromisoformat(text)
     except ValueError:
-        raise UsageError(f"--day {text!r}: write it as 2026-09-21") from None
+        raise SaidError(f"--day {text!r}: write it as 2026-09-21", f"--day {text!r}:请写成 2026-09-21") from None

@@ -15,9 +15,8 @@ from alerts.record import bundle
 from alerts.record.bundle_party import Codec, Making, export_copy
 from alerts.record.redaction import Pixels
 from alerts.record.standalone import MANIFEST, REDACTION
-from curbwatch.cli.acting import TokenFile
-from curbwatch.cli.dispatch import ConfigFile, Json, Language
 from curbwatch.cli.incident import IncidentId, incident_app
+from curbwatch.cli.options import ConfigFile, Json, Language, TokenFile
 from curbwatch.desk import Desk, open_desk
 from ingest.decode import decode_full, encode_copy
 from ingest.jpeg import inspect

@@ -13,17 +13,18 @@ import typer
 from alerts.desk.lifecycle import Act, not_theirs
 from alerts.desk.words import refusal_line
 from alerts.keeping import holds as legal
+from alerts.messages import Lang
 from alerts.store import AlertDatabase
 from alerts.wire import instant
 from curbwatch.chores import CHORES_LOCK
-from curbwatch.cli.acting import TokenFile, Who
 from curbwatch.cli.app import app
-from curbwatch.cli.dispatch import ConfigFile
+from curbwatch.cli.options import ConfigFile, Language, TokenFile, Who
 from curbwatch.cli.table import clock, grouped, table
+from curbwatch.cli.words import data_word
 from curbwatch.keeping import Keeping, make_keeping
 from curbwatch.letters import since_of
 from curbwatch.office import Office, open_stores
-from schemas.errors import CurbwatchError, UsageError
+from schemas.errors import CurbwatchError, SaidError
 from schemas.record import Actor
 
 keep_app = typer.Typer(no_args_is_help=True, help="How long things are kept, and what nobody may delete.")
@@ -32,7 +33,7 @@ app.add_typer(keep_app, name="keep")
 HOLD_HEADS = ("hold", "held", "person", "reason", "since", "released_at")
 
 Json = Annotated[bool, typer.Option("--json", help="JSON on standard output.")]
-Reason = Annotated[str, typer.Option("--reason", help="Why: it is written down.")]
+Reason = Annotated[str, typer.Option("--reason", help="Why: it is written down; needed.")]
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +49,7 @@ class Keeper:
         actor = self.office.actor(person, token_file)
         refusal = not_theirs(act, actor)
         if refusal is not None:
-            raise UsageError(refusal_line(refusal, act, self.office.lang))
+            raise SaidError(refusal_line(refusal, act, "en"), refusal_line(refusal, act, "zh"))
         return actor
 
 
@@ -57,10 +58,11 @@ def keep_show(
     *,
     released: Annotated[bool, typer.Option("--released", help="Holds that ended, too.")] = False,
     config: ConfigFile = None,
+    lang: Language = None,
     as_json: Json = False,
 ) -> None:
     """Show each class of data with its term, what of it would go now, and the holds."""
-    with _keeper(config) as keeper:
+    with _keeper(config, lang) as keeper:
         now, knobs = datetime.now(UTC), keeper.office.site.config.keeping
         waiting = keeper.keeping.waiting(now)
         with keeper.database.transaction() as conn:
@@ -71,8 +73,8 @@ def keep_show(
             typer.echo(json.dumps(told, ensure_ascii=False))
             return
         lang, zone = keeper.office.lang, keeper.office.zone
-        rows = [(name, terms[name], grouped(waiting[name])) for name in terms]
-        for line in table(("class", "days", "due"), rows, lang):
+        rows = [(data_word(name, lang), terms[name], grouped(waiting[name])) for name in terms]
+        for line in table(("data", "days", "due"), rows, lang):
             typer.echo(line)
         typer.echo("")
         held = [
@@ -88,23 +90,26 @@ def keep_run(
     *,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Delete nothing; say what would go.")] = False,
     config: ConfigFile = None,
+    lang: Language = None,
     as_json: Json = False,
 ) -> None:
     """Count what is not counted and delete what is over its term, all of it at once; `run` does it bit by bit."""
-    with _keeper(config) as keeper:
+    with _keeper(config, lang) as keeper:
         now = datetime.now(UTC)
         if dry_run:
             done: dict[str, Any] = keeper.keeping.waiting(now) | {"dry_run": True}
         elif keeper.database.leads(CHORES_LOCK):
             done = keeper.keeping.run(now, lambda line: typer.echo(line, err=True))
         else:
-            message = "a `curbwatch run` does this just now, every half minute: see `keep show`, or end that one first"
-            raise CurbwatchError(message)
+            english = "a `curbwatch run` does this just now, every half minute: see `keep show`, or end that one first"
+            chinese = "`curbwatch run` 正在清理,每半分钟一次:见 `keep show`,或先停止它"
+            raise CurbwatchError(english if keeper.office.lang == "en" else chinese)
+        tongue = keeper.office.lang
     if as_json:
         typer.echo(json.dumps(done))
     else:
         for name, count in done.items():
-            typer.echo(f"{name:14} {grouped(count)}")
+            typer.echo(f"{data_word(name, tongue):14} {grouped(count)}")
 
 
 @keep_app.command("hold")
@@ -112,27 +117,32 @@ def keep_hold(  # noqa: PLR0913  # one argument per option of the command line
     *,
     person: Who = "",
     token_file: TokenFile = None,
-    reason: Reason,
+    reason: Reason = "",
     incident: Annotated[str, typer.Option("--incident", help="Hold this incident, its pictures and sightings.")] = "",
     device: Annotated[str, typer.Option("--device", help="Hold what this device told from --from to --to.")] = "",
     begin: Annotated[str, typer.Option("--from", help="7d, or a time with its zone.")] = "",
     end: Annotated[str, typer.Option("--to", help="The same; empty: now.")] = "",
     config: ConfigFile = None,
+    lang: Language = None,
     as_json: Json = False,
 ) -> None:
     """Hold something, so that it is not deleted until the hold is released. The record says who and why."""
-    if bool(incident) == bool(device) or (device and not begin) or (incident and (begin or end)):
-        raise UsageError("say --incident ID, or --device ID with --from and --to")
-    now = datetime.now(UTC)
-    span = (since_of(begin, now), since_of(end, now) if end else now) if device else (now, now)
-    with _keeper(config) as keeper:
+    with _keeper(config, lang) as keeper:
+        if bool(incident) == bool(device) or (device and not begin) or (incident and (begin or end)):
+            raise SaidError(
+                "say --incident ID, or --device ID with --from and --to",
+                "请给出 --incident 编号,或 --device 编号及 --from 和 --to",
+            )
+        now = datetime.now(UTC)
+        span = (since_of(begin, now), since_of(end, now) if end else now) if device else (now, now)
         actor = keeper.actor(Act.HOLD, person, token_file)
         with keeper.database.transaction() as conn:
             if incident:
                 hold_id = legal.hold_incident(conn, incident, actor, reason)
             else:
                 hold_id = legal.hold_device(conn, device, *span, actor.name, reason)
-    typer.echo(json.dumps({"hold": hold_id}) if as_json else f"hold {hold_id}")
+        said = f"hold {hold_id}" if keeper.office.lang == "en" else f"已保全,编号 {hold_id}"
+    typer.echo(json.dumps({"hold": hold_id}) if as_json else said)
 
 
 @keep_app.command("release")
@@ -141,21 +151,23 @@ def keep_release(
     *,
     person: Who = "",
     token_file: TokenFile = None,
-    reason: Reason,
+    reason: Reason = "",
     config: ConfigFile = None,
+    lang: Language = None,
     as_json: Json = False,
 ) -> None:
     """End a hold; what is over its term then goes at the next turn."""
-    with _keeper(config) as keeper:
+    with _keeper(config, lang) as keeper:
         actor = keeper.actor(Act.RELEASE, person, token_file)
         with keeper.database.transaction() as conn:
             legal.release(conn, hold_id, actor, reason)
-    typer.echo(json.dumps({"released": hold_id}) if as_json else f"hold {hold_id} released")
+        said = f"hold {hold_id} released" if keeper.office.lang == "en" else f"保全 {hold_id} 已解除"
+    typer.echo(json.dumps({"released": hold_id}) if as_json else said)
 
 
 @contextmanager
-def _keeper(config: Path | None) -> Iterator[Keeper]:
-    with open_stores(config) as (office, database):
+def _keeper(config: Path | None, lang: Lang | None) -> Iterator[Keeper]:
+    with open_stores(config, lang) as (office, database):
         site = office.site
         yield Keeper(office, database, make_keeping(database, site.config, office.zone.key, site.edition))
 

@@ -18,7 +18,7 @@ from config.kpi import load_formulas
 from config.load import load_config
 from curbwatch.build import make_database
 from curbwatch.cli.app import app
-from curbwatch.cli.dispatch import ConfigFile, Language
+from curbwatch.cli.options import ConfigFile, Language
 from curbwatch.cli.output import escaped
 from curbwatch.cli.table import table, width
 from curbwatch.office import Office, open_office

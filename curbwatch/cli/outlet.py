@@ -12,10 +12,10 @@ import typer
 from alerts.outlets.store import OutletStore, Told
 from alerts.wire import instant
 from curbwatch.cli.app import app
-from curbwatch.cli.dispatch import ConfigFile, Json, Language
+from curbwatch.cli.options import ConfigFile, Json, Language
 from curbwatch.cli.table import clock, table
 from curbwatch.desk import open_desk
-from schemas.errors import UsageError
+from schemas.errors import SaidError
 
 outlet_app = typer.Typer(no_args_is_help=True, help="Other systems: what they were told, and what waits for them.")
 app.add_typer(outlet_app, name="outlet")
@@ -70,9 +70,12 @@ def outlet_retry(
     as_json: Json = False,
 ) -> None:
     """Try again what was given up, and at once what waits."""
-    if not (outlet or incident or everything):
-        raise UsageError("try what again? --outlet NAME, --incident ID or --all")
     with open_desk(config, lang) as desk:
+        if not (outlet or incident or everything):
+            raise SaidError(
+                "try what again? --outlet NAME, --incident ID or --all",
+                "要重新发送什么?--outlet 名称、--incident 编号或 --all",
+            )
         count = OutletStore(desk.database).retry(outlet=outlet, incident_id=incident)
         if as_json:
             typer.echo(json.dumps({"event": "retried", "messages": count}))

@@ -8,9 +8,9 @@ import typer
 
 from alerts.desk.words import role_name
 from alerts.wire import instant
-from curbwatch.cli.acting import TokenFile, Who, clock_of
+from curbwatch.cli.acting import clock_of
 from curbwatch.cli.app import app
-from curbwatch.cli.dispatch import ConfigFile, Json, Language
+from curbwatch.cli.options import ConfigFile, Json, Language, TokenFile, Who
 from curbwatch.cli.table import table
 from curbwatch.desk import Desk, open_desk
 from schemas.record import Actor
@@ -78,7 +78,8 @@ def staff_revoke(
     """End every token of PERSON, at once."""
     with open_desk(config, lang) as desk:
         ended = desk.people.end_tokens(desk.people.person(person), _maker(desk, maker, token_file))
-        typer.echo(json.dumps({"ended": ended}) if as_json else f"{ended} ended")
+        said = f"{ended} ended" if desk.lang == "en" else f"已注销 {ended} 个令牌"
+        typer.echo(json.dumps({"ended": ended}) if as_json else said)
 
 
 def _maker(desk: Desk, maker: str, token_file: Path | None) -> Actor:

@@ -1,4 +1,4 @@
-"""What lists of devices and dead letters say, in Chinese and English. Pure."""
+"""What lists of devices, dead letters and terms say, in Chinese and English. Pure."""
 
 from alerts.messages import Lang
 
@@ -69,6 +69,27 @@ HEADS = {
     "list": ("清单", "LIST"),
     "incident_id": ("事件", "INCIDENT"),
     "what": ("情况", "WHAT"),
+    "data": ("数据", "DATA"),
+    "days": ("保留天数", "DAYS"),
+    "due": ("到期", "DUE NOW"),
+    "hold": ("保全", "HOLD"),
+    "held": ("对象", "WHAT IS HELD"),
+    "released_at": ("解除时间", "RELEASED"),
+    "at": ("时间", "AT"),
+    "name": ("名称", "NAME"),
+    "lon": ("经度", "LON"),
+    "lat": ("纬度", "LAT"),
+    "distance_m": ("距离米", "AWAY M"),
+    "nearest_m": ("最近米", "NEAREST M"),
+    "speed_mps": ("速度米每秒", "SPEED M/S"),
+    "heading_deg": ("航向度", "HEADING DEG"),
+    "ignition": ("点火", "IGNITION"),
+    "lift": ("举升", "LIFT"),
+    "cover": ("篷布", "COVER"),
+    "flags": ("标记", "FLAGS"),
+    "first_at": ("首次", "FIRST"),
+    "positions": ("位置数", "POSITIONS"),
+    "preset": ("视图", "VIEW"),
 }
 STATES = {"online": "在线", "offline": "离线", "silent": "静默", "flapping": "频繁上下线", "unheard": "未收到过"}
 # docs/camera-health.md says more about each.
@@ -132,6 +153,31 @@ REASONS = {
     "size_mismatch": "图片尺寸与文件头不符",
     "failed": "分析失败",
 }
+# Classes of data by the names of their terms in the configuration, and what `keep run` counts beside them.
+DATA = {
+    "positions": "车辆位置",
+    "sightings": "目击记录",
+    "device_health": "设备状况",
+    "camera_events": "相机事件",
+    "letters": "死信",
+    "traces": "投递痕迹",
+    "hours": "小时汇总",
+    "evidence": "证据图片",
+    "rows": "删除的行",
+    "pictures": "删除的图片",
+    "strays": "无主文件",
+    "stages": "未完成的写入",
+    "strange": "来历不明的文件",
+    "missing": "缺失的文件",
+    "dry_run": "仅试算",
+}
+UNABLE = {
+    "was replayed already": "已重放过",
+    "is a row that the database refused, and no message": "是数据库拒收的行,不是消息",
+    "is a picture: the newest counts, and only its beginning is kept": "是图片:以最新的为准,且只保存了开头",
+    "is cut: only the beginning of its payload is kept": "已截断:只保存了内容的开头",
+}
+KINDS = {"camera": "相机", "vehicle": "车辆", "device": "设备", "stranger": "陌生设备"}
 NONE = ("无", "none")
 
 
@@ -153,6 +199,21 @@ def health_word(kind: str, lang: Lang) -> str:
 def reason_word(reason: str, lang: Lang) -> str:
     """A dead letter's reason as the filters take it, in Chinese with what it means; unknown ones as they are."""
     return _word(REASONS, reason, lang)
+
+
+def data_word(name: str, lang: Lang) -> str:
+    """A class of data as the configuration calls it, in Chinese with what it means; unknown ones as they are."""
+    return _word(DATA, name, lang)
+
+
+def unable_word(why: str, lang: Lang) -> str:
+    """Why a letter cannot be replayed; unknown ones as they are."""
+    return UNABLE.get(why, why) if lang == "zh" else why
+
+
+def kind_word(kind: str, lang: Lang) -> str:
+    """What a device is; unknown ones as they are."""
+    return KINDS.get(kind, kind) if lang == "zh" else kind
 
 
 def _word(words: dict[str, str], code: str, lang: Lang) -> str:

@@ -21,7 +21,7 @@ from detectors.vision import Adoption
 from detectors.vision.inspection import Inspection, Place, TrackFacts
 from schemas.city import City
 from schemas.detections import Detections, Phase, SceneState
-from schemas.errors import UsageError
+from schemas.errors import SaidError, UsageError
 from schemas.frame import Frame, FrameBatch
 from schemas.incident import Box
 from schemas.place import CameraView
@@ -30,6 +30,7 @@ from schemas.units import ns_of, utc
 NEAR = 0.3  # of the smaller box: a track or an adopted region that has to do with the place
 AFTER_DWELLS = 1.0  # the replay goes on for so many dwells after the moment asked about, to show what became of it
 GIVE_BOX = "give the place: --box x,y,w,h in px of the picture"
+GIVE_BOX_ZH = "请给出位置:--box x,y,w,h,单位为画面像素"
 
 
 @dataclass(frozen=True, slots=True)
@@ -207,9 +208,11 @@ def parse_box(text: str) -> Box:
     try:
         x, y, w, h = (float(side) for side in text.split(","))
     except ValueError:
-        raise UsageError(f"--box {text}: {GIVE_BOX}") from None
+        raise SaidError(f"--box {text}: {GIVE_BOX}", f"--box {text}:{GIVE_BOX_ZH}") from None
     if not (np.isfinite([x, y, w, h]).all() and w > 0 and h > 0):
-        raise UsageError(f"--box {text}: width and height must be above 0; {GIVE_BOX}")
+        raise SaidError(
+            f"--box {text}: width and height must be above 0; {GIVE_BOX}", f"--box {text}:宽和高须大于 0;{GIVE_BOX_ZH}"
+        )
     return x, y, w, h
 
 

@@ -213,9 +213,9 @@ def test_pictures_from_the_spot_are_checked_and_kept(verbs: Verbs, seen: str, tm
         (tmp_path / name).write_bytes(data)
         path = str(tmp_path / name)
         assert "no picture that is taken: it is no JPEG" in verbs.refused(
-            "incident", "self-handle", seen, *LIN, "--after", path
+            "incident", "self-handle", seen, *LIN, "--after", path, "--lang", "en"
         )
-    assert "cannot be read" in verbs.refused("incident", "self-handle", seen, *LIN, "--after", str(tmp_path / "x"))
+    assert "无法读取" in verbs.refused("incident", "self-handle", seen, *LIN, "--after", str(tmp_path / "x"))
     after = tmp_path / "after.jpg"
     after.write_bytes(jpeg(64, 48))
     (told,) = verbs.told("incident", "self-handle", seen, *LIN, "--after", str(after), "--text", "劝离")
@@ -251,15 +251,17 @@ def test_an_auditor_is_told_what_was_changed_and_keeps_the_head_elsewhere(
     (head,) = verbs.told("audit", "head")
     assert head["hash"][:8] in verbs.run("audit", "head")[1]
     assert verbs.told("audit", "verify", "--head", head["hash"])[0]["ok"]
-    assert "64 hexadecimal" in verbs.refused("audit", "verify", "--head", "abc")
+    assert "64 hexadecimal" in verbs.refused("audit", "verify", "--head", "abc", "--lang", "en")
     with db.connect(desk_url, autocommit=True) as conn:
         conn.execute(OPEN_RECORD)
         conn.execute("update incident_event set actor = 'nobody' where incident_id = %s and seq = 1", (seen,))
     status, out, _ = verbs.run("audit", "verify", "--json")
     told = json.loads(out)
     assert (status, told["ok"], told["findings"][0]["kind"], told["findings"][0]["seq"]) == (1, False, "changed", 1)
-    status, out, _ = verbs.run("audit", "verify")
+    status, out, _ = verbs.run("audit", "verify", "--lang", "en")
     assert (status, f"incident {seen}, row 1" in out, "NOT AS IT WAS WRITTEN" in out) == (1, True, True)
+    status, out, _ = verbs.run("audit", "verify")
+    assert (status, f"changed   案件 {seen} 第 1 步:内容与写入时不同" in out, "不一致:" in out) == (1, True, True)
 
 
 def checked(bundle: Path, *options: str) -> tuple[int, str]:

@@ -80,14 +80,16 @@ def test_a_token_is_made_and_ended_by_whoever_has_the_configuration_until_a_supe
     assert verbs.run("staff", "revoke", "tang-hui")[0] == 0
     with verbs.config.open("a") as config:
         config.write("[desk]\ntokens = true\n")
-    assert "wants a token file" in verbs.refused("staff", "revoke", "xie-ning")
+    assert "wants a token file" in verbs.refused("staff", "revoke", "xie-ning", "--lang", "en")
 
 
 def test_what_was_merged_sends_people_to_the_case_that_goes_on(
     verbs: Verbs, seen: str, incidents: IncidentStore
 ) -> None:
     into = opened(incidents, camera_id="yj-cam-02")
-    assert "say who you are: --as PERSON, or --token-file" in verbs.refused("incident", "merge", seen, "--into", into)
+    assert "say who you are: --as PERSON, or --token-file" in verbs.refused(
+        "incident", "merge", seen, "--into", into, "--lang", "en"
+    )
     verbs.told("incident", "merge", seen, *LIN, "--into", into)
     assert verbs.told("incident", "merge", seen, *LIN, "--into", into)[0]["again"]
     for words in (("reopen", seen, "--text", "x"), ("merge", seen, "--into", seen)):
@@ -124,8 +126,8 @@ def test_a_case_is_found_by_its_number_and_by_the_beginning_of_its_id(
         assert feedback.place_of(conn, number)[0] == "yj-cam-01"
     assert verbs.told("incident", "merge", other[:8], *LIN, "--into", number)[0]["incident"]["state"] == "merged"
     for name in ("00000000", "0" * 20):
-        assert f"no incident {name}" in verbs.refused("incident", "show", name)
-    assert "or a case number of 20 digits" in verbs.refused("incident", "show", "7d4f")
+        assert f"no incident {name}" in verbs.refused("incident", "show", name, "--lang", "en")
+    assert "or a case number of 20 digits" in verbs.refused("incident", "show", "7d4f", "--lang", "en")
 
 
 def test_a_second_word_with_another_reason_is_told_to_ask_anew(
@@ -146,7 +148,7 @@ def test_a_second_word_with_another_reason_is_told_to_ask_anew(
 
 
 def test_more_time_and_a_quiet_place_say_until_when(verbs: Verbs, seen: str) -> None:
-    assert "--until 2026-11-27 08:00: say" in verbs.refused(
+    assert "--until 2026-11-27 08:00:请写" in verbs.refused(
         "incident", "snooze", seen, *LIN, "--until", "2026-11-27 08:00", "--text", "庙会"
     )
     out = verbs.run("incident", "snooze", seen, *LIN, "--until", "2h", "--text", "庙会", "--lang", "zh")[1]

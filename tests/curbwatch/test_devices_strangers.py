@@ -25,7 +25,7 @@ from tests.config.small_pack import PackFolder
 from tests.fix_service import wait_until
 from tests.fix_verbs import Verbs
 
-pytestmark = pytest.mark.servers
+pytestmark = [pytest.mark.servers, pytest.mark.usefixtures("english")]
 
 NOW_NS = time.time_ns() // 1000 * 1000
 WEEK_S = 604_800.0
@@ -93,7 +93,7 @@ def test_where_nobody_speaks_there_is_nobody_to_list(verbs: Verbs, spine: Spine)
     assert "no stranger 'x'" in verbs.refused("device", "accept", "x")
     assert "no device and no stranger 'x'" in verbs.refused("device", "forget", "x")
     assert "nothing is known of 'x'" in verbs.refused("device", "health", "x")
-    assert [verbs.run("device", verb)[1] for verb in ("list", "strangers", "health")] == ["无\n"] * 3
+    assert [verbs.run("device", verb)[1] for verb in ("list", "strangers", "health")] == ["none\n"] * 3
 
 
 def test_strangers_are_listed_until_they_are_accepted_or_forgotten(verbs: Verbs, spine: Spine) -> None:
@@ -339,13 +339,13 @@ def test_health_says_what_was_sent_and_goes_on_over_a_restart(verbs: Verbs, offi
     counts = ("messages", "gaps", "duplicates", "shed", "rejected", "given_up", "boots", "rate_per_min")
     assert [told[name] for name in counts] == [10, 2, 2, 0, 1, 2, 2, 3.0]
     assert told["last_captured_at"] is not None
-    _, out, _ = verbs.run("device", "health")
+    _, out, _ = verbs.run("device", "health", "--lang", "zh")
     heads, values = out.splitlines()
     assert heads.split()[:6] == ["编号", "最近收到", "状态", "每分钟", "消息数", "延迟毫秒"]
     assert values.split()[0] == "car"
     assert values.split()[2].endswith("+08:00")
     assert values.split()[3:8] == ["online", "在线", "3", "10", "250"]
-    _, out, _ = verbs.run("device", "health", "car")
+    _, out, _ = verbs.run("device", "health", "car", "--lang", "zh")
     assert "duplicates        2\n" in out
     assert "state             online 在线\n" in out
     assert verbs.run("device", "health", "cam")[1] == "cam accepted, not heard yet\n"

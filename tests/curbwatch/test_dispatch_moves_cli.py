@@ -112,8 +112,8 @@ def test_what_would_steer_a_terminal_or_is_no_text_goes_into_no_record(desk: Ver
         ((*complaint, "--lon", "104.64", "--lat", "30.12"), "--text"),
         (("incident", "note", incident_id, "--as", "lin-fang"), "--text"),
     ):
-        assert f"{option}: at most 2000" in desk.refused(*arguments, option, "x" * 2001)
-        assert "character 3 is U+DCFF" in desk.refused(*arguments, option, os.fsdecode(b"ab\xff"))
+        assert f"{option}: at most 2000" in desk.refused(*arguments, option, "x" * 2001, "--lang", "en")
+        assert "character 3 is U+DCFF" in desk.refused(*arguments, option, os.fsdecode(b"ab\xff"), "--lang", "en")
 
 
 def test_a_crew_of_the_pack_need_not_name_its_unit(desk: Verbs, job_id: str) -> None:
@@ -161,5 +161,5 @@ def test_messages_to_other_systems_are_listed_and_tried_again(
     assert "answered 503" in desk.run("outlet", "list", "--lang", "en")[1]
     assert "--all" in desk.refused("outlet", "retry")
     assert desk.told("outlet", "retry", "--outlet", "hotline") == [{"event": "retried", "messages": 1}]
-    assert "no outlet 'police'" in desk.refused("outlet", "retry", "--outlet", "police")
+    assert "no outlet 'police'" in desk.refused("outlet", "retry", "--outlet", "police", "--lang", "en")
     assert [one["state"] for one in desk.told("outlet", "list")] == ["waiting"]

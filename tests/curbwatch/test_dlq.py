@@ -25,6 +25,7 @@ from schemas.errors import SetupError, SinkError, UsageError
 from schemas.position import DeadLetter, PositionRows
 from tests.fix_verbs import Verbs, config_of
 
+pytestmark = pytest.mark.usefixtures("english")
 NOW = datetime(2026, 5, 4, 7, 30, tzinfo=UTC)
 NOW_NS = time.time_ns() // 1000 * 1000
 
@@ -75,7 +76,7 @@ def test_where_there_is_no_letter_nothing_is_listed_replayed_or_dropped(verbs: V
     assert verbs.told("dlq", "list") == []
     assert verbs.told("dlq", "replay") == [NOTHING]
     assert verbs.told("dlq", "drop", "--all", "--yes") == [{"dropped": 0, "bytes": 0}]
-    assert verbs.run("dlq", "list")[1] == "无\n"
+    assert verbs.run("dlq", "list", "--lang", "zh")[1] == "无\n"
     assert verbs.told("dlq", "drop") == [{"dropped": 0, "bytes": 0}]
     for arguments in (("show", "7"), ("replay", "--id", "7"), ("drop", "--id", "7", "--yes")):
         assert "no dead letter 7: see" in verbs.refused("dlq", *arguments)
@@ -105,13 +106,12 @@ def test_letters_are_listed_newest_first_as_far_as_they_are_asked_for(verbs: Ver
         (("--replayed",), 0),
     ):
         assert len(verbs.told("dlq", "list", *arguments)) == count
-    _, out, _ = verbs.run("dlq", "list", "--limit", "1")
+    _, out, _ = verbs.run("dlq", "list", "--limit", "1", "--lang", "zh")
     head, line, summary = out.splitlines()
     assert head.split() == ["编号", "最近一次", "次数", "原因", "设备", "字节", "主题", "说明"]
     assert line.split()[2].endswith("+08:00")
     assert line.index("json 不是有效的 JSON") > 0
-    assert summary == "3 letters: json 不是有效的 JSON 2, rate 发送过快 1"
-    verbs.config.write_text(verbs.config.read_text() + '[site]\nlang = "en"\n')
+    assert summary == "死信 3 封: json 不是有效的 JSON 2, rate 发送过快 1"
     _, out, _ = verbs.run("dlq", "list", "--reason", "rate")
     assert out.split()[:8] == ["ID", "LAST", "TIMES", "REASON", "DEVICE", "BYTES", "TOPIC", "DETAIL"]
     assert out.splitlines()[-1] == "1 letter: rate 1"
@@ -287,7 +287,7 @@ def test_of_a_letter_every_property_is_a_line(verbs: Verbs, office_url: str) -> 
     put(office_url, letter(b"x", "rate", properties=(("boot", "a\x1b"), ("seq", "7"))))
     _, out, _ = verbs.run("dlq", "show", str(verbs.told("dlq", "list")[0]["id"]))
     assert "property        boot=a\\x1b\nproperty        seq=7\n" in out
-    assert "reason          rate 发送过快\n" in out
+    assert "reason          rate\n" in out
     assert "replayed_at     -\n" in out
 
 

@@ -281,7 +281,7 @@ def test_orders_are_written_down_with_who_gave_them_and_wait(verbs: Verbs, offic
         register_camera(conn, CameraView("cam"))
         conn.execute("truncate vision_order, vision_adoption")
         feedback.keep(conn, [adoption(7)], {})
-        status, out, _ = verbs.run("camera", "undo", "cam", "7", "--as", "li", "--wait", "0")
+        status, out, _ = verbs.run("camera", "undo", "cam", "7", "--as", "li", "--wait", "0", "--lang", "en")
         assert (status, "waits for the next frame of cam" in out) == (0, True)
         verbs.told("camera", "ignore", "cam", "--box", "1,2,3,4", "--as", "li", "--wait", "0")
         until = "2100-01-01T08:00"
@@ -321,7 +321,7 @@ def test_a_wrong_order_is_one_line_and_nothing_is_ordered(
     with db.connect(office_url, autocommit=True) as conn:
         register_camera(conn, CameraView("cam"))
         conn.execute("truncate vision_order")
-        assert said in verbs.refused("camera", *arguments)
+        assert said in verbs.refused("camera", *arguments, "--lang", "en")
         assert feedback.waiting(conn) == []
 
 

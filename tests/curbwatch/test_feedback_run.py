@@ -93,7 +93,9 @@ def test_what_stood_is_the_same_after_a_restart_what_came_meanwhile_is_found_and
         (adoption,) = [row for row in verbs.told("camera", "adoptions", CAMERA) if row["reason"] == "operator_ignore"]
         assert adoption["undoable"]
         verbs.told("camera", "undo", CAMERA, str(adoption["adoption_id"]), "--as", "wang", "--wait", "0")
-        assert "has no adoption 7" in verbs.refused("camera", "undo", CAMERA, "7", "--as", "wang", "--wait", "0")
+        assert "has no adoption 7" in verbs.refused(
+            "camera", "undo", CAMERA, "7", "--as", "wang", "--wait", "0", "--lang", "en"
+        )
         verbs.told("camera", "undo", CAMERA, str(adoption["adoption_id"]), "--as", "wang", "--wait", "0")
         camera.watch_until("both orders", end_s + 36.0, lambda: all(_outcomes(verbs)))
         refused, done, first = verbs.told("camera", "orders", CAMERA)

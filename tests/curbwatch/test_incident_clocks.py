@@ -86,17 +86,19 @@ def test_what_is_nearly_over_is_told_too_where_asked_and_of_one_unit(verbs: Verb
     ]
     (case,) = verbs.told("incident", "overdue", "--soon", "--unit", "yj-enf-1")
     assert (case["limit_name"], case["late_s"] < 0) == ("stop", True)
-    status, out, err = verbs.run("incident", "overdue", "--soon", "--limit", "1", "--json")
+    status, out, err = verbs.run("incident", "overdue", "--soon", "--limit", "1", "--json", "--lang", "en")
     assert (status, out.count("\n"), err) == (0, 1, "the first 1 only: --limit N for more\n")
     assert "left: 60 min" in verbs.run("incident", "overdue", "--soon", "--lang", "en")[1]
     assert "yj-enf-1" in verbs.refused("incident", "overdue", "--unit", "yj-enf-9")
 
 
 def test_a_list_that_is_not_made_yet_is_no_empty_list(verbs: Verbs) -> None:
-    status, out, err = verbs.run("incident", "stuck", "--day", "2026-09-21")
+    status, out, err = verbs.run("incident", "stuck", "--day", "2026-09-21", "--lang", "en")
     assert (status, out) == (1, "")
     assert "no list of 2026-09-21: it is made at 08:30" in err
-    assert "--day 'yesterday': write it as 2026-09-21" in verbs.refused("incident", "stuck", "--day", "yesterday")
+    assert "--day 'yesterday': write it as 2026-09-21" in verbs.refused(
+        "incident", "stuck", "--day", "yesterday", "--lang", "en"
+    )
 
 
 def test_the_list_of_a_day_names_what_is_stuck_and_why(

@@ -187,7 +187,7 @@ def test_at_a_desk_with_tokens_the_record_says_who_was_proved(
 ) -> None:
     one = sighting(direct=False, unit_id="yj-san-1")
     seen = incidents.open_or_refresh(one, None, picture()).incident_id
-    assert "staff token lin-fang" in verbs.refused("incident", "confirm", seen, "--as", "lin-fang")
+    assert "staff token lin-fang" in verbs.refused("incident", "confirm", seen, "--as", "lin-fang", "--lang", "en")
     status, out, _ = verbs.run("staff", "token", "林芳")
     assert (status, out.endswith("lin-fang.token\n")) == (0, True)
     (told,) = verbs.told("incident", "confirm", seen, "--as", "lin-fang")
@@ -195,7 +195,9 @@ def test_at_a_desk_with_tokens_the_record_says_who_was_proved(
     assert verbs.run("staff", "token", "tang-hui", "--as", "lin-fang")[0] == 0
     (taken,) = verbs.told("dispatch", "take", told["job_id"], "--as", "唐慧")
     assert taken["holder"] == "唐慧"
-    assert "curbwatch staff token" in verbs.refused("dispatch", "done", told["job_id"], "--as", "somebody")
+    assert "curbwatch staff token" in verbs.refused(
+        "dispatch", "done", told["job_id"], "--as", "somebody", "--lang", "en"
+    )
     with db.connect(desk_url) as conn:
         rows = conn.execute("select actor, role, proved from incident_event order by event_id").fetchall()
     assert rows == [
@@ -208,8 +210,10 @@ def test_at_a_desk_with_tokens_the_record_says_who_was_proved(
     assert "派遣员" in verbs.run("staff", "list")[1]
     status, out, _ = verbs.run("staff", "revoke", "lin-fang", "--as", "lin-fang", "--json")
     assert (status, json.loads(out)) == (0, {"ended": 1})
-    assert "ended or unknown" in verbs.refused("incident", "note", seen, "--as", "lin-fang", "--text", "x")
-    assert "no 'lin-fan'" in verbs.refused("staff", "token", "lin-fan", "--as", "tang-hui")
+    assert "ended or unknown" in verbs.refused(
+        "incident", "note", seen, "--as", "lin-fang", "--text", "x", "--lang", "en"
+    )
+    assert "no 'lin-fan'" in verbs.refused("staff", "token", "lin-fan", "--as", "tang-hui", "--lang", "en")
 
 
 def test_an_auditor_takes_no_jobs(verbs: Verbs, desk_url: str) -> None:
