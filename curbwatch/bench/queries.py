@@ -24,14 +24,19 @@ from alerts.incidents import vehicle_tracks as tracks
 from alerts.incidents.store import IncidentStore
 from alerts.keeping.rollup import Rollup
 from alerts.kpi.period import Period
-from alerts.kpi.store import KpiStore
+from alerts.kpi.report import as_json, report_of
+from alerts.kpi.store import Known, KpiStore
 from alerts.store import AlertDatabase, Connection
+from config.kpi import load_formulas
 from config.pack import load_pack
 from curbwatch.bench.queries_fill import City, fill
 from curbwatch.letters import Chosen
 from curbwatch.letters import listed as letters_listed
 from curbwatch.parts import Servers, down, up
-from schemas.errors import SinkError
+from schemas.errors import SetupError, SinkError
+from schemas.incident import Departure
+from schemas.kpi import Formulas
+from schemas.units import ns_of
 
 GOAL_MS = 200.0
 COLD = 3  # times a question is asked cold; the median counts
@@ -95,6 +100,7 @@ class Asking:
         )
         cell = self._one("select cell_id from incident order by opened_at desc offset 50")
         month = Period(*month_of(now.date()), ZONE)
+        kpi, formulas, gone = _kpi(), load_formulas(), self._departure(incident_id)
         return {
             "latest position of all vehicles": tracks.fleet,
             "one vehicle's day": lambda base: tracks.track(base, "car-7", old, old + timedelta(days=1)),
@@ -107,11 +113,23 @@ class Asking:
             "open incidents of a unit": lambda base: listed(base, Asked(unit="unit-3", open_only=True)),
             "overdue now": lambda base: ClockReader(base).overdue("unit-3"),
             "one incident with its record": lambda base: _whole(_store(base), incident_id),
+            "is the case of a track that left open": lambda base: _store(base).awaits(gone),
             "cases at this place in 30 days": lambda base: _store(base).repeats(incident_id),
             "an hour counted anew": lambda base: _recount(base, old),
             "dead letters, newest": _letters,
-            "KPI month, closed before": lambda base: _kpi(base).known(month),
+            "KPI month, closed before": lambda base: _report(kpi(base).known(month), formulas),
         }
+
+    def _departure(self, incident_id: str) -> Departure:
+        """The track by which an incident was opened leaves an hour later."""
+        with db.connect(self.url) as conn:
+            row = conn.execute(
+                "select camera_id, track_id, opened_at from incident where incident_id = %s", (incident_id,)
+            ).fetchone()
+        if row is None:
+            raise SetupError(f"the filled city has no incident {incident_id}")
+        camera_id, track_id, opened_at = row
+        return Departure(camera_id, track_id, ns_of(opened_at + timedelta(hours=1)), ns_of(opened_at))
 
     def _one(self, query: str) -> str:
         with db.connect(self.url) as conn:
@@ -264,15 +282,20 @@ def _whole(store: IncidentStore, incident_id: str) -> list[object]:
     return [store.show(incident_id), store.events(incident_id), store.evidence(incident_id)]
 
 
-def _kpi(base: AlertDatabase) -> KpiStore:
+def _kpi() -> Callable[[AlertDatabase], KpiStore]:
+    """The store over a database; its city is read here, before anything is timed."""
     city = load_pack(Path("yanjiang")).city
-    return KpiStore(base, lambda: city)
+    return lambda base: KpiStore(base, lambda: city)
+
+
+def _report(known: Known, formulas: Formulas) -> str:
+    return as_json(report_of(known.facts, formulas, known.period, "unit", closed=known.closed))
 
 
 def _close_month(url: str, city: City) -> None:
     base = AlertDatabase(url)
     try:
-        _kpi(base).known(Period(*month_of(city.now.date()), ZONE))
+        _kpi()(base).known(Period(*month_of(city.now.date()), ZONE))
     finally:
         base.close()
 
