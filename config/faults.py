@@ -78,8 +78,10 @@ class Faults:
         try:
             return model.model_validate(data, strict=not lax)
         except ValidationError as error:
-            for detail in error.errors(include_url=False):
-                self._add_detail(model, detail, file, prefix)
+            details = error.errors(include_url=False)
+            for detail in details:
+                if not _follows(detail, details):
+                    self._add_detail(model, detail, file, prefix)
             return None
         except RecursionError:
             self.add(file, prefix, "", "is nested too deeply")
@@ -94,6 +96,14 @@ class Faults:
             self.add(file, key, "", "is missing")
         else:
             self.add(file, key, detail["input"], _plain(detail))
+
+
+def _follows(detail: ErrorDetails, details: Iterable[ErrorDetails]) -> bool:
+    """Whether a list counts as too short because what stands in it is wrong, which is told by itself."""
+    at = detail["loc"]
+    return detail["type"] == "too_short" and any(
+        len(other["loc"]) > len(at) and other["loc"][: len(at)] == at for other in details
+    )
 
 
 def _plain(detail: ErrorDetails) -> str:

@@ -1,23 +1,19 @@
 """What the rows of a city pack say about one another: references, polygons, ids, hours. Pure."""
 
-from itertools import combinations
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
 
-from shapely import Polygon, STRtree
+from shapely import Polygon
 
 from config.faults import Faults
-from config.pack_hours import same_time
+from config.pack_overlaps import check_overlaps, touching
 from config.pack_read import PackRows
-from config.pack_rows import CameraRow, CellRow, CityRow, ClassRow, PermitRow
-from config.pack_rules import calendar_of
+from config.pack_rows import CameraRow, CellRow, CityRow, ClassRow
 from config.pack_rules_check import check_rules, check_span, check_zones, hours_faults
 from config.pack_tables import Table, repeated
 from config.polygon import ground_faults, image_faults
-from schemas.units import M_PER_DEG, cos_deg
 
 FAMILIES = frozenset({"stall", "waste", "truck"})
 OVERLAP_SHARE = 0.02  # of the smaller cell: below it two surveys merely disagree about a kerb
-OVERLAP_M2 = 1.0  # of two permits: below it two drawings merely disagree about a kerb
 
 
 def check_rows(rows: PackRows, faults: Faults) -> None:
@@ -29,7 +25,7 @@ def check_rows(rows: PackRows, faults: Faults) -> None:
     _check_cells(rows, faults)
     _check_devices(rows, faults)
     _check_permits(rows, zone, faults)
-    _check_overlaps(rows, faults)
+    check_overlaps(rows, faults)
     check_rules(rows, zone, faults)
 
 
@@ -157,7 +153,7 @@ def _check_permits(rows: PackRows, zone: ZoneInfo | None, faults: Faults) -> Non
 
 def _warn_cells(table: Table[CellRow], faults: Faults) -> None:
     shapes = [Polygon(cell.polygon) for _, cell in table.rows]
-    for one, other in _touching(shapes):
+    for one, other in touching(shapes):
         shared = shapes[one].intersection(shapes[other]).area
         if shared > OVERLAP_SHARE * min(shapes[one].area, shapes[other].area):
             where, identity = table.rows[one][0], table.rows[other][1].cell_id
@@ -191,43 +187,3 @@ def _warn_legacy(table: Table[ClassRow], faults: Faults) -> None:
             code = getattr(row, column)
             if code and taken.setdefault(code, row.code) != row.code:
                 faults.add(where, column, code, f"means {taken[code]} too: a neighbour's {code} is taken for that")
-
-
-def _check_overlaps(rows: PackRows, faults: Faults) -> None:
-    """Two permits of one family for one place and time: it would be chance which of them is told to people."""
-    table = rows.permits
-    permits = [permit for _, permit in table.rows]
-    # A polygon that is wrong is told elsewhere; one without corners is an empty shape, which touches nothing.
-    shapes = [Polygon(permit.polygon if not ground_faults(permit.polygon) else ()) for permit in permits]
-    pairs = {(one, two) for one, two in _touching(shapes) if _area_m2(shapes[one], shapes[two]) > OVERLAP_M2}
-    by_zone: dict[tuple[str, str], list[int]] = {}
-    for number, permit in enumerate(permits):
-        for place in permit.camera_zones:
-            by_zone.setdefault(place, []).append(number)
-    pairs |= {pair for numbers in by_zone.values() for pair in combinations(numbers, 2) if pair[0] != pair[1]}
-    calendar = calendar_of(rows.rules)
-    for one, two in sorted(pairs):
-        shared = _shared(permits[one], permits[two])
-        when = same_time(permits[one], permits[two], calendar) if shared else ""
-        if when:
-            message = f"overlaps permit {permits[one].permit_id} for {', '.join(shared)} in place and time: {when}"
-            faults.add(table.file, table.rows[two][0], "", message)
-
-
-def _shared(one: PermitRow, other: PermitRow) -> list[str]:
-    """Families that both permits allow, where no list of classes keeps them apart."""
-    apart = one.classes and other.classes and not set(one.classes) & set(other.classes)
-    return [] if apart else sorted(set(one.families) & set(other.families))
-
-
-def _area_m2(one: Polygon, other: Polygon) -> float:
-    shared = one.intersection(other)
-    return 0.0 if shared.is_empty else float(shared.area * M_PER_DEG**2 * cos_deg(shared.centroid.y))
-
-
-def _touching(shapes: list[Polygon]) -> list[tuple[int, int]]:
-    """Index pairs (lower, higher) of shapes that share a point."""
-    if not shapes:
-        return []
-    pairs = STRtree(shapes).query(shapes, predicate="intersects").T.tolist()
-    return sorted((one, two) for one, two in pairs if one < two)

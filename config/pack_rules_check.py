@@ -10,7 +10,7 @@ from config.faults import Faults
 from config.pack_hours import UNDATED, Dated, Gap, clock_gaps, gap_fault, in_gap, missing, order_fault
 from config.pack_read import PackRows
 from config.pack_rows import WEEKDAYS, HoursRow, minutes_of
-from config.pack_rules_rows import LimitRow, ResponsibilityRow
+from config.pack_rules_rows import LimitRow, ResponsibilityRow, ShopFrontRow
 from config.pack_tables import Table, repeated
 from config.polygon import ground_faults
 from schemas.rules import NEXT_DAY
@@ -171,12 +171,17 @@ def _box_fault(box: tuple[float, float, float, float], size: tuple[int, int] | N
 def _check_shop_fronts(rows: PackRows, faults: Faults) -> None:
     table = rows.rules.shop_fronts
     _twice_in(table, faults)
-    taken: dict[tuple[str, str], str] = {}
     for where, row in table.rows:
         if not row.polygon and not row.camera_zones:
             faults.add(table.file, where, "", "has no place: give a polygon, camera_zones, or both")
         _check_ground(where, row.polygon, table.file, faults)
         check_zones(where, row.camera_zones, rows, table.file, faults)
+
+
+def check_parties(table: Table[ShopFrontRow], faults: Faults) -> None:
+    """Note a zone of a camera that is in two fronts."""
+    taken: dict[tuple[str, str], str] = {}
+    for where, row in table.rows:
         for place in row.camera_zones:
             if taken.setdefault(place, row.front_id) != row.front_id:
                 message = f"is the front of {taken[place]} already: one party answers for a place"

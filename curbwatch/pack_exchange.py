@@ -11,9 +11,9 @@ from typing import Any
 
 import numpy as np
 
-from alerts.deciding.place import ground_point
 from config.faults import Faults
 from config.geojson import features_of
+from config.ground import zone_ground
 from config.pack import Pack, load_pack
 from config.pack_read import FILES, OPTIONAL, PackRows, read_pack
 from config.pack_rows import CameraRow, CellRow, ClassRow, PermitRow, Row, UnitRow, VehicleRow, ZoneRow
@@ -25,7 +25,6 @@ from config.reading import CSV_MAX_BYTES, JSON_MAX_BYTES, read_bytes, to_text
 from ingest.crs import to_wgs84
 from schemas.device import Crs
 from schemas.errors import ConfigError, Fault, UsageError
-from schemas.place import Calibration
 
 Ring = Sequence[tuple[float, float]]
 Values = dict[str, Any]
@@ -138,16 +137,9 @@ def _zone_features(camera: CameraRow, pack: Pack) -> Iterable[Values]:
     for zone in camera.zones:
         said = _plain(values_of(zone))
         corners = said.pop("polygon")
-        ground = _on_ground(calibration, corners, (camera.width, camera.height)) if calibration else ()
+        ground = zone_ground(calibration, corners, (camera.width, camera.height)) if calibration else ()
         properties = {"camera": camera.camera_id, **said, "polygon_px": corners}
-        yield {"type": "Feature", "properties": properties, "geometry": _polygon(ground)}
-
-
-def _on_ground(calibration: Calibration, corners: Ring, native_px: tuple[int, int]) -> Ring:
-    """Where a zone of a picture lies; nothing where a corner of it is not below the horizon."""
-    points = [ground_point(calibration, (x, y, 0.0, 0.0), native_px) for x, y in corners]
-    found = tuple(point for point in points if point is not None)
-    return counterclockwise(found) if len(found) == len(points) else ()
+        yield {"type": "Feature", "properties": properties, "geometry": _polygon(counterclockwise(ground))}
 
 
 def _collection(features: Sequence[Values]) -> str:

@@ -12,9 +12,10 @@ from alerts.deciding.classing import SHOP, Circumstances, class_code, width_m
 from alerts.deciding.exceptions import Effort, Spot, area_class, effort_for, fixture_at, front_at
 from alerts.deciding.patience import Patience
 from alerts.deciding.permits import market_at, permit_for
-from alerts.deciding.place import cell_of, ground_point, zone_share
+from alerts.deciding.place import cell_of, zone_share
 from alerts.deciding.responsible import UNROUTED, unit_for
 from config.alerts import AlertKnobs
+from config.ground import ground_point
 from schemas.city import CaseClass, City
 from schemas.detections import CLASSES, Detections, Phase
 from schemas.hours import LonLat

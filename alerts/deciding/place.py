@@ -1,4 +1,4 @@
-"""From a box in a picture to a point on the ground, a cell and the unit in charge. Pure."""
+"""Which zone of a picture, polygon on the ground and cell a thing is in. Pure."""
 
 import math
 from collections.abc import Sequence
@@ -10,7 +10,7 @@ from alerts.deciding.grid import grid_of
 from schemas.city import City
 from schemas.hours import LonLat
 from schemas.incident import Box
-from schemas.place import Calibration, CameraView
+from schemas.place import CameraView
 from schemas.units import M_PER_DEG
 
 
@@ -54,27 +54,6 @@ def distance_m(one: LonLat, other: LonLat) -> float:
     """Metres between two WGS-84 points, on a local plane."""
     east = (other[0] - one[0]) * M_PER_DEG * math.cos(math.radians((one[1] + other[1]) / 2))
     return math.hypot(east, (other[1] - one[1]) * M_PER_DEG)
-
-
-def ground_point(calibration: Calibration, box: Box, native_px: tuple[int, int]) -> LonLat | None:
-    """Where a box touches the ground; None where its foot is not below the horizon.
-
-    Pinhole over a plane: with v rows below the horizon the distance is f·h/v, and sideways px per metre is
-    slope·v. ``calibration.lon, lat`` is the ground point at the picture's bottom centre. The focal length is taken
-    as the picture's width (53° across, the usual lens of street cameras), which scales depth only.
-    """
-    width, height = native_px
-    foot_row = min(box[1] + box[3], float(height))
-    below, bottom = foot_row - calibration.horizon_row, height - calibration.horizon_row
-    if below <= 1 or bottom <= 1:
-        return None
-    forward_m = width * calibration.height_m * (1 / below - 1 / bottom)
-    right_m = (box[0] + box[2] / 2 - width / 2) / (calibration.px_per_m_slope * below)
-    bearing = math.radians(calibration.bearing_deg)
-    north_m = forward_m * math.cos(bearing) - right_m * math.sin(bearing)
-    east_m = forward_m * math.sin(bearing) + right_m * math.cos(bearing)
-    lat = calibration.lat + north_m / M_PER_DEG
-    return calibration.lon + east_m / (M_PER_DEG * math.cos(math.radians(calibration.lat))), lat
 
 
 def zone_share(box: Box, polygon: Sequence[tuple[float, float]]) -> float:

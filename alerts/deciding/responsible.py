@@ -19,7 +19,7 @@ def unit_for(city: City, case: CaseClass, cell_id: str, when: datetime, *, own_u
     1. the longest cell prefix (a cell before a community before a street before the district before everywhere),
     2. named classes before all classes,
     3. hours before always,
-    4. and of those still alike the one that stands first in the file.
+    4. and of those still alike, which no checked pack has for two units, the one that stands first in the file.
 
     Where none fits the cell's own units count: that of the family, else that of all others ("*"). Dates are inclusive
     and, like hours, on the city's own clock; a day counts as what the calendar says (a make-up day, a holiday), and a

@@ -10,7 +10,8 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 from alerts.deciding.permits import permit_for
-from alerts.deciding.place import ground_point, zone_share
+from alerts.deciding.place import zone_share
+from config.ground import ground_point
 from config.pack import Pack, PackCamera
 from curbwatch.device import Client, DeviceKey, new_boot
 from curbwatch.simulate.painter import Painter, View

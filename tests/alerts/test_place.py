@@ -7,7 +7,8 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from alerts.deciding.place import cell_of, contains, distance_m, ground_point, inside, zone_share
+from alerts.deciding.place import cell_of, contains, distance_m, inside, zone_share
+from config.ground import ground_point
 from schemas.place import Calibration
 from schemas.units import M_PER_DEG
 from tests.alerts.makers import CALIBRATION, CELL, SQUARE, city, view

@@ -215,3 +215,85 @@ def test_a_fault_is_told_when_and_only_when_a_minute_is_permitted_twice(
         assert f"{together[0]} {start:02d}:00" in folder.faults()[0]
     else:
         folder.load()
+
+
+UNDER = "[[104.6399, 30.1201], [104.63998, 30.1201], [104.63998, 30.1202], [104.6399, 30.1202]]"  # cam-1's zone "left"
+BESIDE = "[[104.6401, 30.1201], [104.6402, 30.1201], [104.6402, 30.1202], [104.6401, 30.1202]]"
+
+
+@pytest.mark.parametrize(("ground", "found"), [(UNDER, True), (BESIDE, False)])
+def test_a_permit_on_the_ground_overlaps_one_by_a_zone_that_looks_at_it(
+    folder: PackFolder, ground: str, found: bool
+) -> None:
+    by_zone, by_ground = FIRST.replace(GROUND, "[]"), SECOND.replace(GROUND, ground).replace(ZONES, "[]")
+    for text in (by_zone + by_ground, by_ground + by_zone):
+        (folder.path / "permits.toml").write_text(text, encoding="utf-8")
+        if found:
+            assert "for stall in place and time: 2026-01-04 01:00 to 08:30" in folder.faults()[0]
+        else:
+            folder.load()
+    folder.edit(
+        "cameras.toml", "[camera.calibration]", "[[camera.zone]]\nname = 'far'\npolygon = [[0, 0], [9, 0], [9, 9]]"
+    )
+    calibration = (folder.path / "cameras.toml").read_text(encoding="utf-8")
+    for key in ("horizon_row", "px_per_m_slope", "lon = 104.64\n", "lat = 30.12\n", "bearing_deg", "height_m"):
+        line = next(one for one in calibration.splitlines(keepends=True) if one.startswith(key))
+        calibration = calibration.replace(line, "", 1)
+    (folder.path / "cameras.toml").write_text(calibration, encoding="utf-8")
+    folder.load()  # nobody knows what a camera without a calibration looks at
+
+
+def test_two_fronts_on_one_ground_are_refused(folder: PackFolder) -> None:
+    front = '[[shop_front]]\nid = "s-1"\nname = "S"\nparty = "P"\n'
+    other = front.replace("s-1", "s-2").replace('"P"', '"Q"')
+    file = folder.path / "shopfronts.toml"
+    for one, two in ((f"polygon = {UNDER}\n",) * 2, (f"polygon = {UNDER}\n", f"camera_zones = {ZONES}\n")):
+        file.write_text(front + one + other + two, encoding="utf-8")
+        assert folder.faults() == [
+            "shopfronts.toml: shop_front[s-2]: overlaps shop front s-1: one party answers for a place"
+        ]
+    file.write_text(front + f"polygon = {UNDER}\n" + other + f"polygon = {BESIDE}\n", encoding="utf-8")
+    folder.load()
+
+
+HEAD = "unit,cells,classes,days,from,to,valid_from,valid_to\n"
+
+
+@pytest.mark.parametrize(
+    ("one", "two", "found"),
+    [
+        ("u-1,,09006,,,,,", "u-2,,09006,,,,,", True),
+        ("u-1,,,,,,,", "u-2,,,,,,,", True),
+        ("u-1,512002|512002001,09006|06010,,,,,", "u-2,512002001,06010,,,,,", True),
+        ("u-1,,,sat,22:00,30:00,,", "u-2,,,sun,05:00,08:00,,", True),
+        ("u-1,,09006,,,,,2026-06-30", "u-2,,09006,,,,2026-06-30,", True),
+        ("u-1,,09006,,,,,", "u-1,,09006,,,,,", False),  # the same crew twice
+        ("u-1,,09006,,,,,", "u-2,,06010,,,,,", False),
+        ("u-1,512002,09006,,,,,", "u-2,512002001,09006,,,,,", False),  # a longer beginning is more special
+        ("u-1,,09006,,,,,", "u-2,,,,,,,", False),  # a class before all
+        ("u-1,,09006,mon,08:00,12:00,,", "u-2,,09006,,,,,", False),  # hours before always
+        ("u-1,,09006,mon,08:00,12:00,,", "u-2,,09006,mon,12:00,18:00,,", False),
+        ("u-1,,,sat,22:00,30:00,,", "u-2,,,sun,06:00,08:00,,", False),
+        ("u-1,,09006,,,,,2026-06-30", "u-2,,09006,,,,2026-07-01,", False),
+    ],
+)
+def test_two_crews_that_are_named_alike_are_refused(folder: PackFolder, one: str, two: str, found: bool) -> None:
+    for first, last in ((one, two), (two, one)):
+        (folder.path / "responsibility.csv").write_text(f"{HEAD}{first}\n{last}\n", encoding="utf-8")
+        if found:
+            unit, other = last[:3], first[:3]
+            (fault,) = folder.faults()
+            said = f"responsibility.csv:3: unit = {unit}: is named no more specially than {other}: both for one class"
+            assert fault.startswith(said)
+        else:
+            folder.load()
+
+
+def test_a_wrong_hour_is_one_fault(folder: PackFolder) -> None:
+    folder.edit("permits.toml", '"08:30"', '"31:00"')
+    assert folder.faults() == ["permits.toml: permit[p-1].hours[0].to = 31:00: is not a clock time from 00:00 to 30:00"]
+    folder.edit("permits.toml", '["mon", "sun"]', "[]")
+    assert [fault.partition(" = ")[0] for fault in folder.faults()] == [
+        "permits.toml: permit[p-1].hours[0].days",
+        "permits.toml: permit[p-1].hours[0].to",
+    ]

@@ -142,8 +142,8 @@ def test_a_zone_is_shown_on_the_ground_and_taken_in_pixels(folder: PackFolder) -
     assert pack.cameras["cam-1"].view.calibration == folder.load().cameras["cam-1"].view.calibration
 
 
-def test_a_zone_at_the_horizon_has_no_ground(folder: PackFolder) -> None:
-    folder.edit("cameras.toml", "[[0, 300], [400, 300]", "[[0, 90], [400, 300]")
+def test_a_zone_of_the_sky_has_no_ground(folder: PackFolder) -> None:
+    folder.edit("cameras.toml", "[[0, 300], [400, 300], [400, 720], [0, 720]]", "[[0, 90], [400, 30], [400, 99]]")
     assert features(exported(folder) / ZONES)[0]["geometry"] is None
 
 
