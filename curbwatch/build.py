@@ -172,6 +172,7 @@ def make_incidents(site: Site, database: AlertDatabase) -> IncidentStore:
         merge_iou=knobs.merge_iou,
         knobs=site.config.incidents,
         numbering=lambda: numbering_of(site.cities.city()),
+        city=site.cities.city,
     )
 
 

@@ -41,7 +41,7 @@ class What(StrEnum):
     """What one row of the record says. The detail's keys stand behind; each may hold ``note``."""
 
     OPENED = "opened"  # class, zone, source
-    GRACE_OVER = "grace_over"  # unit where it is dispatched at once: its party did not put it right in time
+    GRACE_OVER = "grace_over"  # unit where it is dispatched at once, permit where one holds by now
     CONFIRMED = "confirmed"  # urgent: a person says it is real (立案 and 派遣 in one)
     FILED = "filed"  # case_no
     DISPATCHED = "dispatched"  # unit, why: the nearest on-duty unit, and why it

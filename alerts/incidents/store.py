@@ -13,6 +13,7 @@ from alerts.record.steps import DETECTOR, OPEN_STATES, record
 from alerts.rows import incident_row
 from alerts.store import AlertDatabase
 from config.incidents import IncidentKnobs
+from schemas.city import City
 from schemas.incident import (
     Attachment,
     Departure,
@@ -40,9 +41,10 @@ class IncidentStore:
         merge_iou: float,
         knobs: IncidentKnobs | None = None,
         numbering: Callable[[], Numbering] = Numbering,
+        city: Callable[[], City] | None = None,
     ) -> None:
-        """``numbering``: how the city numbers its cases."""
-        self._database = database
+        """``numbering``: how the city numbers its cases. ``city``: whose permits hold when a grace ends; None: none."""
+        self._database, self._city = database, city
         self.rules = Rules(merge_m, merge_iou, knobs or IncidentKnobs(), numbering)
 
     def open_or_refresh(self, sighting: Sighting, before: EvidenceRecord | None, picture: EvidenceRecord) -> Opened:
@@ -98,7 +100,7 @@ class IncidentStore:
     def end_grace(self) -> int:
         """Move on what was not put right within its grace; how many."""
         with self._database.transaction("grace") as conn:
-            return grace.end_grace(conn, self.rules.numbering())
+            return grace.end_grace(conn, self.rules.numbering(), None if self._city is None else self._city())
 
     def report(self, told: Report, actor: Actor) -> Reported:
         """Attach a complaint or finding to the open incident it tells of, or open one that waits for a person.

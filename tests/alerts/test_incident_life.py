@@ -269,37 +269,6 @@ def test_what_waits_for_a_person_s_check_takes_in_what_comes_there_a_day_later(
     assert (row.state, row.after_sha256) == ("checking", AFTER.sha256)
 
 
-def test_a_grace_ends_once_with_a_job_or_with_a_person_and_never_early(
-    incidents: IncidentStore, jobs: JobStore, conn: db.Connection
-) -> None:
-    ahead_s = now_s()
-    told = [
-        say(
-            incidents, later(ahead_s, grace_h=2, direct=direct, track_id=index, box_px=(index * 100.0, 0.0, 50.0, 50.0))
-        )
-        for index, direct in enumerate((True, False))
-    ]
-    assert [incidents.show(one.incident_id).state for one in told] == ["grace", "grace"]
-    assert jobs.of_incident(told[0].incident_id) is None
-    assert incidents.end_grace() == 0
-    conn.execute("update incident set grace_until = now()")
-    assert [incidents.end_grace(), incidents.end_grace()] == [2, 0]
-    assert [incidents.show(one.incident_id).state for one in told] == ["dispatched", "verify"]
-    assert [steps(incidents, one) for one in told] == [["opened", "grace_over"]] * 2
-    assert jobs.of_incident(told[0].incident_id) is not None
-    assert jobs.of_incident(told[1].incident_id) is None
-
-
-def test_what_is_urgent_has_no_grace_and_what_was_corrected_has_no_second_one(incidents: IncidentStore) -> None:
-    urgent = say(incidents, sighting(grace_h=2, urgent=True))
-    assert incidents.show(urgent.incident_id).state == "dispatched"
-    told = say(incidents, sighting(grace_h=2, track_id=1, box_px=(0.0, 0.0, 50.0, 50.0)))
-    assert leave(incidents, track_id=1) == told.incident_id
-    assert incidents.show(told.incident_id).outcome == "corrected"
-    say(incidents, later(600, grace_h=2, box_px=(0.0, 0.0, 50.0, 50.0)))
-    assert incidents.show(told.incident_id).state == "dispatched"
-
-
 def test_a_surer_look_at_the_same_thing_changes_its_class_once_and_a_person_s_word_stays(
     incidents: IncidentStore, database: AlertDatabase
 ) -> None:
