@@ -47,6 +47,12 @@ HELD = f"exists (select from incident i where i.incident_id = t.incident_id and 
 OPEN_OR_HELD = f"""
 exists (select from incident i where i.incident_id = t.incident_id and (i.state = any(%(open)s) or {INCIDENT_HELD}))
 """
+# A place that led elsewhere, by a person's word, still does. One that nothing names is left by what took another place.
+NAMED = """
+(t.same_as is not null or exists (select from incident i where i.site_id = t.site_id)
+    or exists (select from site o where o.same_as = t.site_id)
+    or exists (select from site_quiet q where q.site_id = t.site_id))
+"""
 TERMS = (
     Term(
         "positions",
@@ -86,6 +92,9 @@ TERMS = (
     ),
     Term("traces", "outlet_message", "sent_at", "t.state <> 'sent'"),
     Term("traces", "token_refusal", "at", "false"),
+    # What was captured while it was quiet may come late; the step that said so stays in the record.
+    Term("traces", "site_quiet", "until", "false"),
+    Term("traces", "site", "created_at", NAMED),
     Term("keys", "action_key", "at", HELD, tells="curbwatch.keys_days"),
     # A day whose list is not whole any more has none. What was told of an open case is what it is told once by.
     Term("stuck", "sweep_day", "made_at", "false"),

@@ -184,6 +184,24 @@ def test_sightings_of_open_late_and_held_incidents_stay(world: World) -> None:
     assert world.rows("select sum(sightings)::int as n from incident_day") == [(4,)]
 
 
+def test_a_quiet_that_is_long_over_goes_and_a_place_that_nothing_names_but_no_other(world: World) -> None:
+    def place(days: int) -> int:
+        made = "insert into site (cell_id, camera_id, box_px, created_at) values ('', %s, '{0,0,1,1}', %s)"
+        site_id: int = world.rows(f"{made} returning site_id", (f"{days} days", NOW - days * DAY))[0][0]
+        return site_id
+
+    world.incident(200 * DAY)
+    quiet, _left, leads, into, _young = (place(days) for days in (200, 190, 180, 170, 80))
+    world.rows("update site set same_as = %s where site_id = %s", (into, leads))
+    say = "insert into site_quiet (site_id, family, urgent, until) values (%s, 'stall', false, %s)"
+    for days in (100, 80, -1):
+        world.rows(say, (quiet, NOW - days * DAY))
+    delete(world)
+    assert world.rows("select until from site_quiet order by 1") == [(NOW - 80 * DAY,), (NOW + DAY,)]
+    kept = world.rows("select camera_id from site order by created_at")
+    assert sorted(kept) == sorted([("",), ("200 days",), ("180 days",), ("170 days",), ("80 days",)])
+
+
 def test_health_events_and_letters_go_after_their_terms(world: World) -> None:
     world.event("", 366 * DAY + DAY)
     world.event("", 300 * DAY)
