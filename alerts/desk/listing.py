@@ -22,7 +22,7 @@ from incident_view i
 left join job j using (incident_id)
 left join site s on s.site_id = i.site_id
 left join lateral (
-    select min(c.due_at) as due_at, case max(case when c.due_at <= now() then 3 when c.yellow_at <= now() then 2
+    select min(c.due_at) as due_at, case max(case when c.due_at < now() then 3 when c.yellow_at <= now() then 2
         else 1 end) when 3 then 'red' when 2 then 'yellow' when 1 then 'green' end as lamp
     from incident_clock c where c.incident_id = i.incident_id and c.ended_at is null and not c.paused
         and c.due_at is not null
