@@ -116,7 +116,7 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """Why not: ``code`` is a key of ``alerts.desk_words.REFUSALS``, ``said`` what its sentence names."""
+    """Why not: ``code`` is a key of ``alerts.desk.words.REFUSALS``, ``said`` what its sentence names."""
 
     code: str
     said: Mapping[str, str] = field(default_factory=dict)

@@ -75,7 +75,6 @@ def join(conn: Connection, incident_id: uuid.UUID, into_id: uuid.UUID) -> None:
         _one_place(conn, one["site_id"], other["site_id"])
 
 
-
 def _refuse(one: Row, other: Row) -> None:
     """Raise UsageError where two are not to be one, or not this way round."""
     incident_id, into_id = one["incident_id"], other["incident_id"]

@@ -38,6 +38,7 @@ WHATS: dict[str, tuple[str, str]] = {
     What.EXTENDED: ("延时", "given more time"),
     What.RECLASSED: ("改类", "called otherwise"),
     What.SNOOZED: ("暂停提醒", "its place is quiet"),
+    What.WOKEN: ("恢复提醒", "its place is quiet no longer"),
     What.VOID_ASKED: ("提出作废,待另一人确认", "asked to void it, a second person must agree"),
     What.VOID: ("作废", "voided"),
     What.MERGED: ("并案", "merged"),

@@ -94,6 +94,13 @@ def incident_snooze(
         act_at(desk, incident_id, wish, desk.actor(session.person, session.token_file), session)
 
 
+@incident_app.command("wake")
+@acts
+def incident_wake(incident_id: IncidentId, *, session: Session) -> None:
+    """End the quiet at its place, whoever asked for it: things of its kind open there again."""
+    act(incident_id, Wish(Act.WAKE, text=session.text), session)
+
+
 @incident_app.command("merge")
 @acts
 def incident_merge(

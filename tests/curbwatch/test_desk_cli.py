@@ -230,6 +230,9 @@ def test_a_quiet_place_and_a_merge_are_said_in_words(
     verbs.told("incident", "snooze", seen, *LIN, "--until", "2h", "--text", "施工")
     assert "暂停提醒" in verbs.run("incident", "show", seen)[1]
     assert "截止时间" in verbs.refused("incident", "snooze", seen, *LIN, "--until", "2020-01-01T00:00Z", "--text", "x")
+    assert "恢复提醒" in verbs.run("incident", "wake", seen, *LIN, "--lang", "zh")[1]
+    assert last(verbs, seen)["what"] == "woken"
+    assert "此处未暂停提醒" in verbs.refused("incident", "wake", seen, *LIN)
     into = opened(incidents, tmp_path, camera_id="yj-cam-02")
     assert verbs.told("incident", "merge", seen, *LIN, "--into", into)[0]["incident"]["state"] == "merged"
     assert last(verbs, into)["detail"] == {"from": seen}

@@ -49,6 +49,7 @@ REFUSED: dict[str, tuple[tuple[str, ...], ...]] = {
     "incident void": (("{seen}", *AS), ("{seen}", *AS, "--reason", "test", "--text", "x" * 2001)),
     "incident downgrade": (("{seen}", *AS), ("{seen}", *AS, "--reason", "minor", "--class", "1")),
     "incident snooze": (("{seen}", *AS), ("{seen}", *AS, "--until", "tomorrow"), ("{seen}", *AS, "--until", "2h")),
+    "incident wake": (("{seen}", *AS),),
     "incident merge": (("{seen}", *AS), ("{seen}", *AS, "--into", "{seen}"), ("{seen}", *AS, "--into", NOBODY)),
     "incident reopen": (("{seen}", *AS),),
     "incident note": (("{seen}", *AS), ("{seen}", *AS, "--text", "a\x1b[2J")),
