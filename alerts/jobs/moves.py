@@ -25,9 +25,9 @@ DECIDES_NOT = frozenset({"auxiliary", "auditor"})  # domain.md 6, row 95: auxili
 UNTAKEN = ("dispatch", "handle")  # stages in which a job can wait for a crew
 # Escalations of the sweep that nobody has acted on, of jobs that nobody took.
 OPEN_ESCALATIONS = """
-select s.incident_id, s.stage, s.round, s.limit_id, j.job_id
+select s.incident_id, s.stage, s.round, s.limit_id, s.again, j.job_id
 from sweep_entry s join job j using (incident_id)
-left join job_escalation e using (incident_id, stage, round, limit_id)
+left join job_escalation e using (incident_id, stage, round, limit_id, again)
 where s.kind = 'escalated' and s.day > current_date - 31 and s.stage = any(%s) and e.incident_id is null
 order by s.at, s.incident_id limit %s
 """
@@ -82,9 +82,9 @@ class JobMoves:
             with self._database.transaction() as conn:
                 row = find(conn, entry["job_id"])
                 fresh = conn.execute(
-                    "insert into job_escalation (incident_id, stage, round, limit_id) values (%s, %s, %s, %s)"
-                    " on conflict do nothing returning 1",
-                    (entry["incident_id"], entry["stage"], entry["round"], entry["limit_id"]),
+                    "insert into job_escalation (incident_id, stage, round, limit_id, again)"
+                    " values (%s, %s, %s, %s, %s) on conflict do nothing returning 1",
+                    (entry["incident_id"], entry["stage"], entry["round"], entry["limit_id"], entry["again"]),
                 ).fetchone()
                 if fresh is None or row is None or row["state"] != "queued":
                     continue

@@ -78,6 +78,7 @@ TERMS = (
         + DEVICE_HELD.format(device="t.camera_id", at="t.since")
         + ")",
     ),
+    Term("camera_events", "vision_order", "applied_at", "false"),
     Term(
         "letters",
         "dead_letter",
@@ -92,6 +93,8 @@ TERMS = (
     ),
     Term("traces", "outlet_message", "sent_at", "t.state <> 'sent'"),
     Term("traces", "token_refusal", "at", "false"),
+    Term("traces", "vision_adoption", "written_at", "false"),
+    Term("traces", "clock_digest", "told_at", "false"),
     # What was captured while it was quiet may come late; the step that said so stays in the record.
     Term("traces", "site_quiet", "until", "false"),
     Term("traces", "site", "created_at", NAMED),
@@ -104,8 +107,8 @@ TERMS = (
         "stuck",
         "job_escalation",
         "at",
-        "exists (select from sweep_entry s where (s.incident_id, s.stage, s.round, s.limit_id)"
-        " = (t.incident_id, t.stage, t.round, t.limit_id))",
+        "exists (select from sweep_entry s where (s.incident_id, s.stage, s.round, s.limit_id, s.again)"
+        " = (t.incident_id, t.stage, t.round, t.limit_id, t.again))",
     ),
     Term("hours", "tally_incident_hour", "bucket", "false"),
     Term("hours", "tally_position_hour", "bucket", "false"),
