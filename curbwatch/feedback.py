@@ -158,11 +158,6 @@ def keep(conn: Connection, adoptions: Sequence[Adoption], outcomes: dict[int, st
             conn.execute(FINISH, (json.dumps(told),))
 
 
-def prune(conn: Connection, days: int) -> None:
-    """Forget adoptions that were written down longer ago than that."""
-    conn.execute("delete from vision_adoption where written_at < now() - %s * interval '1 day'", (days,))
-
-
 def adoptions_of(conn: Connection, camera_id: str, limit: int) -> list[dict[str, Any]]:
     """What entered a camera's background, newest first."""
     names = ("adoption_id", "captured_at", "reason", "preset", "box_px", "undoable", "written_at")

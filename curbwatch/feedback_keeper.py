@@ -1,7 +1,6 @@
 """Carries people's orders to the shards, and writes down what those tell of the cameras' backgrounds."""
 
 import threading
-import time
 from collections.abc import Callable
 
 import structlog
@@ -15,8 +14,6 @@ from schemas.meter import Meter
 
 log = structlog.get_logger()
 
-ADOPTIONS_DAYS = 90  # that adoptions stay in their table
-PRUNE_S = 86_400.0  # between two times that old ones are deleted
 POLL_S = 0.5  # between two looks at the book
 AGAIN_S = 1.0  # between two tries of a database that is away
 
@@ -33,7 +30,6 @@ class FeedbackKeeper:
         self._book = book
         self._meter = meter
         self._on_orders = on_orders
-        self._pruned_s: float | None = None
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="feedback-keeper", daemon=True)
 
@@ -81,7 +77,6 @@ class FeedbackKeeper:
                     self.keep()
                     if noticed:
                         self._read()
-                    self._prune()
             except SinkError as error:
                 if not unheard:
                     log.warning("orders_unheard", error=str(error), effect="they are carried out when it is back")
@@ -93,10 +88,3 @@ class FeedbackKeeper:
             orders = feedback.waiting(conn)
         known = self._book.finished()
         self._on_orders([order for order in orders if order.order_id not in known])
-
-    def _prune(self) -> None:
-        now_s = time.monotonic()
-        if self._pruned_s is None or now_s - self._pruned_s > PRUNE_S:
-            with self._database.connection() as conn:
-                feedback.prune(conn, ADOPTIONS_DAYS)
-            self._pruned_s = now_s

@@ -233,9 +233,6 @@ def test_orders_reach_a_listener_in_order_and_come_again_until_they_are_done(off
         assert feedback.outcome(conn, late) == "too late"  # the last word is written at the stop
         feedback.keep(conn, [], {late: "again"})
         assert feedback.outcome(conn, late) == "too late"
-        conn.execute("update vision_adoption set written_at = now() - interval '91 days' where adoption_id = 1")
-        feedback.prune(conn, 90)
-        assert [row["adoption_id"] for row in feedback.adoptions_of(conn, "cam", 9)] == [2]
 
 
 def test_nothing_is_lost_while_the_database_is_away() -> None:

@@ -202,6 +202,26 @@ def test_a_quiet_that_is_long_over_goes_and_a_place_that_nothing_names_but_no_ot
     assert sorted(kept) == sorted([("",), ("200 days",), ("180 days",), ("170 days",), ("80 days",)])
 
 
+def test_what_was_ordered_of_a_camera_and_entered_its_background_goes_but_no_order_that_waits(world: World) -> None:
+    order = (
+        "insert into vision_order (order_id, camera_id, action, detail, person, applied_at) overriding system value"
+        " values (%s, 'cam-1', 'ignore', '{}', '李雷', %s)"
+    )
+    adopt = (
+        "insert into vision_adoption (camera_id, adoption_id, captured_at, reason, box_px, undoable, written_at)"
+        " values ('cam-1', %s, now(), 'light', '{0,0,1,1}', true, %s)"
+    )
+    for number, days in enumerate((370, 360), start=1):
+        world.rows(order, (number, NOW - days * DAY))
+    world.rows(order, (3, None))
+    for number, days in enumerate((91, 89), start=1):
+        world.rows(adopt, (number, NOW - days * DAY))
+    delete(world)
+    assert world.rows("select order_id from vision_order order by 1") == [(2,), (3,)]
+    assert world.rows("select adoption_id from vision_adoption") == [(2,)]
+    world.rows("truncate vision_order, vision_adoption")
+
+
 def test_health_events_and_letters_go_after_their_terms(world: World) -> None:
     world.event("", 366 * DAY + DAY)
     world.event("", 300 * DAY)
