@@ -12,7 +12,7 @@ from schemas.rules import Role, Stage
 
 Kind = Literal["yellow", "red", "stuck", "escalated"]
 Stuck = Literal["undecided", "unhandled", "unclosed"]
-Key = tuple[Stage, int, str, Kind]  # stage, round, limit id, kind: told once
+Key = tuple[Stage, int, str, Kind, int]  # stage, round, limit id, kind, again: told once
 
 # Who has a stage in hand (岗位): urged when it is nearly over. domain.md 2.3 names the posts.
 IN_HAND: dict[Stage, Role] = {
@@ -43,8 +43,8 @@ class Turn:
 
     @property
     def key(self) -> Key:
-        """What it is told once by."""
-        return self.clock.stage, self.clock.round, self.clock.limit_id, self.kind
+        """What it is told once by: a limit that was extended and runs out again is news."""
+        return self.clock.stage, self.clock.round, self.clock.limit_id, self.kind, self.clock.extensions
 
 
 def turns(
@@ -73,6 +73,8 @@ def turns(
 def stuck_stages(clocks: Collection[Clock], state: str, now: datetime) -> dict[tuple[Stage, int], tuple[Stuck, Clock]]:
     """Stages of a case that have run past their limit, by stage and round, with the clock that ran out first.
 
+    Of several clocks one that was extended more often counts before: that it ran out again is news.
+
     A lead that nobody decides is ``undecided``; a case that no crew has in hand, ``unhandled`` (立而不办); one that a
     crew has in hand or that waits for its check, ``unclosed`` (办而不结).
     """
@@ -81,7 +83,7 @@ def stuck_stages(clocks: Collection[Clock], state: str, now: datetime) -> dict[t
         if clock.ended_at is None and not clock.paused and lamp(clock, now) == "red":
             key = (clock.stage, clock.round)
             held = found.get(key)
-            if held is None or (clock.due_at or now) < (held[1].due_at or now):
+            if held is None or _news(clock, now) < _news(held[1], now):
                 found[key] = (_stuck(clock.stage, state), clock)
     return found
 
@@ -110,6 +112,10 @@ def whose(stage: Stage, unit_id: str) -> str:
 def _those(city: City, role: Role, unit_id: str) -> Told:
     people = (person for person in city.rules.staff.values() if person.role == role and person.unit_id == unit_id)
     return Told(role, tuple(sorted(person.person_id for person in people)))
+
+
+def _news(clock: Clock, now: datetime) -> tuple[int, datetime]:
+    return -clock.extensions, clock.due_at or now
 
 
 def _stuck(stage: Stage, state: str) -> Stuck:

@@ -29,13 +29,13 @@ CASES_MAX = 100  # named in a digest; the others are counted
 TURNING = """
 select c.incident_id from incident_clock c
 where c.ended_at is null and not c.paused and c.yellow_at <= %(now)s and c.due_at >= %(now)s
-    and not exists (select from sweep_entry s where s.kind = 'yellow'
-        and (s.incident_id, s.stage, s.round, s.limit_id) = (c.incident_id, c.stage, c.round, c.limit_id))
+    and not exists (select from sweep_entry s where s.kind = 'yellow' and (s.incident_id, s.stage, s.round, s.limit_id,
+        s.again) = (c.incident_id, c.stage, c.round, c.limit_id, c.extensions))
 union
 select c.incident_id from incident_clock c
 where c.ended_at is null and not c.paused and c.due_at < %(now)s
-    and not exists (select from sweep_entry s where s.kind = 'red'
-        and (s.incident_id, s.stage, s.round, s.limit_id) = (c.incident_id, c.stage, c.round, c.limit_id))
+    and not exists (select from sweep_entry s where s.kind = 'red' and (s.incident_id, s.stage, s.round, s.limit_id,
+        s.again) = (c.incident_id, c.stage, c.round, c.limit_id, c.extensions))
 union
 select w.incident_id from incident_wait w join job j using (incident_id)
 where w.due_at < %(now)s and j.state = 'queued'
@@ -46,17 +46,18 @@ where w.due_at < %(now)s and j.state = 'queued'
 LATE = """
 select c.incident_id, c.due_at from incident_clock c
 where c.ended_at is null and not c.paused and c.due_at <= %s
-    and not exists (select from sweep_entry s where s.kind = 'escalated'
-        and (s.incident_id, s.stage, s.round, s.limit_id) = (c.incident_id, c.stage, c.round, c.limit_id))
+    and not exists (select from sweep_entry s where s.kind = 'escalated' and (s.incident_id, s.stage, s.round,
+        s.limit_id, s.again) = (c.incident_id, c.stage, c.round, c.limit_id, c.extensions))
 """
 STUCK = """
 select distinct c.incident_id from incident_clock c
 where c.ended_at is null and not c.paused and c.due_at < %s and not exists (select from sweep_entry s
-    where (s.incident_id, s.stage, s.round, s.kind) = (c.incident_id, c.stage, c.round, 'stuck'))
+    where (s.incident_id, s.stage, s.round, s.kind) = (c.incident_id, c.stage, c.round, 'stuck')
+    and s.again >= c.extensions)
 """
 ENTER = (
-    "insert into sweep_entry (incident_id, stage, round, limit_id, kind, at, day, detail)"
-    " values (%s, %s, %s, %s, %s, %s, %s, %s::jsonb)"
+    "insert into sweep_entry (incident_id, stage, round, limit_id, kind, again, at, day, detail)"
+    " values (%s, %s, %s, %s, %s, %s, %s, %s, %s::jsonb)"
 )
 DIGEST = (
     "insert into clock_digest (unit_id, cases) values (%s, 1) on conflict (unit_id) where told_at is null"
@@ -94,7 +95,7 @@ def database_now(conn: Connection) -> datetime:
 
 
 class Sweep:
-    """Tells what turned, once for each stage, round and limit.
+    """Tells what turned, once for each stage, round, limit, and extension of that.
 
     The row of ``sweep_entry`` and the step of the record are one transaction, and the row is unique. People are told by
     whoever reads the record. ``clock`` and ``monotonic_s`` are what tests set.
@@ -179,7 +180,7 @@ class Sweep:
 
     def _untaken(self, conn: Connection, case: Case, told: set[Key], at: datetime) -> int:
         """Escalate a job that has waited too long at its unit, once for each unit and round."""
-        key: Key = ("handle", case.round, TAKE + case.unit_id, "escalated")
+        key: Key = ("handle", case.round, TAKE + case.unit_id, "escalated", 0)
         if case.waits_until is None or at <= case.waits_until or key in told:
             return 0
         job = conn.execute(QUEUED, (case.incident_id,)).fetchone()
@@ -213,8 +214,8 @@ class Sweep:
         city, work = self._time.now()
         told, listed = _told(conn, case), 0
         for (stage, number), (kind, clock) in stuck_stages(case.clocks, case.state, at).items():
-            key: Key = (stage, number, "", "stuck")
-            if key not in told:
+            key: Key = (stage, number, "", "stuck", clock.extensions)
+            if not any(one[:4] == key[:4] and one[4] >= key[4] for one in told):
                 day = {"why": "stuck", "list": kind, "day": work.day_of(at).isoformat()}
                 detail = {"limit": clock.limit_id} | day | _due(clock)
                 listed += self._write(conn, case, _Entry(key, at, chief(city), detail), at)
@@ -222,13 +223,13 @@ class Sweep:
 
     def _write(self, conn: Connection, case: Case, entry: "_Entry", at: datetime) -> int:
         """Enter one thing that was not told before, and record it. What is late goes into its unit's digest."""
-        stage, number, limit_id, kind = entry.key
+        stage, number, limit_id, kind, again = entry.key
         detail = {"stage": stage, "round": number, **entry.detail, "to": entry.to.role, "people": [*entry.to.people]}
         if at - entry.turned_at > timedelta(seconds=self._rules.digest_after_s):
             row = conn.execute(DIGEST, (whose(stage, case.unit_id),)).fetchone()
             detail |= {"digest": (row or {})["digest_id"], "quiet": True}
         day, told = self._time.now()[1].day_of(at), json.dumps(detail, ensure_ascii=False)
-        conn.execute(ENTER, (case.incident_id, stage, number, limit_id, kind, at, day, told))
+        conn.execute(ENTER, (case.incident_id, stage, number, limit_id, kind, again, at, day, told))
         record(conn, case.incident_id, CLOCK, What.URGED if kind == "yellow" else What.ESCALATED, detail)
         self._meter.add("lamps_turned", kind=kind)
         return 1
@@ -271,6 +272,6 @@ def _due(clock: Clock) -> dict[str, str]:
 
 def _told(conn: Connection, case: Case) -> set[Key]:
     rows: Iterable[dict[str, Any]] = conn.execute(
-        "select stage, round, limit_id, kind from sweep_entry where incident_id = %s", (case.incident_id,)
+        "select stage, round, limit_id, kind, again from sweep_entry where incident_id = %s", (case.incident_id,)
     ).fetchall()
-    return {(row["stage"], row["round"], row["limit_id"], row["kind"]) for row in rows}
+    return {(row["stage"], row["round"], row["limit_id"], row["kind"], row["again"]) for row in rows}

@@ -41,15 +41,21 @@ def test_no_clock_and_a_green_one_tell_nothing() -> None:
 
 
 def test_a_clock_tells_each_thing_once_at_its_moment() -> None:
-    yellow, red, late = (("handle", 1, "l-1", kind) for kind in ("yellow", "red", "escalated"))
+    yellow, red, late = (("handle", 1, "l-1", kind, 0) for kind in ("yellow", "red", "escalated"))
     assert told(CLOCK, "09-21 14:12") == told(CLOCK, "09-21 15:00") == ["yellow"]
-    assert told(CLOCK, "09-21 14:30", ("handle", 1, "l-1", "yellow")) == []
+    assert told(CLOCK, "09-21 14:30", ("handle", 1, "l-1", "yellow", 0)) == []
     assert told(CLOCK, "09-21 15:01") == ["red"]
-    assert told(CLOCK, "09-21 18:59", ("handle", 1, "l-1", "red")) == []
-    assert told(CLOCK, "09-21 19:00", ("handle", 1, "l-1", "red")) == ["escalated"]
+    assert told(CLOCK, "09-21 18:59", ("handle", 1, "l-1", "red", 0)) == []
+    assert told(CLOCK, "09-21 19:00", ("handle", 1, "l-1", "red", 0)) == ["escalated"]
     assert told(CLOCK, "09-21 19:00") == ["red", "escalated"]
     assert told(CLOCK, "09-29 19:00", yellow, red, late) == []  # type: ignore[arg-type]
-    assert told(CLOCK, "09-21 15:01", ("handle", 2, "l-1", "red"), ("handle", 1, "l-2", "red")) == ["red"]
+    assert told(CLOCK, "09-21 15:01", ("handle", 2, "l-1", "red", 0), ("handle", 1, "l-2", "red", 0)) == ["red"]
+
+
+def test_a_limit_that_was_extended_and_runs_out_again_is_told_again() -> None:
+    again = replace(CLOCK, extensions=1)
+    assert told(again, "09-21 15:01", ("handle", 1, "l-1", "red", 0)) == ["red"]
+    assert told(again, "09-21 15:01", ("handle", 1, "l-1", "red", 1)) == []
 
 
 def test_what_stands_still_or_has_ended_tells_nothing() -> None:

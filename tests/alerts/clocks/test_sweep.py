@@ -93,7 +93,7 @@ def test_each_round_and_each_limit_is_told_by_itself(database: AlertDatabase, in
     assert [detail.get("name") for detail in town.steps(What.ESCALATED)][:2] == ["stop", "remove"]
 
 
-def test_an_extension_takes_the_lamp_back_and_nothing_is_told_twice(
+def test_an_extension_takes_the_lamp_back_and_what_runs_out_again_is_told_again(
     town: Town, incidents: IncidentStore, jobs: JobStore
 ) -> None:
     incident_id = opened(incidents)
@@ -101,9 +101,49 @@ def test_an_extension_takes_the_lamp_back_and_nothing_is_told_twice(
     town.look(4.1 * HOUR)
     step(town.database, incident_id, What.EXTENDED, working_h=4, stage="handle")
     assert (town.look(), town.meter.gauges["clocks_overdue"]) == (0, 0)  # 4.1 h of 8 h are green
-    assert (town.look(2.5 * HOUR), town.look(1.5 * HOUR)) == (1, 0)  # yellow at 6.4 h; that it is red was told before
+    assert (town.look(2.5 * HOUR), town.look(1.5 * HOUR)) == (1, 1)  # yellow at 6.4 h, red at 8 h: not a word before
     assert town.meter.gauges["clocks_overdue"] == 1
-    assert sorted(row[0] for row in town.entries()) == ["red", "yellow"]
+    assert town.look(4.1 * HOUR) == 1
+    assert town.rows("select kind, again from sweep_entry order by at") == [
+        ("red", 0),
+        ("yellow", 1),
+        ("red", 1),
+        ("escalated", 1),
+    ]
+    assert town.look(100 * HOUR) == 0
+    step(town.database, incident_id, What.EXTENDED, working_h=1000, stage="handle")
+    assert town.look() == 0
+    assert town.meter.gauges["clocks_overdue"] == 0
+
+
+def test_a_case_whose_extended_limit_runs_out_is_listed_and_sent_on_again(
+    database: AlertDatabase, incidents: IncidentStore, jobs: JobStore
+) -> None:
+    town = Town(database, replace(sweepers(), rules=HANDLED_IN_FOUR.rules), sweep_at_min=0, chief_h=1.0)
+    moves = JobMoves(database, Picker(lambda: town.city, 300.0))
+    incident_id = opened(incidents, unit_id="u-2")
+    town.look(24 * HOUR)
+    assert moves.follow_sweep() == 2  # nobody took it, and the supervisor heard of it
+    job = jobs.of_incident(incident_id)
+    assert job is not None
+    step(database, incident_id, What.EXTENDED, working_h=72, stage="handle")
+    town.look(24 * HOUR)
+    assert moves.follow_sweep() == 1  # of the unit that it was sent on to
+    town.look(48 * HOUR)
+    assert moves.follow_sweep() == 1
+    town.look(24 * HOUR)
+    assert town.rows(
+        "select kind, again from sweep_entry where kind in ('stuck', 'escalated') order by 2, 1, limit_id"
+    ) == [
+        ("escalated", 0),
+        ("escalated", 0),
+        ("escalated", 0),
+        ("stuck", 0),
+        ("escalated", 1),
+        ("stuck", 1),
+    ]
+    town.look(240 * HOUR)
+    assert moves.follow_sweep() == 0
 
 
 def test_a_job_that_nobody_takes_goes_on_once_for_each_unit(

@@ -31,7 +31,7 @@ WAYS = (
 JUMPS = st.sampled_from([-1440, -60, 60, 1440]).map(lambda minutes: timedelta(minutes=minutes))
 POINTS = st.sampled_from(["clock_before_commit", "clock_after_commit", "sweep_before_commit", "sweep_after_commit"])
 RED = (
-    "select incident_id, stage, round, limit_id from incident_clock"
+    "select incident_id, stage, round, limit_id, extensions from incident_clock"
     " where ended_at is null and not paused and due_at < %s"
 )
 
@@ -117,7 +117,7 @@ class Office(RuleBasedStateMachine):
         for _ in range(3):
             town.look(timedelta(seconds=SETTLE_S))
         red = set(town.rows(RED, town.at))
-        told = set(town.rows("select incident_id, stage, round, limit_id from sweep_entry where kind = 'red'"))
+        told = set(town.rows("select incident_id, stage, round, limit_id, again from sweep_entry where kind = 'red'"))
         assert red <= told
         assert town.look() == 0
         late = town.rows("select count(*) from sweep_entry where detail ? 'digest'")
