@@ -49,7 +49,12 @@ def test_a_quiet_place_stays_quiet_as_long_and_as_narrowly_forward_and_back(empt
     db.migrate(empty_database_url)
     with db.session(empty_database_url) as conn:
         found = conn.execute("select family, urgent, by, reason, until::date::text from site_quiet").fetchall()
-        conn.execute("insert into site_quiet select site_id, 'waste', true, '2029-01-01' from site_quiet")
+        # Of one place several may be quiet, each of its own thing; the old key has room for the longest alone.
+        conn.execute(
+            "insert into site_quiet (site_id, family, urgent, until)"
+            " select q.site_id, m.family, m.urgent, m.until::timestamptz from site_quiet q,"
+            " (values ('waste', true, '2029-01-01'), ('stall', false, '2029-06-01')) as m (family, urgent, until)"
+        )
     assert found == before[:1]
     db.migrate(empty_database_url, target=24)
     with db.session(empty_database_url) as conn:
