@@ -79,7 +79,6 @@ TERMS = (
         + ")",
     ),
     Term("camera_events", "vision_order", "applied_at", "false"),
-    Term("camera_events", "vision_order", "applied_at", "false"),
     Term(
         "letters",
         "dead_letter",
@@ -94,8 +93,6 @@ TERMS = (
     ),
     Term("traces", "outlet_message", "sent_at", "t.state <> 'sent'"),
     Term("traces", "token_refusal", "at", "false"),
-    Term("traces", "vision_adoption", "written_at", "false"),
-    Term("traces", "clock_digest", "told_at", "false"),
     Term("traces", "vision_adoption", "written_at", "false"),
     Term("traces", "clock_digest", "told_at", "false"),
     # What was captured while it was quiet may come late; the step that said so stays in the record.
