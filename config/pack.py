@@ -1,7 +1,7 @@
 """A city pack: a folder that says whose streets these are, what is forbidden where and when, and who takes care."""
 
-from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
 
@@ -59,7 +59,10 @@ class PackVehicle:
 
 @dataclass(frozen=True, slots=True)
 class Pack:
-    """A checked city pack. ``warnings`` are allowed but look like mistakes."""
+    """A checked city pack. ``warnings`` are allowed but look like mistakes.
+
+    ``files``: the bytes that it was made of, by name, in the order in which the version digests them.
+    """
 
     city: City
     cameras: dict[str, PackCamera]
@@ -67,6 +70,7 @@ class Pack:
     lang: Literal["zh", "en"]
     folder: Path
     warnings: tuple[Fault, ...]
+    files: Mapping[str, bytes] = field(repr=False)
 
 
 def find_pack(name: str) -> Path:
@@ -111,6 +115,7 @@ def load_pack(path: Path) -> Pack:
         lang=rows.city.lang,
         folder=folder,
         warnings=tuple(warnings),
+        files=rows.files,
     )
 
 

@@ -52,6 +52,7 @@ class PackRows:
     """Everything a pack's folder says, row by row."""
 
     version: str
+    files: Mapping[str, bytes]  # as read, those that could be
     city: CityRow | None
     classes: Table[ClassRow]
     units: Table[UnitRow]
@@ -68,6 +69,7 @@ def read_pack(folder: Path, faults: Faults) -> PackRows:
     texts = {name: None if data is None else to_text(data, faults, name) for name, data in contents.items()}
     return PackRows(
         version=digest_of(contents),
+        files={name: data for name, data in contents.items() if data is not None},
         city=_city(texts["city.toml"], faults),
         classes=from_csv(texts["classes.csv"], ClassRow, "classes.csv", "code", faults),
         units=from_csv(texts["units.csv"], UnitRow, "units.csv", "unit_id", faults),

@@ -21,10 +21,12 @@ from config.model import Config
 from config.pack import Pack, load_pack
 from curbwatch.build import Site, make_incidents, make_picker, make_queue
 from curbwatch.endpoints import resolve
+from curbwatch.packs_kept import keep_pack
 from curbwatch.people import People
 from curbwatch.registry import load_registry
 from curbwatch.spoken import spoken
 from curbwatch.telemetry import configure_logs
+from schemas.city import City
 from schemas.errors import SaidError
 from schemas.incident import Job
 from schemas.place import CameraView
@@ -83,6 +85,15 @@ class Desk:
             raise SaidError(english, f"{actor.name}是审计员,只能查看,不能办任务")
         self.jobs.know(actor)
         return actor.name
+
+    def rules(self) -> City:
+        """The city to decide by, its pack kept before a record names it: `run` may be away, or have another one.
+
+        Raises SinkError.
+        """
+        with self.database.transaction() as conn:
+            keep_pack(conn, self.site.pack)
+        return self.site.cities.city()
 
     @property
     def people(self) -> People:

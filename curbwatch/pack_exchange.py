@@ -231,6 +231,13 @@ def _text(path: Path, limit: int, faults: Faults) -> str | None:
     return None if data is None else to_text(data, faults, path.name)
 
 
+def write_files(files: Mapping[str, bytes], folder: Path) -> None:
+    """Write files, just as they are, into a new or empty folder. Raises UsageError for the folder."""
+    _new_folder(folder)
+    for name, content in files.items():
+        (folder / name).write_bytes(content)
+
+
 def _new_folder(folder: Path) -> None:
     try:
         folder.mkdir(parents=True, exist_ok=True)

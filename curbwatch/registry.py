@@ -6,6 +6,7 @@ from typing import Any
 
 from config.pack import Pack, PackCamera, PackVehicle
 from curbwatch.database import Connection
+from curbwatch.packs_kept import keep_pack
 from schemas.device import Crs, DeviceRule
 from schemas.place import Calibration, CameraView, ImageZone
 
@@ -67,9 +68,10 @@ def sync_pack(conn: Connection, pack: Pack, *, past_limit_s: float) -> None:
     Devices and zones of the pack are entered or replaced, also where ``publish`` had entered the same id; devices an
     earlier pack entered and this one does not name are removed. Others, which ``publish`` entered or an operator
     accepted, stay, without the aliases that the pack gives to its own. A device to which the pack gives no age limit
-    gets ``past_limit_s``: only what ``publish`` entered may be of any age.
+    gets ``past_limit_s``: only what ``publish`` entered may be of any age. The pack's files are kept with it.
     """
     with conn.transaction():
+        keep_pack(conn, pack)
         names = [*pack.cameras, *pack.vehicles]
         conn.execute("delete from device where source = 'pack' and not device_id = any(%s)", (names,))
         devices: tuple[PackCamera | PackVehicle, ...] = (*pack.cameras.values(), *pack.vehicles.values())

@@ -109,7 +109,7 @@ def actions_of(desk: Desk) -> CaseActions:
     config = desk.site.config
     return CaseActions(
         desk.database,
-        desk.site.cities.city,
+        desk.rules,
         quiet_s=config.incidents.quiet_s,
         reach=Reach(config.alerts.merge_m, config.alerts.merge_iou),
         suspend_most=timedelta(days=config.desk.suspend_days),

@@ -72,7 +72,7 @@ def incident_report(  # noqa: PLR0913  # each is an option of the command line
             cell_id=cell,
             detail={key: value for key, value in (("text", text), ("plate", plate), ("part", part)) if value},
         )
-        actor, city = _clerk(desk, person, token_file), desk.site.cities.city()
+        actor, city = _clerk(desk, person, token_file), desk.rules()
         found = desk.incidents.report(report_of(told, city, desk.views), actor)
         _tell(desk, found, told, as_json=as_json)
 

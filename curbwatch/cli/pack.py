@@ -1,4 +1,4 @@
-"""``curbwatch pack show|diff|export|import``: look at a city pack, compare two, and exchange it with other programs."""
+"""``curbwatch pack show|diff|export|import|list|fetch``: look at city packs, exchange them, bring old ones back."""
 
 from enum import StrEnum
 from pathlib import Path
@@ -7,12 +7,16 @@ from typing import Annotated, Any
 import typer
 
 from alerts.messages import Lang
+from alerts.wire import instant
 from config.pack import Pack
 from curbwatch.cli.app import app
+from curbwatch.cli.options import ConfigFile
 from curbwatch.cli.output import escaped, write_json
+from curbwatch.office import open_office
 from curbwatch.pack_diff import Change, changes, said
-from curbwatch.pack_exchange import export_pack, import_pack, load_named
+from curbwatch.pack_exchange import export_pack, import_pack, load_named, write_files
 from curbwatch.pack_words import TABLES, counted, stated, words
+from curbwatch.packs_kept import files_of, kept_packs
 from schemas.errors import UsageError
 
 pack_app = typer.Typer(no_args_is_help=True, help="City packs: look at one, compare two, export, import.")
@@ -114,6 +118,48 @@ def pack_import(
     )
     for line in words(found, lang or pack.lang):
         typer.echo(escaped(line))
+
+
+@pack_app.command("list")
+def pack_list(*, config: ConfigFile = None, lang: Language = None, json_path: JsonFile = None) -> None:
+    """List the packs that were put to use here, the newest first, by the version that stands in the record."""
+    with open_office(config, lang) as office:
+        kept, now = kept_packs(office.conn), office.site.pack.city.version
+        zone, english = office.zone, office.lang == "en"
+    write_json(
+        json_path,
+        {
+            "packs": [
+                {"version": one.version, "first_used": instant(one.first_used), "now": one.version == now}
+                for one in kept
+            ]
+        },
+    )
+    for one in kept:
+        mark = ("  现行", "  now")[english] if one.version == now else ""
+        typer.echo(f"{one.version}  {one.first_used.astimezone(zone):%Y-%m-%d %H:%M:%S}{mark}")
+    if not kept:
+        typer.echo(("无", "none")[english])
+
+
+@pack_app.command("fetch")
+def pack_fetch(
+    version: Annotated[
+        str, typer.Argument(metavar="VERSION", help="As `rule` in the record; 8 or more of its digits do.")
+    ],
+    folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="A new or empty folder.")],
+    *,
+    config: ConfigFile = None,
+    lang: Language = None,
+) -> None:
+    """Bring a pack that was in use back as files, checked against its version: to show, to compare, to use again."""
+    with open_office(config, lang) as office:
+        kept, files = files_of(office.conn, version)
+    write_files(files, folder)
+    added = version.partition("+")[2]
+    typer.echo(kept.version + (f"  + {added}" if added else ""))  # the configuration's part is in no file of the pack
+    for name in kept.names:
+        typer.echo(str(folder / name))
 
 
 def _files(sources: list[Path]) -> list[Path]:
