@@ -9,9 +9,9 @@ from pydantic import BaseModel, ConfigDict, Field
 from config.faults import Faults, nearest
 from config.pack_tables import Table, document_of, from_document
 from config.reading import TOML_MAX_BYTES, read_bytes, to_text
-from schemas.kpi import COUNTS, Formula, Formulas, FormulaUnit, Score
+from schemas.kpi import COUNTING, COUNTS, Formula, Formulas, FormulaUnit, Score
 
-SHIPPED = Path(__file__).parent / "kpis.toml"
+FOLDER = Path(__file__).parent
 POINTS = 100.0
 # No indicator is about money: what is penalised and what is paid must not hang together (罚缴分离).
 MONEY = re.compile(
@@ -54,9 +54,10 @@ class ScoreRow(_Row):
     weights: dict[str, Annotated[float, Field(gt=0, le=POINTS)]] = Field(min_length=1)
 
 
-def load_formulas(path: Path | None = None) -> Formulas:
-    """Read and check a file of indicators; None: the shipped one. Raises ConfigError with every fault."""
-    path, faults = path or SHIPPED, Faults()
+def load_formulas(path: Path | None = None, counting: int = COUNTING) -> Formulas:
+    """Read and check a file of indicators; None: the shipped one of a counting. Raises ConfigError with every fault."""
+    shipped = FOLDER / ("kpis.toml" if counting == COUNTING else f"kpis-{counting}.toml")
+    path, faults = path or shipped, Faults()
     data = read_bytes(path, TOML_MAX_BYTES, faults, path.name)
     text = None if data is None else to_text(data, faults, path.name)
     found = parse_formulas(text or "", path.name, faults) if text is not None else Formulas(())

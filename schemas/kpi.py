@@ -15,12 +15,19 @@ FormulaUnit = Literal["share", "h"]
 class Count:
     """A number that formulas may name: what it counts, in words, and the stage whose post it is put down to.
 
-    ``stage`` empty: it is nobody's in particular, and a report by post leaves it out.
+    ``stage`` empty: it is nobody's in particular, and a report by post leaves it out. ``since``: the counting in which
+    it is told first.
     """
 
     name_zh: str
     name_en: str
     stage: Stage | Literal[""] = ""
+    since: int = 1
+
+
+# What cases count for, as docs/kpi.md has it; one more whenever that says something else than before. A closed period
+# keeps its own: config/kpis-N.toml has the indicators of an earlier one.
+COUNTING = 2
 
 
 # docs/kpi.md says of each exactly when a case counts. Those in seconds are whole seconds, so that sums are exact.
@@ -39,6 +46,7 @@ COUNTS: Mapping[str, Count] = {
     "to_handle": Count("应处置数", "with a unit", "handle"),
     "handled": Count("处置数", "of these, dealt with", "handle"),
     "handled_on_time": Count("按期处置数", "of these, in time", "handle"),
+    "handled_dispatched": Count("派遣后处置数", "of these, after they were with a unit", "handle", since=2),
     "handled_unlimited": Count("无时限处置数", "dealt with, and no limit held", "handle"),
     "handling_s": Count("处置用时（秒）", "seconds from dispatch to dealt with", "handle"),
     "self_handled": Count("自处置数", "of these, on the spot", "handle"),
@@ -52,6 +60,8 @@ COUNTS: Mapping[str, Count] = {
     "closed_on_time": Count("按期结案数", "of these, no limit missed since filing", "check"),
     "voided": Count("作废数", "voided"),
     "gone": Count("自行消失数", "gone before anybody came"),
+    "gone_overdue": Count("超期自行消失数", "of these, over the limit of a unit that they were with", since=2),
+    "let_lie": Count("接单超时数", "not taken by a unit until the clock escalated them", since=2),
     "judged": Count("人工判定数", "camera alerts that a person judged", "verify"),
     "confirmed": Count("判定属实数", "of these, real", "verify"),
     "up_s": Count("相机在线（秒）", "seconds cameras were up"),

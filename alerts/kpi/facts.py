@@ -20,10 +20,12 @@ from schemas.rules import Stage
 UNCOUNTED = frozenset({State.GRACE, State.CORRECTED, State.MERGED})
 FILED = frozenset({State.FILED, State.DISPATCHED, State.HANDLING, State.CHECKING, State.SUSPENDED, State.DONE})
 AT_UNIT = frozenset({State.DISPATCHED, State.HANDLING})
-# With nobody to deal with: voided, left by itself, or at a standstill (挂账).
+# With nobody to deal with: voided, left by itself, or at a standstill (挂账), until that is past its end.
 IDLE = frozenset({State.VOID, State.GONE, State.SUSPENDED})
 SINCE_FILING: tuple[Stage, ...] = ("dispatch", "handle", "check")
 SYSTEM = "system"
+# Who says so has met it: what was sent out by itself is judged by that.
+MET = frozenset({What.FINISHED, What.DONE, What.REWORK, What.SELF_HANDLED})
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +91,31 @@ def fact_of(case: Case, steps: Sequence[Told], clocks: Sequence[Clock], begin: d
     )
 
 
+def untaken_of(case: Case, steps: Sequence[Told], begin: datetime, end: datetime) -> tuple[Fact, ...]:
+    """The units that let a case's job lie between two moments, until the clock escalated it; by unit, one fact each.
+
+    ``steps``: those of ``known_by(…, end)``. None where it is in no count, or void: there was nothing to do.
+    """
+    told = [step for step in steps if step.state]
+    if not told or told[-1].state in UNCOUNTED | {State.VOID}:
+        return ()
+    units = {_let_lie(step) for step in told if begin <= step.at < end} - {""}
+    return tuple(
+        Fact(
+            key=case.incident_id,
+            unit_id=unit_id,
+            cell_id=case.cell_id,
+            class_code=_class(case, told),
+            camera_id=case.camera_id,
+            source=case.source,
+            posts={},
+            counts={"let_lie": 1},
+            packs=(case.rule_version,),
+        )
+        for unit_id in sorted(units)
+    )
+
+
 class _Reader:
     """Reads one case's record; ``steps`` is not empty, and each has a state."""
 
@@ -99,6 +126,9 @@ class _Reader:
         self._begin, self._end = begin, end
         self._spans = stages_of(steps, case.class_code)
         self._state = steps[-1].state
+        lapsed = self._state == State.SUSPENDED and _lapsed(steps, end)
+        self._idle = self._state in IDLE and not lapsed
+        self._forgotten = {span.stage for span in self._spans if span.paused} if lapsed else set()
         self._filed = _first(steps, FILED)
         self._dispatched = _first(steps, AT_UNIT)
         before = [""] + [step.state for step in steps[:-1]]
@@ -130,7 +160,8 @@ class _Reader:
         filed = self._filed is not None and self._inside(self._filed.at)
         dispatched = self._dispatched is not None and self._inside(self._dispatched.at)
         waits = self._dispatched is None and any(
-            span.stage == "dispatch" and span.ended_at is None and not span.paused for span in self._spans
+            span.stage == "dispatch" and span.ended_at is None and (not span.paused or "dispatch" in self._forgotten)
+            for span in self._spans
         )
         reported = self._inside(self._steps[0].at)
         verified = self._ended("verify")
@@ -157,7 +188,7 @@ class _Reader:
         self_handled = self._last({What.SELF_HANDLED})
         spot = self_handled is not None and self._inside(self_handled.at) and self._state == State.DONE
         spans = [span for span in self._spans if span.stage == "handle"]
-        busy = self._state not in IDLE and (spot or any(self._ran(span) for span in spans))
+        busy = not self._idle and (spot or "handle" in self._forgotten or any(self._ran(span) for span in spans))
         ended_at = max((span.ended_at for span in spans if span.ended_at is not None), default=None)
         worked = ended_at is not None and self._inside(ended_at)
         handled = busy and self._state in {State.CHECKING, State.DONE} and (worked or spot)
@@ -167,7 +198,9 @@ class _Reader:
             "to_handle": int(busy),
             "handled": int(handled),
             "handled_on_time": int(handled and self._on_time("handle")),
-            "handled_unlimited": int(handled and not limits),
+            # On the spot nobody was sent, no limit holds and no time passes.
+            "handled_dispatched": int(handled and bool(spans)),
+            "handled_unlimited": int(handled and bool(spans) and not limits),
             "handling_s": round(sum(map(_seconds, spans))) if handled else 0,
             "self_handled": int(handled and spot),
             "overdue_waiting": int(busy and self._state in AT_UNIT and late),
@@ -182,9 +215,11 @@ class _Reader:
         )
         reworked = any(self._inside(step.at) for step in self._reworks)
         closed = self._state == State.DONE and self._inside(self._entered().at)
-        to_close = closed or (self._state not in IDLE and (self._state == State.CHECKING or turned or reworked))
+        waits = self._state == State.CHECKING or "check" in self._forgotten
+        to_close = closed or (not self._idle and (waits or turned or reworked))
         limits = [clock for clock in self._clocks if clock.stage in SINCE_FILING]
         ended = self._inside(self._entered().at)
+        gone = ended and self._state == State.GONE
         return {
             "reworked": int(to_close and reworked),
             "checked": int(checked),
@@ -193,7 +228,8 @@ class _Reader:
             "closed": int(closed),
             "closed_on_time": int(closed and not any(clock.met is False for clock in limits)),
             "voided": int(ended and self._state == State.VOID),
-            "gone": int(ended and self._state == State.GONE),
+            "gone": int(gone),
+            "gone_overdue": int(gone and not self._on_time("handle")),
         }
 
     def _inside(self, at: datetime) -> bool:
@@ -227,8 +263,10 @@ class _Reader:
         return found
 
     def _judgement(self) -> Told | None:
-        """The step by which a person said what it is: void, or, where it is not void, its filing."""
+        """The step by which a person said what it is: void, else its filing, else the word of who met it first."""
         step = self._last({What.VOID}) if self._state == State.VOID else self._filed
+        if step is not None and step.role == SYSTEM and self._state != State.VOID:
+            step = next((one for one in self._steps if one.what in MET and one.role != SYSTEM), None)
         return step if step is not None and step.role != SYSTEM else None
 
     def _false(self) -> bool:
@@ -255,6 +293,30 @@ class _Reader:
 
 def _first(steps: Sequence[Told], states: frozenset[State]) -> Told | None:
     return next((step for step in steps if step.state in states), None)
+
+
+def _lapsed(steps: Sequence[Told], end: datetime) -> bool:
+    """Whether the last suspension names an end, and that was past by ``end``."""
+    told = next((step.detail.get("until") for step in reversed(steps) if step.what == What.SUSPENDED), None)
+    try:
+        until = datetime.fromisoformat(str(told))
+    except ValueError:
+        return False
+    return until.tzinfo is not None and until < end
+
+
+def _let_lie(step: Told) -> str:
+    """The unit of which a step says that nobody took its job until the clock escalated it; empty: it says nothing so.
+
+    The sweep says whom it urges because nobody took it; the relay moves it, also where another limit was over.
+    """
+    if step.role != SYSTEM:
+        return ""
+    if step.what == What.ESCALATED and step.detail.get("why") == "untaken":
+        return str(step.detail.get("unit", ""))
+    if step.what == What.REASSIGNED and step.detail.get("reason") == "escalated":
+        return str(step.detail.get("from", ""))
+    return ""
 
 
 def _seconds(span: StageSpan) -> float:

@@ -16,9 +16,9 @@ from typing import Any, Literal
 import msgspec
 
 from alerts.kpi.period import Period
-from schemas.kpi import COUNTS, Fact, Formula, Formulas, Score
+from schemas.kpi import COUNTING, COUNTS, Fact, Formula, Formulas, Score
 
-FORM = "curbwatch-kpi/1"
+FORM = "curbwatch-kpi"  # and the counting behind it
 DIGITS = 6  # of an indicator's value
 Group = Literal["unit", "cell", "community", "street", "district", "class", "post", "camera", "source"]
 # A cell's id is division, street, community, cell: 6 + 3 + 3 + 3 digits.
@@ -26,7 +26,7 @@ PREFIXES = {"cell": 15, "community": 12, "street": 9, "district": 6}
 Counts = defaultdict[str, int]
 Groups = defaultdict[str | None, Counts]  # None: what is nobody's in particular
 TO_LINES = msgspec.json.Encoder(order="sorted")
-FROM_LINES = msgspec.json.Decoder(tuple[Literal["case", "camera"], Fact])
+FROM_LINES = msgspec.json.Decoder(tuple[Literal["case", "untaken", "camera"], Fact])
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +53,7 @@ class Line:
 class Report:
     """A period's indicators. ``closed`` False: the period is not over, and the next report may say otherwise.
 
-    ``packs``: versions of the city packs that decided its cases and judged their clocks.
+    ``packs``: versions of the city packs that decided its cases and judged their clocks. ``counting``: of its facts.
     """
 
     period: Period
@@ -64,20 +64,33 @@ class Report:
     cases: int
     total: Line
     lines: tuple[Line, ...]
+    counting: int = COUNTING
 
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """What is known of a period: what each case and each camera counts for."""
+    """What is known of a period: what each case and each camera counts for.
+
+    ``untaken``: jobs that a unit did not take; its unit is that one, whoever had the case in the end.
+    """
 
     cases: tuple[Fact, ...] = ()
     cameras: tuple[Fact, ...] = ()
+    untaken: tuple[Fact, ...] = ()
 
 
-def report_of(facts: Facts, formulas: Formulas, period: Period, by: Group, *, closed: bool) -> Report:
-    """Put facts together by group. No facts: a report of zeros, without a value."""
+def report_of(
+    facts: Facts, formulas: Formulas, period: Period, by: Group, *, closed: bool, counting: int = COUNTING
+) -> Report:
+    """Put facts together by group. No facts: a report of zeros, without a value.
+
+    ``counting``: the one by which they were counted. What was not counted then is not in it, and no indicator of it
+    has a value.
+    """
     groups: Groups = defaultdict(lambda: defaultdict(int))
     for fact in facts.cases:
+        _share(fact, by, groups)
+    for fact in facts.untaken:
         _share(fact, by, groups)
     for camera in facts.cameras:  # how a camera did is nobody's but its own
         _add(groups[camera.key if by == "camera" else None], camera.counts)
@@ -89,27 +102,32 @@ def report_of(facts: Facts, formulas: Formulas, period: Period, by: Group, *, cl
         closed=closed,
         by=by,
         formulas=formulas,
-        packs=tuple(sorted({pack for fact in facts.cases for pack in fact.packs})),
+        packs=tuple(sorted({pack for fact in (*facts.cases, *facts.untaken) for pack in fact.packs})),
         cases=len(facts.cases),
-        total=line_of("", everything, formulas),
-        lines=tuple(line_of(key, groups[key], formulas) for key in sorted(key for key in groups if key is not None)),
+        total=line_of("", everything, formulas, counting),
+        lines=tuple(
+            line_of(key, groups[key], formulas, counting) for key in sorted(key for key in groups if key is not None)
+        ),
+        counting=counting,
     )
 
 
-def line_of(key: str, counts: Mapping[str, int], formulas: Formulas) -> Line:
+def line_of(key: str, counts: Mapping[str, int], formulas: Formulas, counting: int = COUNTING) -> Line:
     """Work out a group's indicators and scores."""
-    values = tuple(value_of(formula, counts) for formula in formulas.formulas)
+    counted = {name: counts.get(name, 0) for name, count in COUNTS.items() if count.since <= counting}
+    values = tuple(value_of(formula, counted) for formula in formulas.formulas)
     known = {value.kpi_id: value for value in values}
     better = {formula.kpi_id: formula.higher_is_better for formula in formulas.formulas}
     scores = {score.score_id: score_of(score, known, better) for score in formulas.scores}
-    return Line(key, {name: counts.get(name, 0) for name in COUNTS}, values, scores)
+    return Line(key, counted, values, scores)
 
 
 def value_of(formula: Formula, counts: Mapping[str, int]) -> Value:
-    """One indicator. Without a denominator there is no value: neither 0 nor 100 %."""
+    """One indicator. Without a denominator, or where it was not counted, it has none: not 0 or 100 %."""
     numerator, denominator = counts.get(formula.numerator, 0), counts.get(formula.denominator, 0)
     scale = 3600 if formula.unit == "h" else 1
-    value = None if denominator == 0 else round(numerator / denominator / scale, DIGITS)
+    unknown = denominator == 0 or formula.numerator not in counts
+    value = None if unknown else round(numerator / denominator / scale, DIGITS)
     return Value(formula.kpi_id, numerator, denominator, value)
 
 
@@ -132,7 +150,7 @@ def as_json(report: Report) -> str:
 def as_dict(report: Report) -> dict[str, Any]:
     """Everything the report says, as plain values."""
     return {
-        "form": FORM,
+        "form": f"{FORM}/{report.counting}",
         "period": {
             "from": report.period.first.isoformat(),
             "to": report.period.last.isoformat(),
@@ -171,21 +189,22 @@ def digest_of(text: str) -> str:
 
 def facts_text(facts: Facts) -> str:
     """Canonical form of facts, a line each, cases first: what is kept of a closed period, under its digest."""
-    lines = [("case", fact) for fact in facts.cases] + [("camera", fact) for fact in facts.cameras]
+    kinds = (("case", facts.cases), ("untaken", facts.untaken), ("camera", facts.cameras))
+    lines = [(kind, fact) for kind, found in kinds for fact in found]
     return TO_LINES.encode_lines(lines).decode()
 
 
 def facts_from(text: str) -> Facts:
     """Facts out of ``facts_text``, in its order. Raises ValueError where it is none."""
-    found: dict[str, list[Fact]] = {"case": [], "camera": []}
+    found: dict[str, list[Fact]] = {"case": [], "untaken": [], "camera": []}
     for kind, fact in FROM_LINES.decode_lines(text):
         found[kind].append(fact)
-    return Facts(tuple(found["case"]), tuple(found["camera"]))
+    return Facts(tuple(found["case"]), tuple(found["camera"]), tuple(found["untaken"]))
 
 
 def in_order(facts: Iterable[Fact]) -> tuple[Fact, ...]:
-    """Sorted by key: the order of every report."""
-    return tuple(sorted(facts, key=lambda fact: fact.key))
+    """Sorted by key, then by unit: the order of every report."""
+    return tuple(sorted(facts, key=lambda fact: (fact.key, fact.unit_id)))
 
 
 def _share(fact: Fact, by: Group, groups: Groups) -> None:

@@ -10,14 +10,14 @@ from zoneinfo import ZoneInfo
 from alerts.clocks.projection import Clock, clocks_of
 from alerts.clocks.worktime import WorkTime
 from alerts.keeping.health_log import HOLDS_S, SAMPLES, Sample, uptime
-from alerts.kpi.facts import Case, Told, clocks_at, fact_of, known_by
+from alerts.kpi.facts import Case, Told, clocks_at, fact_of, known_by, untaken_of
 from alerts.kpi.period import Period, month_before
 from alerts.kpi.report import Facts, digest_of, facts_from, facts_text, in_order
 from alerts.record.steps import OPEN_STATES
 from alerts.store import AlertDatabase, Connection
 from schemas.city import City
 from schemas.errors import SinkError, UsageError
-from schemas.kpi import Fact
+from schemas.kpi import COUNTING, Fact
 
 BATCH = 500  # cases read together
 LOCK = 0x6B70_6900  # who closes a period closes it alone
@@ -52,12 +52,16 @@ CLOCK_COLUMNS = tuple(field.name for field in fields(Clock))
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """Facts of a period, and the city pack that it was closed under; ``closed`` False: it is not over."""
+    """Facts of a period, and the city pack that it was closed under; ``closed`` False: it is not over.
+
+    ``counting``: that of ``schemas.kpi.COUNTING`` when it was closed.
+    """
 
     period: Period
     facts: Facts
     rule_version: str
     closed: bool
+    counting: int = COUNTING
 
 
 class KpiStore:
@@ -89,7 +93,12 @@ class KpiStore:
                 raise UsageError(f"the period from {period.first} has not begun yet")
             span = (period.begin, min(period.end, now))
             city = self._city()
-            facts = Facts(in_order(_cases(conn, *span, city)), in_order(_cameras(conn, *span)))
+            cases = list(_cases(conn, *span, city))
+            facts = Facts(
+                cases=in_order(fact for fact, _ in cases if fact is not None),
+                cameras=in_order(_cameras(conn, *span)),
+                untaken=in_order(fact for _, untaken in cases for fact in untaken),
+            )
             known = Known(period, facts, city.version, over)
             if over:
                 _keep(conn, known)
@@ -122,8 +131,10 @@ def _now(conn: Connection) -> datetime:
     return now
 
 
-def _cases(conn: Connection, begin: datetime, end: datetime, city: City) -> Iterator[Fact]:
-    """Facts of every case that counts between two moments."""
+def _cases(
+    conn: Connection, begin: datetime, end: datetime, city: City
+) -> Iterator[tuple[Fact | None, tuple[Fact, ...]]]:
+    """Facts of every case between two moments: its own, where it counts, and those of units that let it lie."""
     span = {"begin": begin, "end": end, "open": list(OPEN_STATES)}
     rows = conn.execute(CASES, span).fetchall()
     work = WorkTime(city.rules.calendar, city.timezone)
@@ -143,9 +154,7 @@ def _cases(conn: Connection, begin: datetime, end: datetime, city: City) -> Iter
             fresh = clocks_of(known, row["class_code"], row["cell_id"], city, work)
             case = Case(**{**row, "incident_id": str(key)})
             held = clocks_at(known, case.class_code, clocks[key], fresh)
-            fact = fact_of(case, known, held, begin, end)
-            if fact is not None:
-                yield fact
+            yield fact_of(case, known, held, begin, end), untaken_of(case, known, begin, end)
 
 
 def _cameras(conn: Connection, begin: datetime, end: datetime) -> Iterator[Fact]:
@@ -175,7 +184,7 @@ def _row(conn: Connection, period: Period, columns: str = "1") -> dict[str, Any]
 
 def _kept(conn: Connection, period: Period) -> Known | None:
     """A period that was closed before; None where it was not."""
-    row = _row(conn, period, "zone, rule_version, sha256, facts")
+    row = _row(conn, period, "zone, rule_version, sha256, facts, counting")
     if row is None:
         return None
     try:
@@ -188,15 +197,18 @@ def _kept(conn: Connection, period: Period) -> Known | None:
             " look at kpi_period, or bring a backup back",
             retryable=False,
         )
-    return Known(replace(period, zone=row["zone"]), facts, row["rule_version"], closed=True)
+    return Known(replace(period, zone=row["zone"]), facts, row["rule_version"], closed=True, counting=row["counting"])
 
 
 def _keep(conn: Connection, known: Known) -> None:
     text = facts_text(known.facts)
     conn.execute(
-        "insert into kpi_period (first_day, last_day, zone, rule_version, sha256, facts)"
-        " values (%s, %s, %s, %s, %s, %s)",
-        (known.period.first, known.period.last, known.period.zone, known.rule_version, digest_of(text), text),
+        "insert into kpi_period (first_day, last_day, zone, rule_version, counting, sha256, facts)"
+        " values (%s, %s, %s, %s, %s, %s, %s)",
+        (
+            *(known.period.first, known.period.last, known.period.zone, known.rule_version, known.counting),
+            *(digest_of(text), text),
+        ),
     )
 
 

@@ -40,6 +40,8 @@ WORDS = {
     "closed": ("已封账", "closed"),
     "cases": ("案件", "cases"),
     "packs": ("规则版本", "rule versions"),
+    "counting": ("口径", "counting"),
+    "besides": ("另计", "counted besides"),
     "score": ("分", "points"),
     "lower": ("越低越好", "lower is better"),
 }
@@ -83,10 +85,10 @@ def kpi_report(  # noqa: PLR0913  # each is an option of the command line
     """Report a closed period: the same facts give the same bytes, whose SHA-256 goes to standard error."""
     if as_json_ and as_csv_:
         raise UsageError("--json or --csv, not both")
-    formulas = load_formulas(own)
     with open_office(config) as office:
         known = _known(office, first, last, so_far=so_far)
-        report = report_of(known.facts, formulas, known.period, by, closed=known.closed)
+        formulas = load_formulas(own, known.counting)
+        report = report_of(known.facts, formulas, known.period, by, closed=known.closed, counting=known.counting)
         text = as_json(report)
         if as_json_ or as_csv_:
             typer.echo(text if as_json_ else as_csv(report), nl=False)
@@ -127,6 +129,7 @@ def lines_of(report: Report, office: Office, lang: Lang) -> list[str]:
     state = _word("closed" if report.closed else "open", lang)
     period = report.period
     lines = [f"{period.first} – {period.last} ({period.zone})  {_word('cases', lang)} {report.cases}  {state}"]
+    lines[0] += f"  {_word('counting', lang)} {report.counting}"
     lines += [f"{_word('packs', lang)} {pack}" for pack in report.packs]
     lines += ["", _word("total", lang), *_values(report.total, report.formulas, lang, every=True)]
     for line in report.lines:
@@ -150,7 +153,15 @@ def _values(line: Line, formulas: Formulas, lang: Lang, *, every: bool) -> list[
         points = line.scores[score.score_id]
         if points is not None:
             told.append(f"  {_word_of(score, lang)}  {points:.1f} {_word('score', lang)}")
-    return told
+    rest = _besides(line, formulas, lang)
+    return [*told, f"  {_word('besides', lang)}  {rest}"] if rest else told
+
+
+def _besides(line: Line, formulas: Formulas, lang: Lang) -> str:
+    """What was counted and no indicator tells of; empty: nothing."""
+    told = {name for formula in formulas.formulas for name in (formula.numerator, formula.denominator)}
+    rest = [(name, number) for name, number in line.counts.items() if number and name not in told]
+    return ", ".join(f"{_word_of(COUNTS[name], lang)} {number}" for name, number in rest if not name.endswith("_s"))
 
 
 def _known(office: Office, first: str, last: str, *, so_far: bool) -> Known:

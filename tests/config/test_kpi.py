@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from config.kpi import MONEY, SHIPPED, load_formulas
+from config.kpi import FOLDER, MONEY, load_formulas
 from schemas.errors import ConfigError
-from schemas.kpi import COUNTS
+from schemas.kpi import COUNTING, COUNTS
 
 KPI = """
 [[kpi]]
@@ -34,25 +34,26 @@ handling_rate = 100
 """
 # A formula that is changed gets a new version: then, and only then, this list changes.
 SHIPPED_FORMULAS = {
-    ("handling_rate", 1, "handled", "to_handle"),
-    ("handling_on_time_rate", 1, "handled_on_time", "to_handle"),
-    ("overdue_rate", 1, "overdue_waiting", "to_handle"),
-    ("extension_rate", 1, "extended", "to_handle"),
-    ("rework_rate", 1, "reworked", "to_close"),
-    ("closing_rate", 1, "closed", "to_close"),
-    ("closing_on_time_rate", 1, "closed_on_time", "to_close"),
+    ("handling_rate", 2, "handled", "to_handle"),
+    ("handling_on_time_rate", 2, "handled_on_time", "to_handle"),
+    ("overdue_rate", 2, "overdue_waiting", "to_handle"),
+    ("extension_rate", 2, "extended", "to_handle"),
+    ("rework_rate", 2, "reworked", "to_close"),
+    ("closing_rate", 2, "closed", "to_close"),
+    ("closing_on_time_rate", 2, "closed_on_time", "to_close"),
     ("filing_on_time_rate", 1, "filed_on_time", "filed"),
     ("filing_accuracy_rate", 1, "filed_right", "filed"),
-    ("dispatch_on_time_rate", 1, "dispatched_on_time", "to_dispatch"),
-    ("dispatch_accuracy_rate", 1, "dispatched_right", "to_dispatch"),
+    ("dispatch_on_time_rate", 2, "dispatched_on_time", "to_dispatch"),
+    ("dispatch_accuracy_rate", 2, "dispatched_right", "to_dispatch"),
     ("valid_report_rate", 1, "reported_filed", "reported"),
     ("verification_on_time_rate", 1, "verified_on_time", "verified"),
     ("check_on_time_rate", 1, "checked_on_time", "checked"),
     ("self_handling_rate", 1, "self_handled", "handled"),
-    ("mean_handling_time", 1, "handling_s", "handled"),
+    ("mean_handling_time", 2, "handling_s", "handled_dispatched"),
+    ("gone_overdue_rate", 1, "gone_overdue", "gone"),
     ("camera_uptime", 1, "up_s", "known_s"),
     ("camera_mean_gap", 1, "down_s", "gaps"),
-    ("camera_precision", 1, "confirmed", "judged"),
+    ("camera_precision", 2, "confirmed", "judged"),
 }
 
 
@@ -67,6 +68,16 @@ def faults(folder: Path, text: str) -> list[str]:
 def test_the_shipped_indicators_are_those_that_were_agreed_on() -> None:
     found = load_formulas().formulas
     assert {(one.kpi_id, one.version, one.numerator, one.denominator) for one in found} == SHIPPED_FORMULAS
+
+
+def test_the_indicators_of_an_earlier_counting_are_what_they_were() -> None:
+    found = load_formulas(counting=1)
+    assert {(one.kpi_id, one.version) for one in found.formulas} == {
+        (kpi_id, 1) for kpi_id, *_ in SHIPPED_FORMULAS if kpi_id != "gone_overdue_rate"
+    }
+    now = load_formulas()
+    assert (found.scores[0].weights, found.scores[0].version) == (now.scores[0].weights, 1)
+    assert load_formulas(counting=COUNTING) == now
 
 
 def test_no_shipped_indicator_and_no_count_is_about_money() -> None:
@@ -152,4 +163,4 @@ def test_a_missing_file_is_refused(tmp_path: Path) -> None:
 
 
 def test_the_shipped_file_is_there() -> None:
-    assert SHIPPED.is_file()
+    assert {path.name for path in FOLDER.glob("kpis*.toml")} == {"kpis.toml", "kpis-1.toml"}

@@ -25,7 +25,7 @@ MAY = ("--from", "2026-05-01", "--to", "2026-05-31")
 
 @pytest.fixture(scope="module")
 def may_url(servers: Servers, migrated: str) -> Iterator[str]:
-    """A database with the seventeen cases of May."""
+    """A database with the twenty-two cases of May."""
     with own_database(servers, migrated) as url:
         database = AlertDatabase(url)
         with database.transaction() as conn:
@@ -49,10 +49,10 @@ def kpi(
 def test_the_indicators_are_listed_with_what_over_what(kpi: Verbs) -> None:
     status, out, _ = kpi.run("kpi", "list")
     assert status == 0
-    assert "处置率  handling_rate v1\n  处置数 / 应处置数" in out
-    assert "返工率  rework_rate v1  (越低越好)" in out
+    assert "处置率  handling_rate v2\n  处置数 / 应处置数" in out
+    assert "返工率  rework_rate v2  (越低越好)" in out
     _, out, _ = kpi.run("kpi", "list", "--lang", "en")
-    assert "Handling rate  handling_rate v1" in out
+    assert "Handling rate  handling_rate v2" in out
     told = kpi.told("kpi", "list")
     assert (told[0]["kpi_id"], told[0]["numerator"], told[0]["denominator"]) == (
         "handling_rate",
@@ -67,10 +67,21 @@ def test_a_closed_month_is_reported_to_the_same_byte_and_its_digest_is_told(kpi:
     assert err == f"SHA-256 {hashlib.sha256(out.encode()).hexdigest()}\n"
     assert kpi.run("kpi", "report", *MAY, "--json") == (status, out, err)
     found = json.loads(out)
-    assert (found["period"]["closed"], found["by"], found["cases"]) == (True, "unit", 15)
-    assert found["total"]["counts"]["to_handle"] == 10
-    assert found["total"]["counts"]["handled"] == 8
+    assert (found["period"]["closed"], found["by"], found["cases"]) == (True, "unit", 20)
+    assert found["total"]["counts"]["to_handle"] == 13
+    assert found["total"]["counts"]["handled"] == 10
     assert [group["key"] for group in found["groups"]] == ["u-1", "u-2"]
+
+
+def test_a_period_of_an_earlier_counting_is_reported_by_the_indicators_of_its_day(kpi: Verbs, may_url: str) -> None:
+    days = ("--from", "2026-05-02", "--to", "2026-05-20")
+    kpi.run("kpi", "report", *days)
+    with db.connect(may_url, autocommit=True) as conn:
+        conn.execute("update kpi_period set counting = 1 where first_day = '2026-05-02'")
+    _, out, _ = kpi.run("kpi", "report", *days, "--json")
+    found = json.loads(out)
+    assert (found["form"], {one["version"] for one in found["kpis"]}) == ("curbwatch-kpi/1", {1})
+    assert "口径 1" in kpi.run("kpi", "report", *days)[1]
 
 
 def test_a_person_reads_shares_counts_and_the_same_digest(kpi: Verbs) -> None:
@@ -78,9 +89,13 @@ def test_a_person_reads_shares_counts_and_the_same_digest(kpi: Verbs) -> None:
     status, out, err = kpi.run("kpi", "report", *MAY)
     assert (status, err) == (0, "")
     lines = [line.strip() for line in out.splitlines()]
-    assert lines[0].startswith("2026-05-01 – 2026-05-31 (Asia/Shanghai)  案件 15  已封账")
-    assert any(line.startswith("处置率") and line.endswith("80.0 %  8 / 10") for line in lines)
+    assert lines[0].startswith("2026-05-01 – 2026-05-31 (Asia/Shanghai)  案件 20  已封账  口径 2")
+    assert any(line.startswith("处置率") and line.endswith("76.9 %  10 / 13") for line in lines)
     assert any(line.startswith("相机在线率") and "-" in line for line in lines)
+    # What no indicator tells of: idleness that a rate would hide.
+    told = [line for line in lines if line.startswith("另计")]
+    assert "作废数 3" in told[0]
+    assert [("接单超时数 1" in line) for line in told] == [True, True, False]
     assert lines[-1] == f"SHA-256 {hashlib.sha256(canonical.encode()).hexdigest()}"
     _, out, _ = kpi.run("kpi", "report", *MAY, "--lang", "en", "--by", "post")
     assert "(nobody yet)" in out
@@ -92,7 +107,7 @@ def test_a_spreadsheet_gets_a_row_per_group_and_indicator(kpi: Verbs) -> None:
     assert (status, err.startswith("SHA-256 ")) == (0, True)
     lines = out.splitlines()
     assert lines[0] == "from,to,district,kpi,version,numerator,denominator,value"
-    assert "2026-05-01,2026-05-31,512002,handling_rate,1,8,10,0.8" in lines
+    assert "2026-05-01,2026-05-31,512002,handling_rate,2,10,13,0.769231" in lines
 
 
 def test_what_cannot_be_meant_is_refused_in_one_line(kpi: Verbs) -> None:
@@ -120,7 +135,7 @@ def test_a_sites_own_indicators_are_read_and_their_faults_told(kpi: Verbs, tmp_p
     )
     own.write_text(text, encoding="utf-8")
     _, out, _ = kpi.run("kpi", "report", *MAY, "--formulas", str(own), "--json")
-    assert json.loads(out)["total"]["values"] == [{"kpi_id": "x", "numerator": 8, "denominator": 8, "value": 1.0}]
+    assert json.loads(out)["total"]["values"] == [{"kpi_id": "x", "numerator": 10, "denominator": 10, "value": 1.0}]
     own.write_text(text.replace("甲", "罚款率"), encoding="utf-8")
     status, _, err = kpi.run("kpi", "report", *MAY, "--formulas", str(own))
     assert status == 2
@@ -130,11 +145,11 @@ def test_a_sites_own_indicators_are_read_and_their_faults_told(kpi: Verbs, tmp_p
 def test_a_sample_is_drawn_again_by_its_seed_and_names_nobody(kpi: Verbs) -> None:
     drawn = kpi.told("kpi", "sample", *MAY, "--seed", "2026-05", "--share", "0.5")
     assert kpi.told("kpi", "sample", *MAY, "--seed", "2026-05", "--share", "0.5") == drawn
-    assert [case["no"] for case in drawn] == [1, 2, 3, 4, 5]
+    assert [case["no"] for case in drawn] == [1, 2, 3, 4, 5, 6, 7]
     assert not {"state", "outcome", "unit_id", "decided_by", "actor"} & drawn[0].keys()
     assert "王芳" not in json.dumps(drawn, ensure_ascii=False)
     status, out, _ = kpi.run("kpi", "sample", *MAY, "--seed", "2026-05")
-    assert (status, len(out.splitlines())) == (0, 2)
+    assert (status, len(out.splitlines())) == (0, 3)
     assert drawn[0]["incident_id"] in out
 
 

@@ -1,4 +1,4 @@
-"""Seventeen cases of May 2026 in Shanghai, written down step by step, so that a person can count them.
+"""Twenty-two cases of May 2026 in Shanghai, written down step by step, so that a person can count them.
 
 Limits by the clock: verify and file 2 h, dispatch 1 h, handle 24 h, check 12 h.
 """
@@ -10,7 +10,7 @@ import msgspec
 
 from alerts.clocks.projection import Clock, clocks_of
 from alerts.clocks.worktime import WorkTime
-from alerts.kpi.facts import Case, Told, clocks_at, fact_of, known_by
+from alerts.kpi.facts import Case, Told, clocks_at, fact_of, known_by, untaken_of
 from alerts.kpi.period import Period
 from alerts.kpi.report import Facts, in_order
 from schemas.city import City
@@ -50,11 +50,11 @@ CASES: dict[str, tuple[Row, ...]] = {
         ("5-06 18:00", "finished", "checking", "crew"),
         ("5-06 19:00", "done", "done", "inspector"),
     ),
-    # Suspended, and still so at the end of the month.
+    # Suspended until June, and still so at the end of the month.
     "suspended": (
         ("5-10 08:00", "opened", "verify", "system"),
         ("5-10 08:30", "confirmed", "dispatched", "dispatcher"),
-        ("5-10 10:00", "suspended", "suspended", "dispatcher"),
+        ("5-10 10:00", "suspended", "suspended", "dispatcher", {"until": "2026-06-09T10:00:00+08:00"}),
     ),
     # Suspended for three days: 3 h and 20 h count, 23 h of 24.
     "resumed": (
@@ -141,6 +141,37 @@ CASES: dict[str, tuple[Row, ...]] = {
         ("5-21 12:00", "finished", "checking", "crew"),
         ("5-21 13:00", "done", "done", "inspector"),
     ),
+    # Sent out by itself; a crew met it and dealt with it after 6 h.
+    "direct": (
+        ("5-22 08:00", "opened", "dispatched", "system"),
+        ("5-22 09:00", "taken", "handling", "crew"),
+        ("5-22 14:00", "finished", "checking", "crew"),
+        ("5-22 15:00", "done", "done", "inspector"),
+    ),
+    # Sent out by itself, and nothing was there.
+    "direct_false": (
+        ("5-23 08:00", "opened", "dispatched", "system"),
+        ("5-23 09:00", "void", "void", "dispatcher", {"reason": "false_alarm"}),
+    ),
+    # Nobody took it in 24 h; it left after 30.
+    "let_go": (
+        ("5-24 08:00", "opened", "dispatched", "system"),
+        ("5-25 14:00", "gone", "gone", "system"),
+    ),
+    # u-1 did not take it: the clock gave it to u-2, who dealt with it 4 h after its beginning.
+    "untaken": (
+        ("5-25 08:00", "opened", "dispatched", "system"),
+        ("5-25 09:00", "escalated", "dispatched", "system", {"limit": "take", "why": "untaken", "unit": "u-1"}),
+        ("5-25 09:01", "reassigned", "dispatched", "system", {"from": "u-1", "to": "u-2", "reason": "escalated"}),
+        ("5-25 12:00", "finished", "checking", "crew"),
+        ("5-25 13:00", "done", "done", "system"),
+    ),
+    # Suspended for ten days, and forgotten.
+    "lapsed": (
+        ("5-08 08:00", "opened", "verify", "system"),
+        ("5-08 08:30", "confirmed", "dispatched", "dispatcher"),
+        ("5-08 10:00", "suspended", "suspended", "dispatcher", {"until": "2026-05-18T10:00:00+08:00"}),
+    ),
 }
 
 
@@ -184,7 +215,12 @@ def all_facts(period: Period = MAY) -> Facts:
             "cam-1", "", "", "", "cam-1", "", {}, {"up_s": 2_592_000, "known_s": 2_635_200, "down_s": 43_200, "gaps": 3}
         )
     ]
-    return Facts(in_order(found), in_order(cameras))
+    untaken = [
+        one
+        for name in CASES
+        for one in untaken_of(case_of(name), known_by(steps_of(name), period.end), period.begin, period.end)
+    ]
+    return Facts(in_order(found), in_order(cameras), in_order(untaken))
 
 
 def elsewhere(name: str, **changes: Any) -> Fact:  # noqa: ANN401

@@ -21,7 +21,10 @@ TAKEN_IN = {
     **dict.fromkeys(("filed", "filed_on_time", "filed_right", "judged", "confirmed"), 1),
 }
 SENT = dict.fromkeys(("to_dispatch", "dispatched", "dispatched_on_time", "dispatched_right"), 1)
-DEALT_WITH = dict.fromkeys(("to_handle", "handled", "handled_on_time"), 1)
+DEALT_WITH = dict.fromkeys(("to_handle", "handled", "handled_on_time", "handled_dispatched"), 1)
+# What was sent out by itself, until somebody says what it is.
+BY_ITSELF = dict.fromkeys(("reported", "reported_filed", "filed", "filed_on_time", "filed_right"), 1)
+REAL = dict.fromkeys(("judged", "confirmed"), 1)
 CHECKED = dict.fromkeys(("checked", "checked_on_time"), 1)
 CLOSED = dict.fromkeys(("to_close", "closed", "closed_on_time"), 1)
 BY_HAND: dict[str, dict[str, int]] = {
@@ -36,14 +39,18 @@ BY_HAND: dict[str, dict[str, int]] = {
     "duplicate": TAKEN_IN | SENT | {"voided": 1, "filed_right": 0},
     "corrected": {},
     "merged": {},
-    "on_the_spot": TAKEN_IN | DEALT_WITH | CLOSED | {"self_handled": 1, "handled_unlimited": 1},
+    "on_the_spot": TAKEN_IN | DEALT_WITH | CLOSED | {"self_handled": 1, "handled_dispatched": 0},
     "overdue": TAKEN_IN | SENT | {"to_handle": 1, "overdue_waiting": 1},
     "in_time": TAKEN_IN | SENT | {"to_handle": 1},
     "carried": (DEALT_WITH | CHECKED | CLOSED | {"handling_s": 47 * H}) | {"handled_on_time": 0, "closed_on_time": 0},
-    "gone": {"reported": 1, "reported_filed": 1, "filed": 1, "filed_on_time": 1, "filed_right": 1, "gone": 1}
-    | (SENT | {"dispatched_right": 0}),
+    "gone": BY_ITSELF | SENT | {"dispatched_right": 0, "gone": 1},
     "waiting": TAKEN_IN | {"to_dispatch": 1},
     "reopened": DEALT_WITH | CHECKED | CLOSED | {"handling_s": 7 * H, "reworked": 1},
+    "direct": BY_ITSELF | SENT | DEALT_WITH | CHECKED | CLOSED | REAL | {"handling_s": 6 * H},
+    "direct_false": BY_ITSELF | SENT | {"filed_right": 0, "voided": 1, "judged": 1},
+    "let_go": BY_ITSELF | SENT | {"gone": 1, "gone_overdue": 1},
+    "untaken": BY_ITSELF | SENT | DEALT_WITH | CHECKED | CLOSED | REAL | {"handling_s": 4 * H},
+    "lapsed": TAKEN_IN | SENT | {"to_handle": 1},
 }
 
 
@@ -66,6 +73,7 @@ def test_the_next_month_begins_where_this_one_ends() -> None:
     assert counts("overdue", june) == {
         "to_handle": 1,
         "handled": 1,
+        "handled_dispatched": 1,
         "handling_s": 120 * H,
         "checked": 1,
         "checked_on_time": 1,
@@ -74,8 +82,10 @@ def test_the_next_month_begins_where_this_one_ends() -> None:
     }
     assert counts("in_time", june) == {"to_handle": 1, "overdue_waiting": 1}
     assert counts("waiting", june) == {"to_dispatch": 1}
-    for name in ("plain", "late", "void", "gone", "reopened", "suspended"):
+    for name in ("plain", "late", "void", "gone", "reopened", "let_go", "direct"):
         assert counts(name, june) == {}
+    for name in ("suspended", "lapsed"):  # both are past their end by then
+        assert counts(name, june) == {"to_handle": 1}
 
 
 def test_who_did_what_is_known_by_role() -> None:
@@ -99,6 +109,7 @@ def test_what_ended_done_or_void_in_the_period_is_what_a_sample_is_drawn_from() 
     drawn = {found.key for found in all_facts().cases if found.closed}
     assert drawn == {
         *("plain", "late", "rework", "resumed", "extended", "void", "duplicate", "on_the_spot", "carried", "reopened"),
+        *("direct", "direct_false", "untaken"),
     }
 
 
@@ -221,6 +232,9 @@ def test_whatever_is_written_no_part_is_more_than_its_whole(play: list[tuple[int
         ("dispatched_right", "dispatched"),
         ("handled", "to_handle"),
         ("handled_on_time", "handled"),
+        ("handled_dispatched", "handled"),
+        ("handled_unlimited", "handled_dispatched"),
+        ("gone_overdue", "gone"),
         ("self_handled", "handled"),
         ("overdue_waiting", "to_handle"),
         ("extended", "to_handle"),

@@ -41,7 +41,16 @@ def test_periods_go_forward_and_back_with_every_fact(database_url: str) -> None:
     assert KpiStore(database, lambda: LIMITED).known(MAY).facts == facts
     assert KpiStore(database, lambda: LIMITED).known(Period(*june, MAY.zone)).facts == Facts()
     database.close()
+    with db.session(database_url) as conn:
+        assert set(conn.execute("select counting from kpi_period").fetchall()) == {(1,)}
+        # Closed by a version that counts otherwise: one that does not know how would report it wrongly.
+        conn.execute(
+            "insert into kpi_period (first_day, last_day, zone, rule_version, sha256, facts, counting)"
+            " values ('2026-07-01', '2026-07-31', 'Asia/Shanghai', 'v1', %s, '', 2)",
+            (digest_of(""),),
+        )
     db.migrate(database_url, target=26)
     with db.session(database_url) as conn:
+        assert conn.execute("select last_day from kpi_period order by 1").fetchall() == [(MAY.last,), (june[1],)]
         assert conn.execute(ROWS).fetchall() == before
     assert len(before) == len(facts.cases) + len(facts.cameras)

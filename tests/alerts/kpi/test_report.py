@@ -3,8 +3,10 @@
 import csv
 import io
 import json
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from random import Random
+from typing import cast
 
 import pytest
 from hypothesis import given, settings
@@ -31,27 +33,28 @@ from schemas.kpi import COUNTS, Fact
 from tests.alerts.kpi.may import MAY, all_facts, elsewhere
 
 FORMULAS = load_formulas()
-# numerator, denominator, value: counted over the seventeen cases of may.py.
-BY_HAND: dict[str, tuple[int, int, float]] = {
-    "handling_rate": (8, 10, 0.8),
-    "handling_on_time_rate": (6, 10, 0.6),
-    "overdue_rate": (1, 10, 0.1),
-    "extension_rate": (1, 10, 0.1),
-    "rework_rate": (2, 8, 0.25),
-    "closing_rate": (8, 8, 1.0),
-    "closing_on_time_rate": (6, 8, 0.75),
-    "filing_on_time_rate": (11, 12, 0.916667),
-    "filing_accuracy_rate": (11, 12, 0.916667),
-    "dispatch_on_time_rate": (10, 11, 0.909091),
-    "dispatch_accuracy_rate": (9, 11, 0.818182),
-    "valid_report_rate": (12, 13, 0.923077),
-    "verification_on_time_rate": (11, 12, 0.916667),
-    "check_on_time_rate": (7, 7, 1.0),
-    "self_handling_rate": (1, 8, 0.125),
-    "mean_handling_time": (685_800, 8, 23.8125),  # 190.5 h
-    "camera_uptime": (2_592_000, 2_635_200, 0.983607),
-    "camera_mean_gap": (43_200, 3, 4.0),  # 12 h in three gaps
-    "camera_precision": (11, 12, 0.916667),
+# version, numerator, denominator, value: counted over the twenty-two cases of may.py.
+BY_HAND: dict[str, tuple[int, int, int, float]] = {
+    "handling_rate": (2, 10, 13, 0.769231),
+    "handling_on_time_rate": (2, 8, 13, 0.615385),
+    "overdue_rate": (2, 1, 13, 0.076923),
+    "extension_rate": (2, 1, 13, 0.076923),
+    "rework_rate": (2, 2, 10, 0.2),
+    "closing_rate": (2, 10, 10, 1.0),
+    "closing_on_time_rate": (2, 8, 10, 0.8),
+    "filing_on_time_rate": (1, 16, 17, 0.941176),
+    "filing_accuracy_rate": (1, 15, 17, 0.882353),
+    "dispatch_on_time_rate": (2, 15, 16, 0.9375),
+    "dispatch_accuracy_rate": (2, 14, 16, 0.875),
+    "valid_report_rate": (1, 17, 18, 0.944444),
+    "verification_on_time_rate": (1, 12, 13, 0.923077),
+    "check_on_time_rate": (1, 9, 9, 1.0),
+    "self_handling_rate": (1, 1, 10, 0.1),
+    "mean_handling_time": (2, 721_800, 9, 22.277778),  # 200.5 h
+    "gone_overdue_rate": (1, 1, 2, 0.5),
+    "camera_uptime": (1, 2_592_000, 2_635_200, 0.983607),
+    "camera_mean_gap": (1, 43_200, 3, 4.0),  # 12 h in three gaps
+    "camera_precision": (2, 14, 16, 0.875),
 }
 
 
@@ -74,13 +77,13 @@ def test_nothing_gives_zeros_and_no_value_at_all() -> None:
 
 def test_every_indicator_is_what_the_hand_says() -> None:
     found = {value.kpi_id: (value.numerator, value.denominator, value.value) for value in report().total.values}
-    assert found == BY_HAND
+    assert found == {name: by_hand[1:] for name, by_hand in BY_HAND.items()}
 
 
 def test_scores_are_weighted_points_of_a_hundred() -> None:
-    # 30 x 0.8 + 20 x 0.6 + 20 x (1 - 0.25) + 20 x (1 - 0.1) + 10 x (1 - 0.1)
-    # 25 x 11/12 + 40 x 11/12 + 35 x 0.75
-    assert report().total.scores == {"unit": 78.0, "duty_lead": 85.8334}
+    # 30 x 10/13 + 20 x 8/13 + 20 x (1 - 0.2) + 20 x (1 - 1/13) + 10 x (1 - 1/13)
+    # 25 x 16/17 + 40 x 15/17 + 35 x 0.8
+    assert report().total.scores == {"unit": 79.0769, "duty_lead": 86.8235}
 
 
 def test_a_score_of_an_indicator_without_value_is_none() -> None:
@@ -91,10 +94,12 @@ def test_a_score_of_an_indicator_without_value_is_none() -> None:
 def test_units_have_what_was_theirs() -> None:
     found = report("unit")
     assert [line.key for line in found.lines] == ["u-1", "u-2"]
-    # u-2: the late case, handled once and not on time, and the one that was gone.
+    # u-2: the late case (48 h), the one that was gone, and the one that u-1 did not take (4 h).
     second = values(found, "u-2")
-    assert (second["handling_rate"], second["handling_on_time_rate"], second["mean_handling_time"]) == (1.0, 0.0, 48.0)
-    assert (second["dispatch_accuracy_rate"], second["camera_uptime"]) == (0.5, None)
+    assert (second["handling_rate"], second["handling_on_time_rate"], second["mean_handling_time"]) == (1.0, 0.5, 26.0)
+    assert (second["dispatch_accuracy_rate"], second["camera_uptime"]) == (0.666667, None)
+    assert [line.counts["let_lie"] for line in found.lines] == [1, 0]
+    assert (found.total.counts["let_lie"], found.cases) == (1, 20)
 
 
 def test_posts_have_what_they_did() -> None:
@@ -102,20 +107,22 @@ def test_posts_have_what_they_did() -> None:
     assert [line.key for line in found.lines] == [
         *("", "crew", "dispatcher", "duty_lead", "inspector", "officer", "system"),
     ]
-    # Duty leads filed three cases, one late, one of them voided later; of the dispatchers' eight none is either.
+    # Duty leads filed three cases, one late, one of them voided later; of the dispatchers' nine none is either.
     assert values(found, "duty_lead")["filing_on_time_rate"] == pytest.approx(2 / 3, abs=1e-6)
     assert values(found, "duty_lead")["filing_accuracy_rate"] == pytest.approx(2 / 3, abs=1e-6)
     assert values(found, "dispatcher")["filing_on_time_rate"] == 1.0
-    assert values(found, "system")["dispatch_accuracy_rate"] == 0.0
+    # It sent five out, of which a person moved one.
+    assert values(found, "system")["dispatch_accuracy_rate"] == 0.8
     assert values(found, "officer")["self_handling_rate"] == 1.0
-    # What nobody has done yet is nobody's: two cases with a unit, one of them overdue, and one to be dispatched.
+    # What nobody has done yet is nobody's: two cases with a unit, one of them overdue; one whose suspension is past;
+    # one to be dispatched.
     (nobody,) = [line for line in found.lines if line.key == ""]
-    assert (nobody.counts["to_handle"], nobody.counts["overdue_waiting"], nobody.counts["to_dispatch"]) == (2, 1, 1)
+    assert (nobody.counts["to_handle"], nobody.counts["overdue_waiting"], nobody.counts["to_dispatch"]) == (3, 1, 1)
 
 
 def test_cameras_have_their_uptime_beside_their_verdicts() -> None:
     found = values(report("camera"), "cam-1")
-    assert (found["camera_uptime"], found["camera_precision"]) == (0.983607, 0.916667)
+    assert (found["camera_uptime"], found["camera_precision"]) == (0.983607, 0.875)
 
 
 @pytest.mark.parametrize(
@@ -149,16 +156,19 @@ def test_the_same_facts_in_any_order_give_the_same_bytes(random: Random) -> None
     whole = all_facts()
     mixed = list(whole.cases)
     random.shuffle(mixed)
-    assert as_json(report(facts=Facts(in_order(mixed), whole.cameras))) == as_json(report())
-    assert facts_text(Facts(in_order(mixed), whole.cameras)) == facts_text(whole)
+    assert as_json(report(facts=replace(whole, cases=in_order(mixed)))) == as_json(report())
+    assert facts_text(replace(whole, cases=in_order(mixed))) == facts_text(whole)
 
 
 def test_a_report_names_its_formulas_packs_and_counts_and_no_clock() -> None:
     told = json.loads(as_json(report()))
     assert told["period"] == {"from": "2026-05-01", "to": "2026-05-31", "zone": "Asia/Shanghai", "closed": True}
     assert told["packs"] == ["v1"]
-    assert {(kpi["kpi_id"], kpi["version"]) for kpi in told["kpis"]} == {(name, 1) for name in BY_HAND}
-    assert told["total"]["counts"]["handled"] == 8
+    assert {(kpi["kpi_id"], kpi["version"]) for kpi in told["kpis"]} == {
+        (name, by_hand[0]) for name, by_hand in BY_HAND.items()
+    }
+    assert told["form"] == "curbwatch-kpi/2"
+    assert told["total"]["counts"]["handled"] == 10
     assert "2026-06" not in as_json(report())
     assert as_json(report()).count("\n") == 1
 
@@ -171,7 +181,7 @@ def test_a_table_has_a_row_per_group_and_indicator() -> None:
     rows = list(csv.DictReader(io.StringIO(as_csv(report()))))
     assert len(rows) == 3 * len(BY_HAND)
     (one,) = [row for row in rows if row["unit"] == "*" and row["kpi"] == "handling_rate"]
-    assert (one["numerator"], one["denominator"], one["value"], one["version"]) == ("8", "10", "0.8", "1")
+    assert (one["numerator"], one["denominator"], one["value"], one["version"]) == (*("10", "13", "0.769231", "2"),)
     (none,) = [row for row in rows if row["unit"] == "u-2" and row["kpi"] == "camera_uptime"]
     assert (none["denominator"], none["value"]) == ("0", "")
 
@@ -207,6 +217,27 @@ def test_the_text_of_facts_is_what_it_always_was() -> None:
     assert facts_text(Facts()) == ""
     assert facts_text(AWKWARD) == AWKWARD_TEXT
     assert digest_of(AWKWARD_TEXT) == AWKWARD_SHA256
+    # Who let a job lie stands between cases and cameras.
+    assert facts_text(replace(AWKWARD, untaken=(AWKWARD.cases[1],))).split("\n")[2].startswith('["untaken",{')
+
+
+def test_a_period_that_was_closed_before_cases_counted_as_now_is_reported_as_it_was() -> None:
+    """To the byte: by the indicators of its day, and without a nought for what nobody counted."""
+    formulas = load_formulas(counting=1)
+    for by, sha256 in (
+        ("unit", "bf9d415cfc72e42c765de3a46fe53facfc33927c1376c0678adfe55d6c1dd4ef"),
+        ("post", "9e86033b8cfaceb3e26de873407d3525a3791ae069124a56b061c0a904c6a631"),
+    ):
+        found = report_of(AWKWARD, formulas, MAY, cast("Group", by), closed=True, counting=1)
+        assert digest_of(as_json(found)) == sha256
+        assert "gone_overdue" not in found.total.counts
+
+
+def test_an_indicator_of_what_was_not_counted_then_has_no_value() -> None:
+    facts = Facts((Fact("1", "u-1", "", "", "", "", {}, {"gone": 3, "handled": 2, "handling_s": 7200}),))
+    found = report_of(facts, FORMULAS, MAY, "unit", closed=True, counting=1)
+    values = {value.kpi_id: value.value for value in found.total.values}
+    assert (values["gone_overdue_rate"], values["mean_handling_time"]) == (None, None)
 
 
 def test_facts_come_back_from_their_text() -> None:

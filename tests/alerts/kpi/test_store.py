@@ -16,6 +16,7 @@ from alerts.store import AlertDatabase
 from config.kpi import load_formulas
 from schemas.city import City
 from schemas.errors import SinkError, UsageError
+from schemas.kpi import COUNTING
 from schemas.rules import CityRules, TimeLimit
 from tests.alerts.kpi.fill import enter, id_of, insert, write
 from tests.alerts.kpi.may import CASES, LIMITED, MAY, all_facts, clocks_by, moment, steps_of
@@ -70,6 +71,15 @@ def test_the_cases_of_a_month_count_for_what_the_hand_says(may: AlertDatabase) -
     found = {fact.key: fact for fact in store(may).known(MAY).facts.cases}
     expected = {id_of(fact.key): structs.replace(fact, key=id_of(fact.key)) for fact in all_facts().cases}
     assert found == expected
+    (untaken,) = store(may).known(MAY).facts.untaken
+    assert (untaken.key, untaken.unit_id, dict(untaken.counts)) == (id_of("untaken"), "u-1", {"let_lie": 1})
+
+
+def test_a_period_says_by_which_rules_it_was_counted(may: AlertDatabase) -> None:
+    assert store(may).known(MAY).counting == store(may).known(MAY).counting == COUNTING
+    with may.transaction() as conn:
+        conn.execute("update kpi_period set counting = 1")
+    assert store(may).known(MAY).counting == 1
 
 
 def test_a_closed_period_is_the_same_whatever_happens_later(may: AlertDatabase) -> None:
@@ -131,7 +141,7 @@ def test_whoever_has_the_database_checks_a_period_without_us(may: AlertDatabase)
             "select encode(sha256(convert_to(facts, 'UTF8')), 'hex') = sha256 as same,"
             " cardinality(string_to_array(facts, E'\\n')) - 1 as lines from kpi_period"
         ).fetchall()
-    assert rows == [{"same": True, "lines": len(all_facts().cases)}]
+    assert rows == [{"same": True, "lines": len(all_facts().cases) + len(all_facts().untaken)}]
 
 
 def test_a_period_that_is_not_over_is_refused_or_marked_and_never_kept(database: AlertDatabase) -> None:
