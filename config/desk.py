@@ -9,7 +9,8 @@ class DeskKnobs(Knobs):
     """From incident to its end."""
 
     chief_h: float = Field(default=4.0, ge=0)  # working hours after its limit at which the supervisor hears of a case
-    take_s: float = Field(default=1800.0, gt=0)  # a job may wait for a crew; working time, by the clock where urgent
+    take_s: float = Field(default=1800.0, gt=0)  # a job may wait, of its unit's duty hours; by the clock where urgent
+    sos_take_s: float = Field(default=120.0, gt=0)  # a call for help may wait for a crew, by the clock
     sweep_at: str = Field(default="08:30", pattern=r"^([01][0-9]|2[0-3]):[0-5][0-9]$")  # the day's list of stuck cases
     clock_settle_s: float = Field(default=300.0, ge=0)  # a moved clock holds lamps so long
     digest_after_s: float = Field(default=300.0, gt=0)  # what turned longer ago than that goes into one message

@@ -263,7 +263,7 @@ def make_chores(site: Site, meter: Meter) -> ChoreThread:
     moves = JobMoves(database, make_picker(site))
     incidents = make_incidents(site, database)
     knobs = site.config.desk
-    time_of = CityTime(site.cities.city, take_s=knobs.take_s)
+    time_of = CityTime(site.cities.city, take_s=knobs.take_s, sos_take_s=knobs.sos_take_s)
     clocks = Clocks(database, time_of)
     rules = SweepRules(knobs.chief_h, knobs.sweep_at_min, knobs.clock_settle_s, knobs.digest_after_s)
     sweep = Sweep(database, time_of, rules, meter)

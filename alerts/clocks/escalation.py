@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Literal
 
 from alerts.clocks.projection import Clock, lamp
@@ -102,6 +102,27 @@ def lead(city: City, stage: Stage, unit_id: str) -> Told:
 def chief(city: City) -> Told:
     """Who hears of it when it stays late: the supervisor."""
     return Told("supervisor", tuple(sorted(p.person_id for p in city.rules.staff.values() if p.role == "supervisor")))
+
+
+def both(first: Told, second: Told) -> Told:
+    """Two who are told the same at one moment, under the role of the first who is somebody."""
+    found = tuple(dict.fromkeys((*first.people, *second.people)))
+    return Told(first.role if first.people or not second.people else second.role, found)
+
+
+def call_again(since: datetime, take: timedelta, now: datetime) -> tuple[int, datetime] | None:
+    """How often a call for help that waits ``since`` then is due to be told by now, and when it was the last time.
+
+    Due after ``take``, and each time that it has waited twice as long as at the last; None: not due yet. A call that
+    nobody takes is never told for the last time, and never so often that nobody looks any more.
+    """
+    waited = now - since
+    if waited <= take:
+        return None
+    last, times = take, 1
+    while last * 2 < waited:
+        last, times = last * 2, times + 1
+    return times, since + last
 
 
 def whose(stage: Stage, unit_id: str) -> str:

@@ -4,9 +4,14 @@ from datetime import datetime
 
 from alerts.clocks.worktime import WorkTime
 from alerts.deciding.exceptions import longest_prefix
+from schemas.alarms import SOS_CLASS
 from schemas.city import City
 from schemas.errors import Fault
 from schemas.rules import Stage, TimeLimit
+
+# A call for help that somebody took and nobody ended. Half an hour reaches any place of a city; a pack that names the
+# class, in its catalogue or its limits, says otherwise.
+SOS_HANDLE_H = 0.5
 
 
 def limits_for(
@@ -16,7 +21,8 @@ def limits_for(
 
     Of those that fit, the one with the longest fitting cell prefix holds: a street's own table replaces the city's. Of
     two with the same prefix one that names the class holds over one for all classes, then the one that came into force
-    later. Where the pack has none at all for handling, the class's ``handle_h`` is the limit.
+    later. Where the pack has none at all for handling, the class's ``handle_h`` is the limit. A call for help is
+    handled by the clock, and limits for all classes say nothing of it.
     """
     day = work.day_of(begun)
     best: dict[str, tuple[tuple[int, bool, int, str], TimeLimit]] = {}
@@ -26,17 +32,22 @@ def limits_for(
         reach = longest_prefix(limit.cells, cell_id)
         if (limit.classes and class_code not in limit.classes) or (limit.cells and reach < 0):
             continue
+        if not limit.classes and stage == "handle" and class_code == SOS_CLASS:
+            continue
         rank = (max(reach, 0), bool(limit.classes), limit.valid_from.toordinal(), limit.limit_id)
         held = best.get(limit.name)
         if held is None or rank > held[0]:
             best[limit.name] = (rank, limit)
-    if not best and stage == "handle" and class_code in city.classes:
+    if not best and stage == "handle" and (class_code in city.classes or class_code == SOS_CLASS):
         return (handle_limit(city, class_code),)
     return tuple(best[name][1] for name in sorted(best))
 
 
 def handle_limit(city: City, class_code: str) -> TimeLimit:
-    """The limit that a class of the catalogue brings along: ``handle_h`` working hours."""
+    """The limit that a class of the catalogue brings along: ``handle_h`` working hours, for a call by the clock."""
+    if class_code == SOS_CLASS:
+        hours = city.classes[class_code].handle_h if class_code in city.classes else SOS_HANDLE_H
+        return TimeLimit(f"class/{class_code}", "handle", hours, "natural_h")
     hours = city.classes[class_code].handle_h
     return TimeLimit(f"class/{class_code}", "handle", hours, "working_h", source="classes.csv")
 

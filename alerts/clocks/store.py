@@ -11,10 +11,12 @@ import structlog
 from alerts.clocks.limits import uncounted
 from alerts.clocks.projection import Clock, clocks_of
 from alerts.clocks.stages import Step, round_of, stages_of, waiting_since
-from alerts.clocks.worktime import NaturalTime, WorkTime
+from alerts.clocks.worktime import DutyTime, Measure, NaturalTime, WorkTime
 from alerts.record.steps import OPEN_STATES
 from alerts.store import AlertDatabase, Connection
+from schemas.alarms import SOS
 from schemas.city import City
+from schemas.errors import ConfigError
 
 log = structlog.get_logger()
 
@@ -23,8 +25,9 @@ BATCHES = 20  # of one turn, so that other chores have theirs
 SOON = timedelta(days=30)  # ahead of a new year that its holidays should be in the calendar
 
 CASE = (
-    "select incident_id, class_code, cell_id, urgent, state, chain_seq, clocked_seq,"
-    " coalesce((select j.unit_id from job j where j.incident_id = i.incident_id), i.unit_id) as unit_id"
+    "select incident_id, family, class_code, cell_id, state, chain_seq, clocked_seq,"
+    " coalesce((select j.unit_id from job j where j.incident_id = i.incident_id), i.unit_id) as unit_id,"
+    " urgent or exists (select from job j where j.incident_id = i.incident_id and j.urgency = 'urgent') as urgent"
     " from incident i"
 )
 GROWN = CASE + " where chain_seq > clocked_seq order by incident_id limit %s for no key update skip locked"
@@ -55,29 +58,35 @@ Group = tuple[str, int]  # stage, round
 class Case:
     """One incident, locked, with its clocks as they are now.
 
-    ``unit_id``: the unit that has its job, else the one that is to have it.
-    ``waits_until``: when it has waited too long for a crew; None: it does not wait.
+    ``unit_id``: the unit that has its job, else the one that is to have it. ``sos``: somebody calls for help.
+    ``waits_since``, ``waits_until``: since when it waits for a crew, and when that has lasted too long; None: it does
+    not wait.
     """
 
     incident_id: uuid.UUID
     unit_id: str
     state: str
     round: int
+    sos: bool
     clocks: tuple[Clock, ...]
+    waits_since: datetime | None
     waits_until: datetime | None
 
 
 class CityTime:
     """The working time of the city that holds now; reckoned again when the pack changes.
 
-    ``take_s``: how long a job may wait for a crew, s: by the clock where it is urgent or nobody has working hours, else
-    of working time.
+    ``take_s``: how long a job may wait for a crew, s: by the clock where it is urgent, else of its unit's duty hours;
+    of one of which no roster speaks, of working time, or by the clock where nobody has working hours. ``sos_take_s``: a
+    call for help, by the clock.
     """
 
-    def __init__(self, city: Callable[[], City], *, take_s: float) -> None:
+    def __init__(self, city: Callable[[], City], *, take_s: float, sos_take_s: float) -> None:
         self._city = city
         self._take_s = take_s
+        self._sos_take_s = sos_take_s
         self._held: tuple[City, WorkTime] | None = None
+        self._duties: dict[str, Measure] = {}
 
     def now(self) -> tuple[City, WorkTime]:
         """The city and its working time."""
@@ -86,14 +95,22 @@ class CityTime:
             work = WorkTime(city.rules.calendar, city.timezone)
             for fault in uncounted(city, work):
                 log.warning("limit_without_hours", fault=str(fault), rule_version=city.version)
-            self._held = (city, work)
+            self._held, self._duties = (city, work), {}
         return self._held
 
-    def waits_until(self, since: datetime, *, urgent: bool) -> datetime:
-        """When a job that waits since then has waited too long."""
-        _, work = self.now()
-        measure = NaturalTime() if urgent or not work.works else work
-        return measure.add(since, self._take_s)
+    def waits_until(self, since: datetime, unit_id: str, *, urgent: bool, sos: bool) -> datetime:
+        """When a job that waits at a unit since then has waited too long."""
+        if urgent or sos:
+            return NaturalTime().add(since, self._sos_take_s if sos else self._take_s)
+        city, work = self.now()
+        usual: Measure = work if work.works else NaturalTime()
+        if unit_id not in self._duties:
+            own = [duty for duty in city.rules.duties if duty.unit_id == unit_id]
+            self._duties[unit_id] = DutyTime(own, city.rules.calendar, city.timezone) if own else usual
+        try:
+            return self._duties[unit_id].add(since, self._take_s)
+        except ConfigError:  # its rosters have ended: it is never on duty again
+            return usual.add(since, self._take_s)
 
 
 class Clocks:
@@ -192,10 +209,11 @@ def refresh(conn: Connection, rows: Sequence[dict[str, Any]], time: CityTime) ->
         fresh = clocks_of(record, row["class_code"], row["cell_id"], city, work)
         clocks = changes.note(key, held[key], fresh, kept=_judged(known[key], record))
         since, number = waiting_since(record), round_of(record)
-        waits_until = None if since is None else time.waits_until(since, urgent=row["urgent"])
-        if since is not None and waits_until is not None:
+        waits_until, unit_id, sos = None, row["unit_id"], row["family"] == SOS
+        if since is not None:
+            waits_until = time.waits_until(since, unit_id, urgent=row["urgent"], sos=sos)
             changes.waits.append((key, number, since, waits_until))
-        found.append(Case(key, row["unit_id"], row["state"], number, clocks, waits_until))
+        found.append(Case(key, unit_id, row["state"], number, sos, clocks, since, waits_until))
     changes.write(conn)
     return found
 

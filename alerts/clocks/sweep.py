@@ -10,7 +10,20 @@ from typing import Any
 
 import structlog
 
-from alerts.clocks.escalation import TAKE, Key, Told, Turn, chief, in_hand, lead, stuck_stages, turns, whose
+from alerts.clocks.escalation import (
+    TAKE,
+    Key,
+    Told,
+    Turn,
+    both,
+    call_again,
+    chief,
+    in_hand,
+    lead,
+    stuck_stages,
+    turns,
+    whose,
+)
 from alerts.clocks.guard import ClockGuard, Look
 from alerts.clocks.projection import Clock
 from alerts.clocks.store import NAMED, WORKED_OUT, Case, CityTime, refresh
@@ -37,10 +50,10 @@ where c.ended_at is null and not c.paused and c.due_at < %(now)s
     and not exists (select from sweep_entry s where s.kind = 'red' and (s.incident_id, s.stage, s.round, s.limit_id,
         s.again) = (c.incident_id, c.stage, c.round, c.limit_id, c.extensions))
 union
-select w.incident_id from incident_wait w join job j using (incident_id)
+select w.incident_id from incident_wait w join job j using (incident_id) join incident i using (incident_id)
 where w.due_at < %(now)s and j.state = 'queued'
-    and not exists (select from sweep_entry s where s.kind = 'escalated' and s.stage = 'handle'
-        and (s.incident_id, s.round, s.limit_id) = (w.incident_id, w.round, %(take)s || j.unit_id))
+    and (i.family = 'sos' or not exists (select from sweep_entry s where s.kind = 'escalated' and s.stage = 'handle'
+        and (s.incident_id, s.round, s.limit_id) = (w.incident_id, w.round, %(take)s || j.unit_id)))
 """
 # Cases that were told to be late and of which the supervisor has not heard.
 LATE = """
@@ -62,6 +75,11 @@ ENTER = (
 DIGEST = (
     "insert into clock_digest (unit_id, cases) values (%s, 1) on conflict (unit_id) where told_at is null"
     " do update set cases = clock_digest.cases + 1 returning digest_id"
+)
+CALLED = (
+    "select coalesce(max((detail ->> 'times')::integer) filter (where detail ->> 'since' = %s), 0) as times,"
+    " count(*) as ever from sweep_entry"
+    " where incident_id = %s and stage = 'handle' and round = %s and limit_id = %s and kind = 'escalated'"
 )
 QUEUED = "select job_id from job where incident_id = %s and state = 'queued'"
 TOLD = "update clock_digest set told_at = now() where digest_id = %s and told_at is null returning unit_id"
@@ -180,15 +198,34 @@ class Sweep:
 
     def _untaken(self, conn: Connection, case: Case, told: set[Key], at: datetime) -> int:
         """Escalate a job that has waited too long at its unit, once for each unit and round."""
-        key: Key = ("handle", case.round, TAKE + case.unit_id, "escalated", 0)
-        if case.waits_until is None or at <= case.waits_until or key in told:
+        if case.waits_until is None or at <= case.waits_until:
             return 0
         job = conn.execute(QUEUED, (case.incident_id,)).fetchone()
         if job is None:
             return 0
+        key: Key = ("handle", case.round, TAKE + case.unit_id, "escalated", 0)
         detail = {"limit": "take", "why": "untaken", "job": str(job["job_id"]), "unit": case.unit_id}
+        if case.sos:
+            return self._unanswered(conn, case, key, detail, at)
+        if key in told:
+            return 0
         to = lead(self._time.now()[0], "handle", case.unit_id)
         return self._write(conn, case, _Entry(key, case.waits_until, to, detail), at)
+
+    def _unanswered(self, conn: Connection, case: Case, key: Key, detail: dict[str, Any], at: datetime) -> int:
+        """Tell lead and supervisor of a call for help that nobody takes, and again for as long as nobody does."""
+        if case.waits_since is None or case.waits_until is None:
+            return 0
+        since = case.waits_since.isoformat()
+        times, turned_at = call_again(case.waits_since, case.waits_until - case.waits_since, at) or (0, at)
+        told = conn.execute(CALLED, (since, case.incident_id, case.round, key[2])).fetchone() or {"times": 0, "ever": 0}
+        if told["times"] >= times:
+            return 0
+        detail |= {"why": "still_untaken" if told["times"] else "untaken", "since": since, "times": times}
+        city, _ = self._time.now()
+        to = both(lead(city, "handle", case.unit_id), chief(city))
+        entry = _Entry((*key[:4], told["ever"]), turned_at, to, detail, alone=True)
+        return self._write(conn, case, entry, at)
 
     def _list(self, at: datetime) -> int:
         """Make the list of stuck cases where the city's clock says that it is time, and the day has none."""
@@ -215,7 +252,7 @@ class Sweep:
         told, listed = _told(conn, case), 0
         for (stage, number), (kind, clock) in stuck_stages(case.clocks, case.state, at).items():
             key: Key = (stage, number, "", "stuck", clock.extensions)
-            if not any(one[:4] == key[:4] and one[4] >= key[4] for one in told):
+            if not _said(told, key):
                 day = {"why": "stuck", "list": kind, "day": work.day_of(at).isoformat()}
                 detail = {"limit": clock.limit_id} | day | _due(clock)
                 listed += self._write(conn, case, _Entry(key, at, chief(city), detail), at)
@@ -225,7 +262,7 @@ class Sweep:
         """Enter one thing that was not told before, and record it. What is late goes into its unit's digest."""
         stage, number, limit_id, kind, again = entry.key
         detail = {"stage": stage, "round": number, **entry.detail, "to": entry.to.role, "people": [*entry.to.people]}
-        if at - entry.turned_at > timedelta(seconds=self._rules.digest_after_s):
+        if at - entry.turned_at > timedelta(seconds=self._rules.digest_after_s) and not entry.alone:
             row = conn.execute(DIGEST, (whose(stage, case.unit_id),)).fetchone()
             detail |= {"digest": (row or {})["digest_id"], "quiet": True}
         day, told = self._time.now()[1].day_of(at), json.dumps(detail, ensure_ascii=False)
@@ -258,16 +295,25 @@ class Sweep:
 
 @dataclass(frozen=True, slots=True)
 class _Entry:
-    """One thing to tell: what it is told once by, when it came to be so, who is told, and what."""
+    """One thing to tell: what it is told once by, when it came to be so, who is told, and what.
+
+    ``alone``: by itself, however long ago it turned.
+    """
 
     key: Key
     turned_at: datetime
     to: Told
     detail: dict[str, Any]
+    alone: bool = False
 
 
 def _due(clock: Clock) -> dict[str, str]:
     return {} if clock.due_at is None else {"due_at": clock.due_at.isoformat()}
+
+
+def _said(told: Iterable[Key], key: Key) -> bool:
+    """Whether this was told, or what came to be so later."""
+    return any(one[:4] == key[:4] and one[4] >= key[4] for one in told)
 
 
 def _told(conn: Connection, case: Case) -> set[Key]:

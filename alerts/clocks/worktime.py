@@ -2,13 +2,16 @@
 
 from bisect import bisect_left, bisect_right
 from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from datetime import UTC, date, datetime, time, timedelta
 from functools import cached_property
 from typing import Protocol
 from zoneinfo import ZoneInfo
 
 from schemas.errors import ConfigError, Fault
-from schemas.rules import AmountUnit, WorkCalendar
+from schemas.hours import Hours
+from schemas.rules import AmountUnit, Duty, WorkCalendar
 from schemas.units import EPOCH
 
 US_PER_S = 1_000_000
@@ -64,7 +67,7 @@ class WorkTime:
 
         Of two lengths that are equally common the longer one counts: a half day is no full one. 0: nothing is worked.
         """
-        lengths = [length for kind in range(7) if (length := sum(end - start for start, end in self._minutes(kind)))]
+        lengths = [length for kind in range(7) if (length := self._length(kind))]
         if not lengths:
             return 0
         common = Counter(lengths)
@@ -130,7 +133,7 @@ class WorkTime:
         spans: list[tuple[int, int]] = []
         for offset in range((last - first).days + 1):
             day = first + timedelta(days=offset)
-            for start, end in self._minutes(self._calendar.day_kind(day)):
+            for start, end in _merged(self._hours_of(day), self._calendar.day_kind(day)):
                 start_us, end_us = self._moment_us(day, start), self._moment_us(day, end)
                 if spans and start_us < spans[-1][1]:  # the night before goes on
                     spans[-1] = (spans[-1][0], max(spans[-1][1], end_us))
@@ -144,15 +147,12 @@ class WorkTime:
         self._table = table = _Table(first_year, last_year, starts, ends, tuple(sums))
         return table
 
-    def _minutes(self, kind: int) -> list[tuple[int, int]]:
-        """Working minutes of a kind of day, in order, what touches or overlaps in one."""
-        found: list[tuple[int, int]] = []
-        for start, end in sorted((h.start_min, h.end_min) for h in self._calendar.hours if kind in h.weekdays):
-            if found and start <= found[-1][1]:
-                found[-1] = (found[-1][0], max(found[-1][1], end))
-            else:
-                found.append((start, end))
-        return found
+    def _length(self, kind: int) -> int:
+        return sum(end - start for start, end in _merged(self._calendar.hours, kind))
+
+    def _hours_of(self, _day: date) -> Iterable[Hours]:
+        """The weekly hours that hold on a day."""
+        return self._calendar.hours
 
     def _moment_us(self, day: date, minute: int) -> int:
         plain = datetime.combine(day, time(0)) + timedelta(minutes=minute)
@@ -161,6 +161,18 @@ class WorkTime:
         if before is not None and after is not None and after > before:  # it does not exist
             return _turn_us(self._zone, plain, before, after)
         return _us(moment)
+
+
+class DutyTime(WorkTime):
+    """Time in which a unit is on duty, by its rosters (one at least), a night counted to the day on which it starts."""
+
+    def __init__(self, duties: Sequence[Duty], calendar: WorkCalendar, timezone: str) -> None:
+        every = tuple(span for duty in duties for span in duty.hours)
+        super().__init__(replace(calendar, hours=every), timezone)
+        self._duties = tuple(duties)
+
+    def _hours_of(self, day: date) -> Iterable[Hours]:
+        return (span for duty in self._duties if duty.valid_from <= day <= duty.valid_to for span in duty.hours)
 
 
 class _Table:
@@ -180,6 +192,17 @@ class _Table:
         if span < 0:
             return 0
         return self.sums[span] + min(at_us, self.ends[span]) - self.starts[span]
+
+
+def _merged(hours: Iterable[Hours], kind: int) -> list[tuple[int, int]]:
+    """Minutes of a kind of day, in order, what touches or overlaps in one."""
+    found: list[tuple[int, int]] = []
+    for start, end in sorted((span.start_min, span.end_min) for span in hours if kind in span.weekdays):
+        if found and start <= found[-1][1]:
+            found[-1] = (found[-1][0], max(found[-1][1], end))
+        else:
+            found.append((start, end))
+    return found
 
 
 def amount_s(work: WorkTime, amount: float, unit: AmountUnit) -> float:

@@ -65,9 +65,10 @@ CODES: dict[str, tuple[str, str]] = {
     "still_there": ("仍在原处", "it is there still"),
     "seen_better": ("后续画面更清楚", "a later picture shows it better"),
     "unseen": ("长时间未再看到", "not seen for long"),
+    "unit_gone": ("原单位已不在城市包中", "its unit is not in the city pack any more"),
     "requeued": ("任务重新排队", "its job was put back in the queue"),
     "untaken": ("无人领取", "nobody took it"),
-    "unit_gone": ("原单位已不在城市包中", "its unit is not in the city pack any more"),
+    "still_untaken": ("仍无人领取", "still nobody took it"),
     "digest": ("一并告知", "told together"),
     "opening": ("发现时照片", "the picture when found"),
     "standing": ("持续存在照片", "a picture that it stands"),
@@ -80,7 +81,7 @@ SOURCES = {"camera": ("摄像头", "by camera")}
 # The order in which details are told; the database keeps them in one of its own.
 OF_WHOM = ("class", "from", "to", "to_unit", "unit", "stage", "people", "lamp", "name")
 ORDER = (*OF_WHOM, "also", "due_at", "working_h", "at", "how", "list", "why", "reason", "rework", "until")
-MOMENTS = {"due_at": ("时限 ", "due "), "until": ("至 ", "until ")}
+MOMENTS = {"due_at": ("时限 ", "due "), "until": ("至 ", "until "), "since": ("等待自 ", "waits since ")}
 # What a reader of the timeline has no use for; `show --json` and `log` have it.
 SILENT = frozenset(
     {
@@ -101,7 +102,7 @@ SILENT = frozenset(
         "handled",
         "rule",
     }
-    | {"family", "day", "round", "limit", "cases", "quiet"}
+    | {"family", "day", "round", "limit", "cases", "quiet", "times"}
 )
 # What a check of the record may find, by alerts.record.audit.Finding.kind.
 FINDINGS = {
@@ -117,7 +118,8 @@ FINDINGS = {
 }
 # What a lamp's or a list's step need not say, beside who was told and why.
 TURNED = frozenset({What.URGED, What.ESCALATED})
-OF_TURN = {"untaken": frozenset({"to", "stage", "unit"}), "stuck": frozenset({"to", "why"})}
+UNTAKEN = frozenset({"to", "stage", "unit"})
+OF_TURN = {"untaken": UNTAKEN, "still_untaken": UNTAKEN, "stuck": frozenset({"to", "why"})}
 
 
 def actor_name(actor: str, role: str, lang: Lang) -> str:

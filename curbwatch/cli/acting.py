@@ -165,7 +165,8 @@ def _until(desk: Desk, acted: Acted) -> datetime | None:
         return datetime.fromisoformat(str(acted.detail["until"]))
     if acted.what != What.EXTENDED:
         return None
-    time = CityTime(desk.site.cities.city, take_s=desk.site.config.desk.take_s)
+    knobs = desk.site.config.desk
+    time = CityTime(desk.site.cities.city, take_s=knobs.take_s, sos_take_s=knobs.sos_take_s)
     with desk.database.transaction() as conn:
         clocks = running(conn, acted.row.incident_id, time)
     return clocks[0].due_at if clocks else None

@@ -166,7 +166,7 @@ class World:
         jobs, queue = self.parts.jobs, self.parts.queue
         self.relay = Relay(jobs, queue, meter, picker=picker, monotonic_s=lambda: self.monotonic_s)
         self.sealer = Sealer(database)
-        self.clocks = Clocks(database, CityTime(lambda: self.city, take_s=1800.0))
+        self.clocks = Clocks(database, CityTime(lambda: self.city, take_s=1800.0, sos_take_s=120.0))
         self.desk = CaseActions(database, lambda: self.city)
 
     def close(self) -> None:

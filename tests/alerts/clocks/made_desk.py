@@ -49,7 +49,7 @@ class Town:
 
     def start(self) -> None:
         """Begin anew, as a process that was restarted does."""
-        time = CityTime(lambda: self.city, take_s=1800.0)
+        time = CityTime(lambda: self.city, take_s=1800.0, sos_take_s=120.0)
         self.clocks = Clocks(self.database, time)
         self.sweep = Sweep(
             self.database,

@@ -1,5 +1,6 @@
 """Which limits hold for a case."""
 
+from dataclasses import replace
 from datetime import date
 
 from alerts.clocks.limits import limits_for, uncounted
@@ -21,6 +22,17 @@ def test_a_pack_without_limits_has_the_classs_own_for_handling_and_none_for_the_
     assert held(code="99999") == []
     (own,) = limits_for(limited(), OFFICE_TIME, "handle", "06010", CELL, BEGUN)
     assert (own.amount, own.unit, own.name) == (24.0, "working_h", "")
+
+
+def test_a_call_for_help_is_handled_by_the_clock_unless_a_limit_names_it() -> None:
+    (own,) = limits_for(limited(limit("all")), OFFICE_TIME, "handle", "99001", CELL, BEGUN)
+    assert (own.limit_id, own.amount, own.unit) == ("class/99001", 0.5, "natural_h")
+    assert held(limit("all"), limit("sos", classes=frozenset({"99001"})), code="99001") == ["sos"]
+    assert held(limit("v", stage="verify"), stage="verify", code="99001") == ["v"]
+    named = limited()
+    named = replace(named, classes=named.classes | {"99001": replace(named.classes["06010"], code="99001", handle_h=2)})
+    (own,) = limits_for(named, OFFICE_TIME, "handle", "99001", CELL, BEGUN)
+    assert (own.amount, own.unit) == (2, "natural_h")
 
 
 def test_the_longest_fitting_cell_prefix_holds_whatever_the_others_name() -> None:

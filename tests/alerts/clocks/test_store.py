@@ -1,16 +1,18 @@
 """Clocks in the database: worked out from the record, once, and again when the pack changes."""
 
 from dataclasses import replace
-from datetime import timedelta
+from datetime import date, timedelta
 
 import pytest
 
+from alerts.clocks.store import CityTime
 from alerts.incidents.store import IncidentStore
 from alerts.jobs.store import JobStore
 from alerts.store import AlertDatabase
+from schemas.hours import Hours
 from schemas.record import State, What
-from schemas.rules import WorkCalendar
-from tests.alerts.clocks.made_city import ALWAYS, limit, limited
+from schemas.rules import Duty, WorkCalendar
+from tests.alerts.clocks.made_city import ALWAYS, NIGHTS, limit, limited, local
 from tests.alerts.clocks.made_desk import HOUR, Town, opened, step
 from tests.alerts.makers import together
 
@@ -179,6 +181,40 @@ def test_a_job_waits_until_somebody_takes_it_and_afresh_when_it_is_given_back(
     town.look()
     ((again,),) = town.rows("select since from incident_wait")
     assert again > since
+
+
+@pytest.mark.parametrize(
+    ("unit_id", "urgent", "sos", "due"),
+    [
+        ("u-night", False, False, "09-22 22:30"),  # which comes on duty at 22:00
+        ("u-day", False, False, "09-23 08:10"),  # 20 minutes before it goes home, 10 the next morning
+        ("u-ended", False, False, "09-23 09:00"),  # of working time: it is never on duty again
+        ("u-1", False, False, "09-23 09:00"),  # no roster speaks of it
+        ("u-day", True, False, "09-22 22:10"),
+        ("u-day", True, True, "09-22 21:42"),
+    ],
+)
+def test_how_long_a_job_may_wait_is_counted_in_its_units_duty_hours(
+    unit_id: str, urgent: bool, sos: bool, due: str
+) -> None:
+    week = frozenset(range(8))
+    day, night = (Hours(week, 480, 1320),), (Hours(week, 1320, 1800),)
+    whole = limited()
+    rosters = (Duty("u-day", day), Duty("u-night", night), Duty("u-ended", day, valid_to=date(2026, 1, 1)))
+    whole = replace(whole, rules=replace(whole.rules, duties=rosters))
+    time = CityTime(lambda: whole, take_s=1800.0, sos_take_s=120.0)
+    assert time.waits_until(local("09-22 21:40"), unit_id, urgent=urgent, sos=sos) == local(due)
+
+
+def test_a_job_that_was_escalated_is_urgent_and_waits_by_the_clock(
+    database: AlertDatabase, incidents: IncidentStore
+) -> None:
+    town = Town(database, limited(limit(), calendar=NIGHTS))
+    opened(incidents)
+    with database.transaction() as conn:
+        conn.execute("update job set urgency = 'urgent'")
+    town.look()
+    assert town.rows("select due_at - since from incident_wait") == [(timedelta(seconds=1800),)]
 
 
 def test_a_year_that_comes_soon_and_has_no_holidays_in_the_calendar_is_told_once(

@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from alerts.clocks.worktime import NaturalTime, WorkTime, amount_s, measure_of
+from alerts.clocks.worktime import DutyTime, NaturalTime, WorkTime, amount_s, measure_of
 from schemas.errors import ConfigError
 from schemas.hours import Hours
-from schemas.rules import WorkCalendar
+from schemas.rules import HOLIDAY, Duty, WorkCalendar
 from tests.alerts.clocks.made_city import ALWAYS, BERLIN, NIGHTS, OFFICE, OFFICE_TIME, local
 
 H = 3600.0
@@ -34,6 +34,19 @@ def test_hours_on_holidays_alone_end_with_the_last_holiday() -> None:
     assert not work.works
     with pytest.raises(ConfigError, match="so far ahead"):
         work.add(local("09-01 00:00"), H + 1)
+
+
+def test_duty_time_is_that_of_the_rosters_nights_and_their_last_day_included() -> None:
+    week = frozenset(range(HOLIDAY + 1))
+    day = Duty("u-1", (Hours(week, 480, 1320),), valid_to=date(2026, 9, 21))
+    night = Duty("u-1", (Hours(week, 1320, 1800),), valid_from=date(2026, 9, 21), valid_to=date(2026, 9, 22))
+    duty = DutyTime((day, night), OFFICE, "Asia/Shanghai")
+    assert duty.add(local("09-20 21:55"), 0.5 * H) == local("09-21 08:25"), "nobody was there at night"
+    assert duty.add(local("09-21 21:55"), 0.5 * H) == local("09-21 22:25")
+    assert duty.add(local("09-22 07:00"), H) == local("09-22 23:00"), "the day's roster has ended"
+    assert duty.add(local("09-23 05:00"), H) == local("09-23 06:00"), "the last night ends in the morning"
+    with pytest.raises(ConfigError):
+        duty.add(local("09-23 05:30"), H)
 
 
 # Monday to Thursday 7.5 h in two spans, Friday 3.5 h; 20 September (Sunday) is worked as a Friday, 1 to 7 October is
