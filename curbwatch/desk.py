@@ -19,11 +19,13 @@ from config.faults import nearest
 from config.load import load_config
 from config.model import Config
 from config.pack import Pack, load_pack
+from config.quality import city_box
 from curbwatch.build import Site, make_incidents, make_picker, make_queue
 from curbwatch.endpoints import resolve
 from curbwatch.packs_kept import keep_pack
 from curbwatch.people import People
 from curbwatch.registry import load_registry
+from curbwatch.reports import Atlas
 from curbwatch.spoken import spoken
 from curbwatch.telemetry import configure_logs
 from schemas.city import City
@@ -94,6 +96,13 @@ class Desk:
         with self.database.transaction() as conn:
             keep_pack(conn, self.site.pack)
         return self.site.cities.city()
+
+    @property
+    def atlas(self) -> Atlas:
+        """What is known of the ground, by which a report is placed and classed."""
+        config, pack = self.site.config, self.site.pack
+        sizes = {camera_id: (camera.width, camera.height) for camera_id, camera in pack.cameras.items()}
+        return Atlas(self.views, sizes, city_box(pack.city, config.quality.box_margin_m), config.alerts)
 
     @property
     def people(self) -> People:

@@ -1,18 +1,23 @@
 """What a person or another system tells of a thing, made into a report: its class, its place, and whose it is."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, Literal
 
 import numpy as np
 
-from alerts.deciding.place import cell_of
+from alerts.deciding.classing import SHOP, Circumstances, class_code, width_m
+from alerts.deciding.exceptions import Spot, area_class, front_at
+from alerts.deciding.permits import market_at
+from alerts.deciding.place import cell_of, zone_of
 from alerts.deciding.responsible import unit_for
+from config.alerts import AlertKnobs
 from config.faults import nearest
+from config.ground import ground_point
 from curbwatch.class_codes import class_named, part_named
 from ingest.crs import to_wgs84
-from schemas.city import CaseClass, City
+from schemas.city import CaseClass, City, CityBox
 from schemas.device import Crs
 from schemas.errors import SaidError
 from schemas.hours import LonLat
@@ -21,6 +26,7 @@ from schemas.place import CameraView
 
 Kind = Literal["complaint", "patrol", "vehicle"]
 DETAIL_MAX = 2000  # characters of each thing said
+NOWHERE: Box = (0.0, 0.0, 0.0, 0.0)  # in no picture
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,23 +51,47 @@ class Told:
     detail: Mapping[str, Any] = field(default_factory=dict)
 
 
-def report_of(told: Told, city: City, views: Mapping[str, CameraView]) -> Report:
-    """Make a report of what was told, by the rules of a city. Raises UsageError, saying what to give instead."""
+@dataclass(frozen=True, slots=True)
+class Atlas:
+    """What is known of the ground: where cameras look, and where the city is.
+
+    Attributes:
+        views: each camera's view by its id.
+        sizes: width and height of its original pictures, px, where they are known.
+        box: outside it nothing is of this city; None: the pack has no grid to say so.
+        knobs: by which a camera's look is classed.
+    """
+
+    views: Mapping[str, CameraView]
+    sizes: Mapping[str, tuple[int, int]] = field(default_factory=dict)
+    box: CityBox | None = None
+    knobs: AlertKnobs = field(default_factory=AlertKnobs)
+
+
+def report_of(told: Told, city: City, atlas: Atlas) -> Report:
+    """Make a report of what was told, by the rules of a city. Raises UsageError, saying what to give instead.
+
+    What is told by its family alone gets the class that a camera's look would give it there and then.
+    """
     for name, said in told.detail.items():
         if len(str(said)) > DETAIL_MAX:
             raise SaidError(f"--{name}: at most {DETAIL_MAX} characters", f"--{name}:最多 {DETAIL_MAX} 个字符")
     if "part" in told.detail:
         part_named(str(told.detail["part"]), city)
     case = _case(told, city)
-    point = _point(told)
-    view = _view(told, views)
+    point = _point(told, atlas.box)
+    view = _view(told, atlas.views)
     if point is None and not told.camera_id and not told.cell_id:
         raise SaidError(
             "where is it? --lon and --lat, or --camera, or --cell", "请给出地点:--lon 和 --lat,或 --camera,或 --cell"
         )
     if told.cell_id and told.cell_id not in city.cells:
         raise _unknown("cell", "网格", told.cell_id, city.cells, f"pack {city.name}", f"城市包 {city.name}")
-    cell_id = told.cell_id or cell_of(city, view, point)
+    spot = _spot(told, view, case.family, point, atlas)
+    if not told.class_code:
+        case = city.classes[class_code(city, case.family, _circumstances(told, city, view, spot), atlas.knobs)]
+    front = front_at(city, spot)
+    cell_id = told.cell_id or cell_of(city, view, spot.point)
     return Report(
         kind=told.kind,
         ref=told.ref.strip(),
@@ -78,6 +108,32 @@ def report_of(told: Told, city: City, views: Mapping[str, CameraView]) -> Report
         check=case.check,
         detail=told.detail,
         grave=case.grave,
+        party=front.party if front is not None and case.code == SHOP else "",
+    )
+
+
+def _spot(told: Told, view: CameraView, family: str, point: LonLat | None, atlas: Atlas) -> Spot:
+    """Where it stands, as a camera's look has it: without a point that of its box, in the zone that holds its foot."""
+    box, size = told.box_px, atlas.sizes.get(view.camera_id)
+    if point is None and box is not None and size is not None and view.calibration is not None:
+        point = ground_point(view.calibration, box, size)
+    zone = None
+    if view.camera_id and (box is not None or not view.zones) and not view.unbound(""):
+        shown = replace(view, zones=view.zones_in(""))
+        zone = zone_of(shown, family, box or NOWHERE, atlas.knobs.zone_overlap)
+    return Spot(point, view.camera_id, "" if zone is None else zone.name, box or NOWHERE)
+
+
+def _circumstances(told: Told, city: City, view: CameraView, spot: Spot) -> Circumstances:
+    """What tells classes of its family apart; how long it stood, and what spilled it, nobody told."""
+    family = told.family
+    stall = family == "stall"
+    market = market_at(city, "stall", told.at, spot.point, spot.camera_id, spot.zone) if stall else None
+    return Circumstances(
+        at_shop=stall and (front_at(city, spot) is not None or view.shop_front),
+        at_market=market is not None,
+        area_code=area_class(city, family, spot),
+        width_m=width_m(view.calibration, spot.box) if told.box_px is not None else None,
     )
 
 
@@ -102,18 +158,27 @@ def _case(told: Told, city: City) -> CaseClass:
     return case
 
 
-def _point(told: Told) -> LonLat | None:
+def _point(told: Told, box: CityBox | None) -> LonLat | None:
     if told.lon is None and told.lat is None:
         return None
     if told.lon is None or told.lat is None:
         raise SaidError("a point has both --lon and --lat", "坐标须同时给出 --lon 和 --lat")
     if not (-180 <= told.lon <= 180 and -90 <= told.lat <= 90):
         raise SaidError(
-            f"--lon {told.lon} --lat {told.lat}: longitude is -180..180, latitude -90..90 degrees",
-            f"--lon {told.lon} --lat {told.lat}:经度应在 -180 至 180 度,纬度应在 -90 至 90 度",
+            f"--lon {told.lon} --lat {told.lat}: longitude is -180..180, latitude -90..90 degrees: swapped?",
+            f"--lon {told.lon} --lat {told.lat}:经度应在 -180 至 180 度,纬度应在 -90 至 90 度:是否写反了?",
         )
     lon, lat = to_wgs84(np.array([told.lon]), np.array([told.lat]), told.crs)
-    return float(lon[0]), float(lat[0])
+    point = float(lon[0]), float(lat[0])
+    if box is not None and not (box.west <= point[0] <= box.east and box.south <= point[1] <= box.north):
+        west, south, east, north = (f"{edge:.3f}" for edge in (box.west, box.south, box.east, box.north))
+        raise SaidError(
+            f"--lon {told.lon} --lat {told.lat} ({told.crs}) is not in this city, which is within longitude"
+            f" {west}..{east}, latitude {south}..{north}: swapped?",
+            f"--lon {told.lon} --lat {told.lat}({told.crs})不在本市,本市范围为经度 {west} 至 {east}、"
+            f"纬度 {south} 至 {north}:经纬度是否写反了?",
+        )
+    return point
 
 
 def _view(told: Told, views: Mapping[str, CameraView]) -> CameraView:

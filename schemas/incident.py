@@ -106,6 +106,7 @@ class Report:
 
     ``ref`` is its number where it came from, unique within its kind. A place is a ground point (lon, lat in degrees
     WGS-84), a box in a camera's picture, or only a cell; ``box_px`` counts with ``camera_id``. ``detail``: plain JSON.
+    ``party``: who answers for the shop front that it is on; empty: nobody is known to.
     """
 
     kind: Literal["complaint", "patrol", "vehicle"]
@@ -123,6 +124,7 @@ class Report:
     check: str = "none"
     detail: Mapping[str, Any] = field(default_factory=dict)
     grave: bool = False
+    party: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,7 +152,8 @@ class Attachment:
 class Repeats:
     """How many cases there were in the ``days`` up to this one, and this one: at its place, and of its party.
 
-    A case has its number: leads that nobody confirmed count nowhere, nor do voided and merged ones. ``party`` is 0 where nobody is known to answer for the place.
+    A case has its number: leads that nobody confirmed count nowhere, nor do voided and merged ones. ``party`` is 0
+    where nobody is known to answer for the place.
     """
 
     spot: int

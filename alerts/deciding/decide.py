@@ -12,7 +12,7 @@ from alerts.deciding.classing import SHOP, Circumstances, class_code, width_m
 from alerts.deciding.exceptions import Effort, Spot, area_class, effort_for, fixture_at, front_at
 from alerts.deciding.patience import Patience
 from alerts.deciding.permits import market_at, permit_for
-from alerts.deciding.place import cell_of, zone_share
+from alerts.deciding.place import cell_of, zone_of
 from alerts.deciding.responsible import UNROUTED, unit_for
 from config.alerts import AlertKnobs
 from config.ground import ground_point
@@ -20,12 +20,11 @@ from schemas.city import CaseClass, City
 from schemas.detections import CLASSES, Detections, Phase
 from schemas.hours import LonLat
 from schemas.incident import Box, Departure, Sighting
-from schemas.place import CameraView, ImageZone
+from schemas.place import CameraView
 from schemas.units import utc
 
 FAMILIES = ("stall", "waste")
 EXCUSES = frozenset({"permit", "fixture"})  # why a thing that could be an alert may stand
-WHOLE_PICTURE = ImageZone("picture", ())
 REMEMBERED_S = 3600.0  # captured s after its last sighting that a thing is known to have been an alert
 
 
@@ -174,7 +173,7 @@ class Decider:
             return f"class_{family}"
         x, y, w, h = (float(value) for value in detections.box_px[row])
         box: Box = (x, y, w, h)
-        zone = _zone(view, family, box, self.knobs.zone_overlap)
+        zone = zone_of(view, family, box, self.knobs.zone_overlap)
         if zone is None:
             return "outside_zones"
         point = ground_point(view.calibration, box, native_px) if view.calibration else None
@@ -245,11 +244,3 @@ def _sighting(city: City, thing: _Thing, case: CaseClass, effort: Effort, whose:
         party=party,
         grave=case.grave,
     )
-
-
-def _zone(view: CameraView, family: str, box: Box, overlap: float) -> ImageZone | None:
-    """The zone that holds most of the box's foot, at least ``overlap`` of it; the whole picture where none is drawn."""
-    zones = view.zones or (WHOLE_PICTURE,)
-    shares = [(zone_share(box, zone.polygon), zone) for zone in zones if family in zone.families]
-    share, best = max(shares, key=lambda pair: pair[0], default=(0.0, WHOLE_PICTURE))
-    return best if share >= overlap else None

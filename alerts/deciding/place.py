@@ -10,8 +10,10 @@ from alerts.deciding.grid import grid_of
 from schemas.city import City
 from schemas.hours import LonLat
 from schemas.incident import Box
-from schemas.place import CameraView
+from schemas.place import CameraView, ImageZone
 from schemas.units import M_PER_DEG
+
+WHOLE_PICTURE = ImageZone("picture", ())
 
 
 def inside(points: NDArray[np.float64], polygon: Sequence[tuple[float, float]]) -> NDArray[np.bool_]:
@@ -72,3 +74,11 @@ def cell_of(city: City, view: CameraView, point: LonLat | None) -> str:
     """Grid cell of a ground point; the camera's own cell where there is no point or no cell holds it."""
     found = grid_of(city).find_one(point) if point is not None else ""
     return found or view.cell_id
+
+
+def zone_of(view: CameraView, family: str, box: Box, overlap: float) -> ImageZone | None:
+    """The zone that holds most of the box's foot, at least ``overlap`` of it; the whole picture where none is drawn."""
+    zones = view.zones or (WHOLE_PICTURE,)
+    shares = [(zone_share(box, zone.polygon), zone) for zone in zones if family in zone.families]
+    share, best = max(shares, key=lambda pair: pair[0], default=(0.0, WHOLE_PICTURE))
+    return best if share >= overlap else None

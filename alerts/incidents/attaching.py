@@ -160,6 +160,7 @@ def _open(conn: Connection, told: Report, actor: Actor, rules: Rules) -> uuid.UU
             "check_by": told.check,
             "urgent": told.urgent,
             "source": told.kind,
+            "party": told.party,
         },
     )
     detail: dict[str, Any] = {"class": told.class_code, "zone": "", "source": told.kind, "ref": told.ref}

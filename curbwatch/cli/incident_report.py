@@ -73,7 +73,7 @@ def incident_report(  # noqa: PLR0913  # each is an option of the command line
             detail={key: value for key, value in (("text", text), ("plate", plate), ("part", part)) if value},
         )
         actor, city = _clerk(desk, person, token_file), desk.rules()
-        found = desk.incidents.report(report_of(told, city, desk.views), actor)
+        found = desk.incidents.report(report_of(told, city, desk.atlas), actor)
         _tell(desk, found, told, as_json=as_json)
 
 

@@ -51,6 +51,15 @@ def tell(incidents: IncidentStore, one: Report) -> Reported:
     return incidents.report(one, HOTLINE)
 
 
+def test_whose_shop_front_it_is_on_is_kept_with_the_incident_that_it_opens(
+    database: AlertDatabase, incidents: IncidentStore
+) -> None:
+    told = tell(incidents, complaint(family="stall", class_code="09005", party="王记面馆"))
+    assert incidents.repeats(told.incident_id).party == 1
+    with database.transaction() as conn:
+        assert conn.execute("select party from incident").fetchall() == [{"party": "王记面馆"}]
+
+
 def test_a_complaint_that_nobody_else_tells_of_waits_for_a_person_without_our_picture(
     incidents: IncidentStore, jobs: JobStore
 ) -> None:

@@ -15,20 +15,24 @@ import structlog
 import curbwatch.database as db
 from alerts.incidents.store import IncidentStore
 from config.pack import load_pack
+from config.quality import city_box
 from curbwatch.__main__ import main
 from curbwatch.case_facts import CaseFacts
 from curbwatch.parts import Servers
 from curbwatch.registry import sync_pack
-from curbwatch.reports import Told, report_of
+from curbwatch.reports import Atlas, Told, report_of
 from ingest.crs import wgs84_to_gcj02
-from schemas.city import CaseClass
+from schemas.city import CaseClass, City
 from schemas.errors import UsageError
 from schemas.incident import Attachment, Repeats
 from schemas.place import CameraView
-from tests.alerts.makers import CELL, city
+from schemas.rules import CityRules, ClassArea, ShopFront
+from tests.alerts.makers import CALIBRATION, CELL, SQUARE, city, permit, view
 
 Run = Callable[..., tuple[int, str, str]]
 NOON = datetime(2026, 5, 4, 4, tzinfo=UTC)
+HERE = frozenset({("cam-1", "left")})
+AROUND = ((104.639, 30.119), (104.643, 30.119), (104.643, 30.123), (104.639, 30.123))  # what cam-1 sees
 
 
 def told(**changes: Any) -> Told:  # noqa: ANN401
@@ -36,10 +40,10 @@ def told(**changes: Any) -> Told:  # noqa: ANN401
 
 
 def test_a_report_gets_the_class_the_cell_and_the_unit_of_the_city() -> None:
-    found = report_of(told(cell_id="", lon=104.6405, lat=30.1205), city(), {})
+    found = report_of(told(cell_id="", lon=104.6405, lat=30.1205), city(), Atlas({}))
     assert (found.family, found.class_code, found.cell_id, found.unit_id) == ("stall", "09006", CELL, "u-1")
     assert found.rule_version == "v1"
-    waste = report_of(told(family="", class_code="06010"), city(), {})
+    waste = report_of(told(family="", class_code="06010"), city(), Atlas({}))
     assert (waste.family, waste.unit_id, waste.point) == ("waste", "u-2", None)
 
 
@@ -47,19 +51,19 @@ def test_a_report_gets_the_class_the_cell_and_the_unit_of_the_city() -> None:
 def test_a_class_is_named_by_its_full_code_and_by_those_of_the_older_lineages(code: str) -> None:
     classes = {"09006": CaseClass("09006", "占", "Stall", "stall", legacy_2013="04-06", legacy_cjt214="05-09")}
     more = {"detail": {"part": "51200201001000001"}, "family": ""}
-    found = report_of(told(class_code=code, **more), city(classes=classes), {})
+    found = report_of(told(class_code=code, **more), city(classes=classes), Atlas({}))
     assert (found.class_code, found.detail) == ("09006", {"part": "51200201001000001"})
 
 
 def test_a_point_off_a_phone_s_map_is_turned_into_wgs84() -> None:
     lon, lat = wgs84_to_gcj02(np.array([104.6405]), np.array([30.1205]))
-    found = report_of(told(lon=float(lon[0]), lat=float(lat[0]), crs="gcj02"), city(), {})
+    found = report_of(told(lon=float(lon[0]), lat=float(lat[0]), crs="gcj02"), city(), Atlas({}))
     assert found.point == pytest.approx((104.6405, 30.1205), abs=1e-8)
 
 
 def test_a_camera_brings_its_cell_and_its_unit() -> None:
     views = {"cam-1": CameraView("cam-1", cell_id=CELL, unit_id="u-2")}
-    found = report_of(told(cell_id="", camera_id="cam-1", box_px=(1.0, 2.0, 3.0, 4.0)), city(), views)
+    found = report_of(told(cell_id="", camera_id="cam-1", box_px=(1.0, 2.0, 3.0, 4.0)), city(), Atlas(views))
     assert (found.camera_id, found.cell_id, found.unit_id) == ("cam-1", CELL, "u-2")
 
 
@@ -82,7 +86,9 @@ def test_a_camera_brings_its_cell_and_its_unit() -> None:
         ({"cell_id": "512002001001009"}, "no cell '512002001001009'; did you mean"),
         ({"lon": 104.0}, "both --lon and --lat"),
         ({"lon": float("nan"), "lat": 30.0}, "longitude is -180..180"),
-        ({"lon": 30.0, "lat": 104.0}, "latitude -90..90"),
+        ({"lon": 30.0, "lat": 104.0}, "latitude -90..90 degrees: swapped"),
+        ({"lon": 30.12, "lat": 84.64}, r"is not in this city.*longitude 104.*latitude 29.*: swapped\?"),
+        ({"lon": 30.12, "lat": 84.64, "crs": "gcj02"}, r"30.12 --lat 84.64 .gcj02. is not in this city"),
         ({"camera_id": "cam-9"}, "no camera 'cam-9'"),
         ({"detail": {"text": "x" * 2001}}, "--text: at most 2000 characters"),
         ({"box_px": (1.0, 2.0, 3.0, 4.0)}, "a box is one in the picture of a camera"),
@@ -90,7 +96,66 @@ def test_a_camera_brings_its_cell_and_its_unit() -> None:
 )
 def test_what_cannot_be_placed_or_classed_is_told_with_what_to_give(changes: dict[str, Any], said: str) -> None:
     with pytest.raises(UsageError, match=said):
-        report_of(told(**changes), city(), {})
+        report_of(told(**changes), city(), Atlas({}, box=city_box(city(), 20_000)))
+
+
+def test_a_city_without_a_grid_takes_any_point() -> None:
+    assert city_box(city(cells={}), 20_000) is None
+    found = report_of(told(cell_id="", lon=30.12, lat=84.64), city(cells={}), Atlas({}))
+    assert (found.point, found.cell_id) == ((30.12, 84.64), "")
+
+
+def fronts(**place: Any) -> City:  # noqa: ANN401
+    """A city with one shop front, at this place."""
+    return city(rules=CityRules(shop_fronts=(ShopFront("s-1", "面馆", "王记面馆", **place),)))
+
+
+@pytest.mark.parametrize(
+    ("changes", "ruled"),
+    [
+        ({"cell_id": "", "lon": 104.6405, "lat": 30.1205}, fronts(polygon=SQUARE)),
+        ({"camera_id": "cam-1", "box_px": (200.0, 400.0, 120.0, 150.0)}, fronts(camera_zones=HERE)),
+        ({"camera_id": "cam-1", "box_px": (200.0, 400.0, 120.0, 150.0)}, fronts(polygon=AROUND)),
+    ],
+    ids=["point", "zone", "box on calibrated ground"],
+)
+def test_what_is_told_of_a_shop_front_is_classed_and_has_its_party_as_a_camera_s_look(
+    changes: dict[str, Any], ruled: City
+) -> None:
+    atlas = Atlas({"cam-1": view(calibration=CALIBRATION)}, {"cam-1": (1280, 720)})
+    found = report_of(told(**changes), ruled, atlas)
+    assert (found.class_code, found.party) == ("09005", "王记面馆")
+    named = report_of(told(**changes, class_code="09006"), ruled, atlas)
+    assert (named.class_code, named.party) == ("09006", ""), "a class that was named is the one"
+    waste = report_of(told(**changes | {"family": "waste"}), ruled, atlas)
+    assert (waste.class_code, waste.party) == ("06010", "")
+
+
+def test_away_from_the_front_or_nowhere_it_is_a_vendor_of_no_shop() -> None:
+    ruled = fronts(polygon=SQUARE, camera_zones=HERE)
+    atlas = Atlas({"cam-1": view()}, {"cam-1": (1280, 720)}, city_box(ruled, 20_000))
+    for changes in ({"lon": 104.645, "lat": 30.1205}, {"camera_id": "cam-1"}, {}):
+        found = report_of(told(**changes), ruled, atlas)
+        assert (found.class_code, found.party) == ("09006", ""), changes
+    unzoned = Atlas({"cam-1": view(zones=(), shop_front=True)})
+    found = report_of(told(camera_id="cam-1"), city(), unzoned)
+    assert (found.class_code, found.party) == ("09005", ""), "a camera of a shop front, whose party nobody named"
+
+
+def test_waste_in_a_green_belt_and_a_stall_on_a_market_s_ground_are_called_so() -> None:
+    whole = city()
+    green = replace(whole.classes["06010"], code="06017", urgent=False)
+    market = replace(whole.classes["09006"], code="09002")
+    ruled = replace(
+        whole,
+        classes=whole.classes | {"06017": green, "09002": market},
+        permits=(permit((frozenset(range(7)), 6 * 60, 8 * 60), polygon=SQUARE, camera_zones=frozenset()),),
+        rules=CityRules(areas=(ClassArea("a-1", "绿化带", "06017", polygon=SQUARE),)),
+    )
+    here = {"cell_id": "", "lon": 104.6405, "lat": 30.1205}
+    waste = report_of(told(**here, family="waste"), ruled, Atlas({}))
+    assert (waste.class_code, waste.urgent) == ("06017", False)
+    assert report_of(told(**here), ruled, Atlas({})).class_code == "09002"
 
 
 @pytest.fixture
