@@ -25,6 +25,7 @@ class KeepingKnobs(Knobs):
     traces_days: int = _days(90)
     keys_days: int = _days(30)
     stuck_days: int = _days(365)
+    kpi_days: int = _days(90)
     hours_days: int = _days(730)
     stray_hours: int = Field(default=24, ge=1, le=8760)
     community: bool = True

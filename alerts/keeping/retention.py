@@ -53,6 +53,8 @@ NAMED = """
     or exists (select from site o where o.same_as = t.site_id)
     or exists (select from site_quiet q where q.site_id = t.site_id))
 """
+# What is assessed by whole months, quarters and years is the same for ever; there are few of them.
+WHOLE_MONTHS = "(extract(day from t.first_day) = 1 and extract(day from t.last_day + 1) = 1)"
 TERMS = (
     Term(
         "positions",
@@ -110,6 +112,7 @@ TERMS = (
         "exists (select from sweep_entry s where (s.incident_id, s.stage, s.round, s.limit_id, s.again)"
         " = (t.incident_id, t.stage, t.round, t.limit_id, t.again))",
     ),
+    Term("kpi", "kpi_period", "closed_at", WHOLE_MONTHS),
     Term("hours", "tally_incident_hour", "bucket", "false"),
     Term("hours", "tally_position_hour", "bucket", "false"),
 )

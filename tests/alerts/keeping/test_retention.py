@@ -238,6 +238,31 @@ def test_health_events_and_letters_go_after_their_terms(world: World) -> None:
     assert (world.count("camera_event"), world.count("dead_letter"), world.count("device_health_log")) == (2, 1, 1)
 
 
+def test_closed_figures_of_other_days_than_whole_months_go_after_their_term(world: World) -> None:
+    """Whoever asks for the last seven days each day would keep each of them for ever."""
+    for first, last in (
+        ("2026-02-01", "2026-02-28"),
+        ("2024-02-01", "2024-02-29"),
+        ("2026-01-01", "2026-03-31"),  # a quarter
+        ("2024-02-01", "2024-02-28"),
+        ("2026-02-02", "2026-03-01"),
+        ("2026-01-02", "2026-01-31"),
+    ):
+        for days, year in ((91, 0), (89, 1)):
+            world.rows(
+                "insert into kpi_period (first_day, last_day, zone, rule_version, counting, sha256, facts, closed_at)"
+                " values (%s::date - %s, %s::date - %s, 'UTC', 'v1', 1, repeat('0', 64), '', %s)",
+                (first, year * 1461, last, year * 1461, NOW - days * DAY),
+            )
+    assert Retention(world.database, KNOBS, hypertables=edition_of(world)).waiting(NOW)["kpi"] == 3
+    assert delete(world) > 0
+    assert {(str(first), str(last)) for first, last in world.rows("select first_day, last_day from kpi_period")} == {
+        *(("2026-02-01", "2026-02-28"), ("2024-02-01", "2024-02-29"), ("2026-01-01", "2026-03-31")),
+        *(("2022-02-01", "2022-02-28"), ("2020-02-01", "2020-02-29"), ("2022-01-01", "2022-03-31")),
+        *(("2020-02-01", "2020-02-28"), ("2022-02-02", "2022-03-01"), ("2022-01-02", "2022-01-31")),
+    }
+
+
 def test_a_chunk_goes_as_a_whole_where_nothing_in_it_stays(world: World) -> None:
     if not edition_of(world):
         return  # no chunks

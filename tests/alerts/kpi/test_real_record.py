@@ -1,6 +1,8 @@
 """What the stores and the desk really write counts as the page of indicators says."""
 
+import time
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -8,14 +10,19 @@ import pytest
 from alerts.desk.actions import CaseActions
 from alerts.desk.lifecycle import Act, Wish
 from alerts.incidents.store import IncidentStore
+from alerts.jobs.moves import JobMoves
+from alerts.jobs.pick import Picker
 from alerts.jobs.store import JobStore
 from alerts.kpi.period import Period
 from alerts.kpi.store import KpiStore
 from alerts.store import AlertDatabase
 from schemas.kpi import Fact
 from schemas.record import Actor
+from tests.alerts.clocks.made_desk import HANDLED_IN_FOUR, opened
+from tests.alerts.clocks.made_desk import Town as Desk
 from tests.alerts.kpi.may import LIMITED
 from tests.alerts.makers import departure, picture, sighting
+from tests.alerts.test_moves import sweepers
 
 pytestmark = pytest.mark.servers
 
@@ -123,6 +130,29 @@ def test_a_suspended_case_has_nothing_to_do(town: Town) -> None:
     assert town.counts() == TAKEN_IN | SENT
     town.desk.act(incident_id, Wish(Act.RESUME), FANG)
     assert town.counts() == TAKEN_IN | SENT | {"to_handle"}
+
+
+def test_a_suspension_past_its_end_hides_nothing(town: Town) -> None:
+    incident_id = town.opened(direct=True)
+    until = datetime.now(UTC) + timedelta(seconds=0.5)
+    town.desk.act(incident_id, Wish(Act.SUSPEND, text="道路施工", until=until), FANG)
+    time.sleep(max(0.0, (until - datetime.now(UTC)).total_seconds()) + 0.05)
+    assert town.counts() == TAKEN_IN | SENT | {"to_handle"}
+
+
+def test_a_job_that_nobody_takes_is_put_down_to_each_unit_that_let_it_lie(database: AlertDatabase) -> None:
+    desk = Desk(database, replace(sweepers(), rules=HANDLED_IN_FOUR.rules), chief_h=1000.0)
+    moves = JobMoves(database, Picker(lambda: desk.city, 300.0))
+    opened(IncidentStore(database, merge_m=3.0, merge_iou=0.3), unit_id="u-2")
+    today = datetime.now(UTC).date()
+    days = Period(today - timedelta(days=1), today + timedelta(days=2), desk.city.timezone)
+    seen = []
+    for _ in range(3):
+        known = KpiStore(database, lambda: desk.city).known(days, so_far=True).facts
+        seen.append(([case.unit_id for case in known.cases], [one.unit_id for one in known.untaken]))
+        desk.look(timedelta(minutes=31))
+        moves.follow_sweep()
+    assert seen == [(["u-2"], []), (["u-3"], ["u-2"]), (["u-3"], ["u-2", "u-3"])]
 
 
 def test_what_leaves_before_anybody_came_is_gone(town: Town) -> None:
