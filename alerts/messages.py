@@ -62,6 +62,7 @@ EVENTS = {
     "stopped": ("已停止", "stopped"),
 }
 # What a person is told of an escalation that moved nothing.
+AGAIN = ("(已办过,未重复)", " (done before, not twice)")  # behind what was done
 STAYED = ("无其他当班单位,已转为紧急", "no other unit is on duty: urgent now, where it is")
 # Why a unit has a job, by schemas.dispatch.Why; {} is the responsible unit.
 WHYS = {

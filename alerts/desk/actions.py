@@ -9,6 +9,7 @@ from uuid import UUID
 from alerts.desk.acting import Doing, perform
 from alerts.desk.case import WROTE, Told, case_of, moved_by
 from alerts.desk.lifecycle import MOVES, SUSPEND_MAX, Act, Case, Refusal, Wish, decide
+from alerts.desk.reasons import VOIDS, code_of
 from alerts.desk.words import refusal_line
 from alerts.incidents import quiet
 from alerts.incidents.locking import hold_places
@@ -25,7 +26,7 @@ from alerts.store import AlertDatabase, Connection
 from schemas.city import City
 from schemas.errors import CurbwatchError, SaidError, UsageError
 from schemas.incident import EvidenceRecord, IncidentRow
-from schemas.record import Actor
+from schemas.record import Actor, What
 
 LATE = frozenset({"state", "ended", "merged"})  # refusals for which somebody, or something, came first
 STEPS = """
@@ -127,7 +128,7 @@ class CaseActions:
         with self._database.transaction("action") as conn:
             wish = replace(wish, into=str(incident_key(conn, wish.into))) if wish.into else wish
             row = _locked(conn, incident_id, wish)
-            word = keys.Word(given.key, row["incident_id"], str(wish.act), actor)
+            word = keys.Word(given.key, row["incident_id"], str(wish.act), actor, _said(wish, given))
             known = keys.said(conn, word)
             if known is not None:
                 return self._acted(conn, row, known, again=True)
@@ -194,7 +195,7 @@ def _done_before(case: Case, steps: list[Told], wish: Wish, actor: Actor) -> int
     A crew that took the job meanwhile changes nothing of that.
     """
     if case.state in MOVES[wish.act].origins:
-        return None
+        return _asked_before(case, steps, wish, actor)
     moves = [step for step in steps if step.what in set(WROTE.values()) and step.role != "system"]
     last = moves[-1] if moves else None
     if last is None or (last.what, last.actor) != (WROTE.get(wish.act), actor.name):
@@ -202,6 +203,30 @@ def _done_before(case: Case, steps: list[Told], wish: Wish, actor: Actor) -> int
     if wish.act is Act.MERGE and last.detail.get("into") != wish.into:
         return None
     return last.seq
+
+
+def _asked_before(case: Case, steps: list[Told], wish: Wish, actor: Actor) -> int | None:
+    """The step with which the same person asked to void it, in the same words: it waits for a second person still."""
+    if wish.act is not Act.VOID or case.asked_by != actor.name or wish.text.strip() not in {"", case.asked_text}:
+        return None
+    if (code_of(VOIDS, wish.reason) or case.asked_reason) != case.asked_reason:
+        return None
+    return max(step.seq for step in steps if step.what == What.VOID_ASKED)
+
+
+def _said(wish: Wish, given: Given) -> dict[str, Any]:
+    """All that a person said besides the act, as plain JSON."""
+    pictures = {"before": given.before, "after": given.after}
+    return {
+        "reason": wish.reason,
+        "text": wish.text.strip(),
+        "until": wish.until_said or (None if wish.until is None else wish.until.isoformat()),
+        "working_h": wish.working_h,
+        "into": wish.into,
+        "class": wish.class_code,
+        "urgent": wish.urgent,
+        **{role: None if picture is None else picture.sha256 for role, picture in pictures.items()},
+    }
 
 
 def _case(conn: Connection, row: dict[str, Any], steps: list[Told], city: City) -> Case:

@@ -83,6 +83,7 @@ class Wish:
         reason: a code of ``alerts/desk/reasons.py``, or its word in Chinese or English, where the act has codes.
         text: why, or what for, in their own words.
         until: end of the quiet, or of the suspension, aware.
+        until_said: the same as it was said, as "2h": said again under its key it is the same word. Empty: as ``until``.
         most: how long a case may be suspended by one word; without ``until`` it is so long.
         working_h: more time, hours of work.
         into: id of the incident that goes on.
@@ -95,6 +96,7 @@ class Wish:
     reason: str = ""
     text: str = ""
     until: datetime | None = None
+    until_said: str = ""
     most: timedelta = SUSPEND_MAX
     working_h: float = 0.0
     into: str = ""

@@ -157,7 +157,8 @@ class JobStore:
         with self._database.transaction("done") as conn:
             _lock_incident(conn, job_key)
             before = self._job(conn, job_key)
-            word = keys.Word(key, uuid.UUID(before.incident.incident_id), "done", self._who(person))
+            said = {"note": note.strip()}
+            word = keys.Word(key, uuid.UUID(before.incident.incident_id), "done", self._who(person), said)
             if keys.said(conn, word) is not None or (before.state, before.holder) == ("done", person):
                 return before
             incident_id = self._release(conn, job_key, person, "done")

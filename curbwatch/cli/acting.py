@@ -20,7 +20,7 @@ from alerts.desk.lifecycle import Wish
 from alerts.desk.reasons import VOIDS
 from alerts.desk.words import ACTS
 from alerts.incidents.sites import Reach
-from alerts.messages import duration, headline, state_name
+from alerts.messages import AGAIN, duration, headline, state_name
 from alerts.wire import incident_state, instant
 from curbwatch.cli.options import ConfigFile, Json, Key, Language, TokenFile, Version, Who, Words
 from curbwatch.cli.output import escaped
@@ -147,10 +147,12 @@ def tell(desk: Desk, acted: Acted, actor: Actor, wish: Wish, *, as_json: bool) -
         return
     english = desk.lang == "en"
     done = ACTS[wish.act][english]
-    again = (" (已办过,未重复)", " (done before, not twice)")[english] if acted.again else ""
+    more = AGAIN[english] if acted.again else ""
     if acted.what == "void_asked":
-        again = (":须由另一人确认", ": a second person must say the same")[english] + _anew(acted, english=english)
-    line = Text.assemble((done, "bold"), again, "  ", f"[{state_name(row.state, desk.lang)}] ", escaped(told))
+        more = (
+            (":须由另一人确认", ": a second person must say the same")[english] + _anew(acted, english=english) + more
+        )
+    line = Text.assemble((done, "bold"), more, "  ", f"[{state_name(row.state, desk.lang)}] ", escaped(told))
     console().print(line)
     if row.case_no:
         typer.echo(f"  {('案号', 'case')[english]} {row.case_no}")

@@ -13,7 +13,7 @@ from zoneinfo import ZoneInfo
 
 import typer
 
-from alerts.messages import STAYED, after_done, event_line, job_lines, job_state_name
+from alerts.messages import AGAIN, STAYED, after_done, event_line, job_lines, job_state_name
 from alerts.record.text import refuse_text
 from alerts.wire import instant
 from curbwatch.cli.app import app
@@ -57,7 +57,8 @@ class Teller:
         holder = f" @{job.holder}" if job.holder else ""
         english = self.desk.lang == "en"
         word = STAYED[english] if more.get("moved") is False else event_line(event, self.desk.lang)
-        typer.echo(f"{self._clock(now)} {word}{state}{holder}")
+        again = AGAIN[english] if more.get("again") else ""
+        typer.echo(f"{self._clock(now)} {word}{again}{state}{holder}")
         for line in job_lines(self.desk.site.pack.city, self.desk.names, job, self.desk.lang, now, self.person):
             typer.echo(line)
         if event == "done" and (then := after_done(job.incident, self.desk.lang)):

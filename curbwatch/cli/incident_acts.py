@@ -90,7 +90,7 @@ def incident_snooze(
     """Let nothing of its kind be opened at its place until then; --text says why. The incident itself stays."""
     with open_desk(session.config, session.lang) as desk:
         ends = until_of(until, datetime.now(UTC)) if until else None
-        wish = Wish(Act.SNOOZE, text=session.text, until=ends, urgent=urgent or None)
+        wish = Wish(Act.SNOOZE, text=session.text, until=ends, until_said=until, urgent=urgent or None)
         act_at(desk, incident_id, wish, desk.actor(session.person, session.token_file), session)
 
 

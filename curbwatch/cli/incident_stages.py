@@ -48,7 +48,7 @@ def incident_suspend(
     """Set a case aside that cannot be dealt with now (挂账); --text says why. Its clocks stand still."""
     with open_desk(session.config, session.lang) as desk:
         ends = until_of(until, datetime.now(UTC)) if until else None
-        wish = Wish(Act.SUSPEND, text=session.text, until=ends)
+        wish = Wish(Act.SUSPEND, text=session.text, until=ends, until_said=until)
         act_at(desk, incident_id, wish, desk.actor(session.person, session.token_file), session)
 
 

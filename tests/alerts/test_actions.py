@@ -1,5 +1,6 @@
 """What people do with cases on the database: once, by one of two, with everything that hangs on it."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -18,6 +19,7 @@ from tests.alerts.makers import city, picture, sighting, together
 
 pytestmark = pytest.mark.servers
 NOBODY = "00000000-0000-0000-0000-000000000001"
+SOON = datetime.now(UTC) + timedelta(hours=2)
 
 
 @pytest.fixture
@@ -80,6 +82,43 @@ def test_the_same_key_again_answers_the_same_and_is_good_for_nothing_else(
             desk.act(incident_id, asked, actor, given)
 
 
+@pytest.mark.parametrize(
+    ("first", "other"),
+    [
+        (Wish(Act.EXTEND, text="等", working_h=2), Wish(Act.EXTEND, text="等", working_h=9)),
+        (Wish(Act.NOTE, text="有证"), Wish(Act.NOTE, text="无证")),
+        (Wish(Act.DOWNGRADE, "minor", urgent=True), Wish(Act.DOWNGRADE, "minor", urgent=False)),
+        (
+            Wish(Act.SNOOZE, text="施工", until=SOON, until_said="2h"),
+            Wish(Act.SNOOZE, text="施工", until=SOON, until_said="3h"),
+        ),
+    ],
+)
+def test_the_same_key_with_other_content_is_refused(
+    desk: CaseActions, incidents: IncidentStore, first: Wish, other: Wish
+) -> None:
+    incident_id, given = opened(incidents), Given(key="k-1")
+    step = desk.act(incident_id, first, LEI, given)
+    later = first.until and first.until + timedelta(seconds=7)  # "2h" some seconds later is the same word
+    again = desk.act(incident_id, replace(first, until=later, text=f"{first.text} "), LEI, given)
+    assert (again.again, again.seq) == (True, step.seq)
+    with pytest.raises(UsageError, match=f"--key k-1: was used for {first.act} of this case with other content"):
+        desk.act(incident_id, other, LEI, given)
+    assert len(whats(incidents, incident_id)) == 2
+
+
+def test_a_key_from_before_its_content_was_kept_answers_as_ever(
+    desk: CaseActions, incidents: IncidentStore, database: AlertDatabase
+) -> None:
+    incident_id = opened(incidents)
+    with database.transaction() as conn:
+        conn.execute(
+            "insert into action_key (key, incident_id, action, actor, seq) values ('k-0', %s, 'note', '李雷', 1)",
+            (incident_id,),
+        )
+    assert desk.act(incident_id, Wish(Act.NOTE, text="有证"), LEI, Given(key="k-0")).again
+
+
 def test_who_decides_on_an_old_picture_is_told_what_changed(desk: CaseActions, incidents: IncidentStore) -> None:
     incident_id = opened(incidents)
     desk.act(incident_id, Wish(Act.NOTE, text="有证"), WANG)
@@ -135,7 +174,11 @@ def test_a_handled_case_is_voided_by_two(desk: CaseActions, incidents: IncidentS
     jobs.done(taken(jobs, incident_id), "crew-1")
     asked = desk.act(incident_id, Wish(Act.VOID, reason="duplicate"), LEI)
     assert (asked.what, asked.row.state) == ("void_asked", "checking")
-    assert refused(desk, incident_id, Wish(Act.VOID)) == "second"
+    for click in (Wish(Act.VOID, reason="duplicate"), Wish(Act.VOID)):
+        again = desk.act(incident_id, click, LEI, Given(version=1))
+        assert (again.again, again.seq, again.what, again.row.state) == (True, asked.seq, "void_asked", "checking")
+    assert whats(incidents, incident_id).count("void_asked") == 1
+    assert refused(desk, incident_id, Wish(Act.VOID, text="真的")) == "second", "that says more"
     assert desk.act(incident_id, Wish(Act.VOID), WANG).row.state == "void"
 
 

@@ -171,6 +171,14 @@ def test_a_job_whose_lease_ran_out_is_taken_over_though_the_relay_is_away(
         jobs.reject(job.job_id, "li", "late")
 
 
+def test_the_same_key_of_a_finished_job_with_another_note_is_refused(jobs: JobStore, job_id: str) -> None:
+    jobs.take(job_id, "li")
+    done = jobs.done(job_id, "li", "swept", "k-1")
+    assert jobs.done(job_id, "li", "swept ", "k-1") == done
+    with pytest.raises(UsageError, match="--key k-1: was used for done of this case with other content"):
+        jobs.done(job_id, "li", "not swept", "k-1")
+
+
 def test_done_ends_job_and_incident_and_may_be_said_twice(
     jobs: JobStore, incidents: IncidentStore, waiting: list[Job]
 ) -> None:

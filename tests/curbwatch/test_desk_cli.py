@@ -179,6 +179,28 @@ def test_a_refusal_is_one_line_in_the_desks_language_and_an_object_for_scripts(v
     assert verbs.told("incident", "note", seen, "--as", "deng-wei", "--text", "已劝导")[0]["role"] == "auxiliary"
 
 
+def test_clicked_twice_is_said_to_be_done_before(
+    verbs: Verbs, seen: str, incidents: IncidentStore, jobs: JobStore, tmp_path: Path
+) -> None:
+    for _ in range(2):
+        verbs.told("incident", "snooze", seen, *LIN, "--until", "2h", "--text", "施工", "--key", "s-1")
+    refusal = verbs.refused("incident", "snooze", seen, *LIN, "--until", "3h", "--text", "施工", "--key", "s-1")
+    assert "--key s-1:已用于本案的 snooze,但内容不同" in refusal
+    first, second = (verbs.run("incident", "confirm", seen, *LIN)[1] for _ in range(2))
+    assert ("已办过" in first, "已办过,未重复" in second) == (False, True)
+    assert "done before, not twice" in verbs.run("incident", "confirm", seen, *LIN, "--lang", "en")[1]
+    handled = opened(incidents, tmp_path, camera_id="yj-cam-02", check="person")
+    verbs.told("incident", "confirm", handled, *LIN)
+    job = jobs.of_incident(handled)
+    assert job is not None
+    assert jobs.take(job.job_id, "crew-1") is not None
+    jobs.done(job.job_id, "crew-1")
+    void = ("incident", "void", handled, *LIN, "--reason", "duplicate")
+    (status, asked, _), (again_status, again, _) = verbs.run(*void), verbs.run(*void)
+    assert (status, "须由另一人确认" in asked, "已办过" in asked) == (0, True, False)
+    assert (again_status, "须由另一人确认(已办过,未重复)" in again) == (0, True)
+
+
 def test_who_comes_late_is_told_who_was_first_and_what_changed(verbs: Verbs, seen: str) -> None:
     verbs.told("incident", "confirm", seen, *LIN, "--key", "k-1")
     (again,) = verbs.told("incident", "confirm", seen, *LIN, "--key", "k-1")

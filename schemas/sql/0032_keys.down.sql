@@ -1,0 +1,1 @@
+alter table action_key drop column content;
