@@ -11,7 +11,7 @@ from schemas.record import State
 from schemas.rules import Role, Stage
 
 Kind = Literal["yellow", "red", "stuck", "escalated"]
-Stuck = Literal["undecided", "unhandled", "unclosed"]
+Stuck = Literal["undecided", "unhandled", "unclosed", "forgotten"]
 Key = tuple[Stage, int, str, Kind, int]  # stage, round, limit id, kind, again: told once
 
 # Who has a stage in hand (岗位): urged when it is nearly over. domain.md 2.3 names the posts.
@@ -22,6 +22,7 @@ IN_HAND: dict[Stage, Role] = {
     "handle": "officer",
     "check": "inspector",
 }
+SUSPENDED = "suspended"  # a limit id of its own: the end of a suspension
 TAKE = "take/"  # a limit id that begins so is no limit of the pack: nobody of the unit behind it took the job in time
 
 

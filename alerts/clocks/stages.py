@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any, get_args
 
 from schemas.record import State, What
@@ -66,6 +66,16 @@ class StageSpan:
         return stopped_at is not None and (self.ended_at is None or stopped_at < self.ended_at)
 
 
+@dataclass(frozen=True, slots=True)
+class Suspension:
+    """A case that is suspended (挂账): in which stage, since when, until when, and the how manieth time, from 1."""
+
+    stage: Stage
+    since: datetime
+    until: datetime
+    times: int
+
+
 @dataclass(slots=True)
 class _Open:
     """A stage while its record is read."""
@@ -111,6 +121,23 @@ def waiting_since(steps: Iterable[Step]) -> datetime | None:
         elif step.state:
             since = None
     return since
+
+
+def suspension_of(steps: Iterable[Step], class_code: str) -> Suspension | None:
+    """The suspension of a case that is suspended; None of any other, and of one of which nobody said until when."""
+    record = tuple(steps)
+    said = [step for step in record if step.what == What.SUSPENDED]
+    states = [step.state for step in record if step.state]
+    if not said or states[-1:] != [State.SUSPENDED]:
+        return None
+    try:
+        until = datetime.fromisoformat(str(said[-1].detail.get("until", "")))
+    except ValueError:
+        return None
+    if until.tzinfo is None:
+        return None
+    paused = [span.stage for span in stages_of(record, class_code) if span.paused]
+    return Suspension(paused[-1] if paused else "handle", said[-1].at, until.astimezone(UTC), len(said))
 
 
 class _Reader:

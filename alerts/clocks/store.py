@@ -10,7 +10,7 @@ import structlog
 
 from alerts.clocks.limits import uncounted
 from alerts.clocks.projection import Clock, clocks_of
-from alerts.clocks.stages import Step, round_of, stages_of, waiting_since
+from alerts.clocks.stages import Step, Suspension, round_of, stages_of, suspension_of, waiting_since
 from alerts.clocks.worktime import DutyTime, Measure, NaturalTime, WorkTime
 from alerts.record.steps import OPEN_STATES
 from alerts.store import AlertDatabase, Connection
@@ -60,7 +60,7 @@ class Case:
 
     ``unit_id``: the unit that has its job, else the one that is to have it. ``sos``: somebody calls for help.
     ``waits_since``, ``waits_until``: since when it waits for a crew, and when that has lasted too long; None: it does
-    not wait.
+    not wait. ``suspension``: None: it is not suspended.
     """
 
     incident_id: uuid.UUID
@@ -71,6 +71,7 @@ class Case:
     clocks: tuple[Clock, ...]
     waits_since: datetime | None
     waits_until: datetime | None
+    suspension: Suspension | None
 
 
 class CityTime:
@@ -213,7 +214,10 @@ def refresh(conn: Connection, rows: Sequence[dict[str, Any]], time: CityTime) ->
         if since is not None:
             waits_until = time.waits_until(since, unit_id, urgent=row["urgent"], sos=sos)
             changes.waits.append((key, number, since, waits_until))
-        found.append(Case(key, unit_id, row["state"], number, sos, clocks, since, waits_until))
+        still = suspension_of(record, row["class_code"])
+        if still is not None:
+            changes.waits.append((key, number, still.since, still.until))
+        found.append(Case(key, unit_id, row["state"], number, sos, clocks, since, waits_until, still))
     changes.write(conn)
     return found
 

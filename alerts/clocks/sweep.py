@@ -11,8 +11,10 @@ from typing import Any
 import structlog
 
 from alerts.clocks.escalation import (
+    SUSPENDED,
     TAKE,
     Key,
+    Kind,
     Told,
     Turn,
     both,
@@ -38,7 +40,7 @@ log = structlog.get_logger()
 CLOCK = Actor("clock", "system")
 BATCH = 50  # cases locked at once
 CASES_MAX = 100  # named in a digest; the others are counted
-# Cases of which a lamp may have to turn, or whose job nobody took; judged again under their lock.
+# Cases of which a lamp may have to turn, whose job nobody took, or whose suspension is over; judged again under lock.
 TURNING = """
 select c.incident_id from incident_clock c
 where c.ended_at is null and not c.paused and c.yellow_at <= %(now)s and c.due_at >= %(now)s
@@ -54,6 +56,11 @@ select w.incident_id from incident_wait w join job j using (incident_id) join in
 where w.due_at < %(now)s and j.state = 'queued'
     and (i.family = 'sos' or not exists (select from sweep_entry s where s.kind = 'escalated' and s.stage = 'handle'
         and (s.incident_id, s.round, s.limit_id) = (w.incident_id, w.round, %(take)s || j.unit_id)))
+union
+select w.incident_id from incident_wait w join incident i using (incident_id)
+where w.due_at < %(now)s and i.state = 'suspended' and not exists (select from sweep_entry s
+    where s.kind = 'red' and s.limit_id = %(suspended)s and s.incident_id = w.incident_id
+        and (s.detail ->> 'suspended_at')::timestamptz = w.since)
 """
 # Cases that were told to be late and of which the supervisor has not heard.
 LATE = """
@@ -63,10 +70,15 @@ where c.ended_at is null and not c.paused and c.due_at <= %s
         s.limit_id, s.again) = (c.incident_id, c.stage, c.round, c.limit_id, c.extensions))
 """
 STUCK = """
-select distinct c.incident_id from incident_clock c
-where c.ended_at is null and not c.paused and c.due_at < %s and not exists (select from sweep_entry s
+select c.incident_id from incident_clock c
+where c.ended_at is null and not c.paused and c.due_at < %(now)s and not exists (select from sweep_entry s
     where (s.incident_id, s.stage, s.round, s.kind) = (c.incident_id, c.stage, c.round, 'stuck')
-    and s.again >= c.extensions)
+    and s.limit_id = '' and s.again >= c.extensions)
+union
+select w.incident_id from incident_wait w join incident i using (incident_id)
+where w.due_at < %(now)s and i.state = 'suspended' and not exists (select from sweep_entry s
+    where s.kind = 'stuck' and s.limit_id = %(suspended)s and s.incident_id = w.incident_id
+        and (s.detail ->> 'suspended_at')::timestamptz = w.since)
 """
 ENTER = (
     "insert into sweep_entry (incident_id, stage, round, limit_id, kind, again, at, day, detail)"
@@ -159,7 +171,8 @@ class Sweep:
     def _turning(self, at: datetime) -> set[uuid.UUID]:
         """Cases of which something may have to be told."""
         with self._database.transaction() as conn:
-            found = {row["incident_id"] for row in conn.execute(TURNING, {"now": at, "take": TAKE}).fetchall()}
+            asked = {"now": at, "take": TAKE, "suspended": SUSPENDED}
+            found = {row["incident_id"] for row in conn.execute(TURNING, asked).fetchall()}
             # Working hours are never more than those of the clock.
             late = conn.execute(LATE, (at - timedelta(hours=self._rules.chief_h),)).fetchall()
         return found | {row["incident_id"] for row in late if self._chief_at(row["due_at"]) <= at}
@@ -184,7 +197,8 @@ class Sweep:
         """Turn the lamps of one case, and escalate its job where nobody took it in time."""
         told = _told(conn, case)
         due = turns(case.clocks, told, at, self._chief_at)
-        return sum(self._enter(conn, case, turn, at) for turn in due) + self._untaken(conn, case, told, at)
+        turned = sum(self._enter(conn, case, turn, at) for turn in due)
+        return turned + self._untaken(conn, case, told, at) + self._forgotten(conn, case, told, at)
 
     def _enter(self, conn: Connection, case: Case, turn: Turn, at: datetime) -> int:
         city, _ = self._time.now()
@@ -227,6 +241,15 @@ class Sweep:
         entry = _Entry((*key[:4], told["ever"]), turned_at, to, detail, alone=True)
         return self._write(conn, case, entry, at)
 
+    def _forgotten(self, conn: Connection, case: Case, told: set[Key], at: datetime) -> int:
+        """Tell the lead that a suspension is over and the case still suspended: only a person resumes it. Once each."""
+        found = _past(case, at, "red")
+        if found is None or _said(told, found[0]):
+            return 0
+        key, until, detail = found
+        to = lead(self._time.now()[0], key[0], case.unit_id)
+        return self._write(conn, case, _Entry(key, until, to, detail | {"why": "forgotten"}), at)
+
     def _list(self, at: datetime) -> int:
         """Make the list of stuck cases where the city's clock says that it is time, and the day has none."""
         _, work = self._time.now()
@@ -236,7 +259,7 @@ class Sweep:
         with self._database.transaction() as conn:
             if conn.execute("select 1 from sweep_day where day = %s", (day,)).fetchone() is not None:
                 return 0
-            ids = {row["incident_id"] for row in conn.execute(STUCK, (at,)).fetchall()}
+            ids = {row["incident_id"] for row in conn.execute(STUCK, {"now": at, "suspended": SUSPENDED}).fetchall()}
         listed = self._each(ids, at, self._put_on_list)
         with self._database.transaction() as conn:
             conn.execute(
@@ -250,11 +273,14 @@ class Sweep:
     def _put_on_list(self, conn: Connection, case: Case, at: datetime) -> int:
         city, work = self._time.now()
         told, listed = _told(conn, case), 0
+        today, past = {"why": "stuck", "day": work.day_of(at).isoformat()}, _past(case, at, "stuck")
+        if past is not None and not _said(told, past[0]):
+            detail = past[2] | today | {"list": "forgotten"}
+            listed += self._write(conn, case, _Entry(past[0], at, chief(city), detail), at)
         for (stage, number), (kind, clock) in stuck_stages(case.clocks, case.state, at).items():
             key: Key = (stage, number, "", "stuck", clock.extensions)
             if not _said(told, key):
-                day = {"why": "stuck", "list": kind, "day": work.day_of(at).isoformat()}
-                detail = {"limit": clock.limit_id} | day | _due(clock)
+                detail = {"limit": clock.limit_id, "list": kind} | today | _due(clock)
                 listed += self._write(conn, case, _Entry(key, at, chief(city), detail), at)
         return listed
 
@@ -309,6 +335,15 @@ class _Entry:
 
 def _due(clock: Clock) -> dict[str, str]:
     return {} if clock.due_at is None else {"due_at": clock.due_at.isoformat()}
+
+
+def _past(case: Case, at: datetime, kind: Kind) -> tuple[Key, datetime, dict[str, Any]] | None:
+    """What to tell of a suspension that is over: its key, when it ended, what; None where none is."""
+    still = case.suspension
+    if still is None or at <= still.until:
+        return None
+    detail = {"limit": SUSPENDED, "due_at": still.until.isoformat(), "suspended_at": still.since.isoformat()}
+    return (still.stage, case.round, SUSPENDED, kind, still.times), still.until, detail
 
 
 def _said(told: Iterable[Key], key: Key) -> bool:

@@ -14,6 +14,7 @@ LISTS = {
     "undecided": ("应立未立", "not decided"),
     "unhandled": ("立而不办", "filed, not handled"),
     "unclosed": ("办而不结", "handled, not closed"),
+    "forgotten": ("挂账到期", "suspended past its end"),
 }
 BUREAU = ("监督指挥中心", "bureau")
 

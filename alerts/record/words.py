@@ -69,6 +69,7 @@ CODES: dict[str, tuple[str, str]] = {
     "requeued": ("任务重新排队", "its job was put back in the queue"),
     "untaken": ("无人领取", "nobody took it"),
     "still_untaken": ("仍无人领取", "still nobody took it"),
+    "forgotten": ("挂账已到期", "its suspension is over"),
     "digest": ("一并告知", "told together"),
     "opening": ("发现时照片", "the picture when found"),
     "standing": ("持续存在照片", "a picture that it stands"),
@@ -81,7 +82,12 @@ SOURCES = {"camera": ("摄像头", "by camera")}
 # The order in which details are told; the database keeps them in one of its own.
 OF_WHOM = ("class", "from", "to", "to_unit", "unit", "stage", "people", "lamp", "name")
 ORDER = (*OF_WHOM, "also", "due_at", "working_h", "at", "how", "list", "why", "reason", "rework", "until")
-MOMENTS = {"due_at": ("时限 ", "due "), "until": ("至 ", "until "), "since": ("等待自 ", "waits since ")}
+MOMENTS = {
+    "due_at": ("时限 ", "due "),
+    "until": ("至 ", "until "),
+    "since": ("等待自 ", "waits since "),
+    "suspended_at": ("挂账自 ", "suspended since "),
+}
 # What a reader of the timeline has no use for; `show --json` and `log` have it.
 SILENT = frozenset(
     {
