@@ -9,6 +9,7 @@ from schemas.city import City
 from schemas.errors import Fault
 from schemas.rules import Stage, TimeLimit
 
+CLASS = "class/"  # a limit id that begins so is that of the class behind it
 # A call for help that somebody took and nobody ended. Half an hour reaches any place of a city; a pack that names the
 # class, in its catalogue or its limits, says otherwise.
 SOS_HANDLE_H = 0.5
@@ -47,9 +48,13 @@ def handle_limit(city: City, class_code: str) -> TimeLimit:
     """The limit that a class of the catalogue brings along: ``handle_h`` working hours, for a call by the clock."""
     if class_code == SOS_CLASS:
         hours = city.classes[class_code].handle_h if class_code in city.classes else SOS_HANDLE_H
-        return TimeLimit(f"class/{class_code}", "handle", hours, "natural_h")
-    hours = city.classes[class_code].handle_h
-    return TimeLimit(f"class/{class_code}", "handle", hours, "working_h", source="classes.csv")
+        return TimeLimit(f"{CLASS}{class_code}", "handle", hours, "natural_h")
+    return class_limit(class_code, city.classes[class_code].handle_h)
+
+
+def class_limit(class_code: str, hours: float) -> TimeLimit:
+    """What a class of the catalogue brings along, in working hours."""
+    return TimeLimit(f"{CLASS}{class_code}", "handle", hours, "working_h", source="classes.csv")
 
 
 def uncounted(city: City, work: WorkTime) -> tuple[Fault, ...]:

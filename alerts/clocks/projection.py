@@ -1,11 +1,11 @@
 """Clocks of a case: its stages measured by the limits that hold for them. Pure: one record, one answer."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
 
-from alerts.clocks.limits import limits_for
+from alerts.clocks.limits import CLASS, class_limit, limits_for
 from alerts.clocks.stages import Run, StageSpan, Step, stages_of
 from alerts.clocks.worktime import Measure, WorkTime, amount_s, measure_of
 from schemas.city import City
@@ -51,18 +51,38 @@ class Clock:
     rule_version: str
 
 
-def clocks_of(steps: Iterable[Step], class_code: str, cell_id: str, city: City, work: WorkTime) -> tuple[Clock, ...]:
+def clocks_of(
+    steps: Iterable[Step], class_code: str, cell_id: str, city: City, work: WorkTime, held: Sequence[Clock] = ()
+) -> tuple[Clock, ...]:
     """Work out every clock of one incident from its record, in the order of the stages, then of the limits' names.
 
     ``class_code`` and ``cell_id``: as the incident has them now. A limit in working time has no clock where the
-    calendar has no working hours: ``limits.uncounted`` says which. No steps, or none that runs: no clocks.
+    calendar has no working hours: ``limits.uncounted`` says which. No steps, or none that runs: no clocks. ``held``:
+    the clocks that it had; by them a case whose class the pack has dropped keeps the last limit of that class for
+    handling, under that rule version.
     """
-    return tuple(
-        _clock(span, limit, city.version, work)
-        for span in stages_of(steps, class_code)
-        for limit in limits_for(city, work, span.stage, span.class_code, cell_id, span.started_at)
-        if work.works or limit.unit == "natural_h"
-    )
+    spans = stages_of(steps, class_code)
+    found = []
+    for span in spans:
+        limits = limits_for(city, work, span.stage, span.class_code, cell_id, span.started_at)
+        ruled = [(limit, city.version) for limit in limits]
+        if not ruled and span.stage == "handle":
+            ruled = _dropped(spans, span.class_code, held)
+        found += [
+            _clock(span, limit, version, work) for limit, version in ruled if work.works or limit.unit == "natural_h"
+        ]
+    return tuple(found)
+
+
+def _dropped(spans: Sequence[StageSpan], class_code: str, held: Sequence[Clock]) -> list[tuple[TimeLimit, str]]:
+    """The last limit of a class that the pack does not know any more, with its rule version; none where it had none."""
+    handled = {span.round: span for span in spans if span.stage == "handle"}
+    known = [clock for clock in held if clock.limit_id == CLASS + class_code and clock.round in handled]
+    if not known:
+        return []
+    last = max(known, key=lambda clock: clock.round)
+    given = [hours for name, hours in handled[last.round].extensions if not name][: last.extensions]
+    return [(class_limit(class_code, last.limit_s / 3600 - sum(given)), last.rule_version)]
 
 
 def lamp(clock: Clock, now: datetime) -> Lamp:

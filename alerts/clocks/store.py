@@ -207,7 +207,7 @@ def refresh(conn: Connection, rows: Sequence[dict[str, Any]], time: CityTime) ->
     for row in rows:
         key, record = row["incident_id"], steps[row["incident_id"]]
         city, work = time.now()
-        fresh = clocks_of(record, row["class_code"], row["cell_id"], city, work)
+        fresh = clocks_of(record, row["class_code"], row["cell_id"], city, work, held[key])
         clocks = changes.note(key, held[key], fresh, kept=_judged(known[key], record))
         since, number = waiting_since(record), round_of(record)
         waits_until, unit_id, sos = None, row["unit_id"], row["family"] == SOS

@@ -217,6 +217,45 @@ def test_a_job_that_was_escalated_is_urgent_and_waits_by_the_clock(
     assert town.rows("select due_at - since from incident_wait") == [(timedelta(seconds=1800),)]
 
 
+def test_a_case_whose_class_the_pack_drops_keeps_the_last_limit_of_that_class(
+    database: AlertDatabase, incidents: IncidentStore, jobs: JobStore
+) -> None:
+    whole = limited(calendar=ALWAYS)
+    town = Town(database, whole)
+    incident_id = opened(incidents)
+    step(database, incident_id, What.EXTENDED, working_h=6, stage="handle")
+    town.look()
+    held = town.rows("select limit_id, limit_s, rule_version, due_at from incident_clock")
+    assert held[0][:3] == ("class/06010", 30 * 3600.0, "v1")
+    classes = {code: case for code, case in whole.classes.items() if code != "06010"}
+    town.city = replace(whole, version="v2", classes=classes)
+    town.look()
+    assert town.rows("select limit_id, limit_s, rule_version, due_at from incident_clock") == held
+    step(database, incident_id, What.EXTENDED, working_h=4, stage="handle")
+    town.look()
+    assert town.rows("select limit_s, extensions, rule_version from incident_clock") == [(34 * 3600.0, 2, "v1")]
+    town.start()
+    town.look(35 * HOUR)
+    assert town.rows("select kind from sweep_entry where limit_id = 'class/06010'") == [("red",)]
+    step(database, incident_id, What.REWORK, State.HANDLING)
+    town.look()
+    rounds = "select round, limit_s, rule_version, ended_at is null from incident_clock order by 1"
+    assert town.rows(rounds) == [(1, 34 * 3600.0, "v1", False), (2, 24 * 3600.0, "v1", True)]
+    town.city = replace(whole, version="v3")
+    town.look()
+    assert town.rows(rounds)[1] == (2, 24 * 3600.0, "v3", True)
+
+
+def test_a_case_of_a_class_that_was_never_limited_has_no_clock_when_it_is_dropped(
+    database: AlertDatabase, incidents: IncidentStore
+) -> None:
+    whole = limited(calendar=ALWAYS)
+    town = Town(database, replace(whole, classes={}))
+    opened(incidents)
+    town.look()
+    assert town.rows("select 1 from incident_clock") == []
+
+
 def test_a_year_that_comes_soon_and_has_no_holidays_in_the_calendar_is_told_once(
     database: AlertDatabase, capsys: pytest.CaptureFixture[str]
 ) -> None:
