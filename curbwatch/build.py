@@ -40,6 +40,7 @@ from curbwatch.health_keeper import HealthKeeper
 from curbwatch.journal import DecisionJournal
 from curbwatch.keeping import make_keeping
 from curbwatch.outlet_threads import OutletThreads, Publish, make_outlets
+from curbwatch.pack_left import log_left
 from curbwatch.pack_reload import PackWatch
 from curbwatch.parts.paths import home
 from curbwatch.registry import sync_pack
@@ -101,6 +102,7 @@ def prepare(config: Config, endpoints: Endpoints) -> Site:
     edition = db.migrate(endpoints.database_url, community=config.keeping.community)
     with db.session(endpoints.database_url) as conn:
         sync_pack(conn, pack, past_limit_s=config.intake.past_limit_s)
+        log_left(conn, pack)
     return Site(config, pack, endpoints, edition)
 
 
@@ -239,6 +241,7 @@ def make_pack_watch(site: Site, meter: Meter) -> PackWatch:
     def sync(pack: Pack) -> None:
         with db.session(site.endpoints.database_url) as conn:
             sync_pack(conn, pack, past_limit_s=site.config.intake.past_limit_s)
+            log_left(conn, pack)
 
     return PackWatch(site.cities, sync, meter)
 

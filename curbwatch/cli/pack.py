@@ -1,5 +1,6 @@
 """``curbwatch pack show|diff|export|import|list|fetch``: look at city packs, exchange them, bring old ones back."""
 
+from dataclasses import asdict
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
@@ -15,6 +16,7 @@ from curbwatch.cli.output import escaped, write_json
 from curbwatch.office import open_office
 from curbwatch.pack_diff import Change, changes, said
 from curbwatch.pack_exchange import export_pack, import_pack, load_named, write_files
+from curbwatch.pack_left import Left, left_by, left_words
 from curbwatch.pack_words import TABLES, counted, stated, words
 from curbwatch.packs_kept import files_of, kept_packs
 from schemas.errors import UsageError
@@ -66,12 +68,17 @@ def pack_diff(
     before: Annotated[str, typer.Argument(metavar="BEFORE", help="A folder, or the name of a shipped pack.")],
     after: Annotated[str, typer.Argument(metavar="AFTER", help="The pack that comes after it.")],
     *,
+    config: Annotated[
+        Path | None,
+        typer.Option("--config", help="Also name the open cases in this site's database that AFTER leaves."),
+    ] = None,
     lang: Language = None,
     json_path: JsonFile = None,
 ) -> None:
     """Say in words what changes from one pack to another: permits, limits, cells that change hands, and all else."""
     one, other = load_named(before), load_named(after)
     found = changes(one, other)
+    left = _left(config, other)
     write_json(
         json_path,
         {
@@ -79,9 +86,10 @@ def pack_diff(
             "after": other.city.version,
             "counts": counted(found),
             "changes": [_change(change) for change in found],
-        },
+        }
+        | ({} if config is None else {"left": [asdict(one) for one in left]}),
     )
-    for line in words(found, lang or other.lang):
+    for line in [*words(found, lang or other.lang), *left_words(left, lang or other.lang)]:
         typer.echo(escaped(line))
 
 
@@ -170,6 +178,14 @@ def _files(sources: list[Path]) -> list[Path]:
     if not found:
         raise UsageError(f"{', '.join(map(str, sources))}: holds no file to import")
     return found
+
+
+def _left(config: Path | None, pack: Pack) -> list[Left]:
+    """Open cases of a site that a pack would leave behind; none where no site was named."""
+    if config is None:
+        return []
+    with open_office(config) as office:
+        return left_by(office.conn, pack)
 
 
 def _change(change: Change) -> dict[str, Any]:
