@@ -31,11 +31,15 @@ where i.state = any(%(open)s) and (i.unit_id <> '' and not i.unit_id = any(%(kno
 order by i.family = 'sos' desc, i.urgent desc, i.opened_at, i.incident_id limit %(limit)s
 """
 # Waiting jobs for which another unit may be on duty now; the picker judges each again under its lock. One that has no
-# reason yet is on its way to the relay, which picks; one that is set aside waits for a person.
+# reason yet is on its way to the relay, which picks; one that is set aside waits for a person. What is open first, by
+# its index: in the order of ids all jobs there ever were would be read for the few that wait.
 ASTRAY = """
-select j.job_id, j.incident_id, j.unit_id from job j join incident i using (incident_id)
-where j.state = 'queued' and j.stuck = '' and j.why <> '' and j.why <> all(%(kept)s) and j.job_id > %(after)s
-    and (j.why = %(nobody)s or not j.unit_id = any(%(on_duty)s)
+with waiting as materialized (
+    select job_id, incident_id, unit_id, why from job
+    where state = 'queued' and stuck = '' and why <> '' and why <> all(%(kept)s)
+)
+select j.job_id, j.incident_id, j.unit_id from waiting j join incident i using (incident_id)
+where j.job_id > %(after)s and (j.why = %(nobody)s or not j.unit_id = any(%(on_duty)s)
         or j.why = any(%(away)s) and i.unit_id = any(%(on_duty)s))
 order by j.job_id limit %(limit)s
 """
