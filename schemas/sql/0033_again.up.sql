@@ -5,5 +5,3 @@ alter table sweep_entry drop constraint sweep_entry_pkey,
 alter table job_escalation add column again integer not null default 0;
 alter table job_escalation drop constraint job_escalation_pkey,
     add primary key (incident_id, stage, round, limit_id, again);
--- Open cases are worked out again: calls for help have a limit, and suspensions an end, that they had not.
-update clock_state set rule_version = '';

@@ -10,9 +10,12 @@ import psycopg
 import pytest
 
 import curbwatch.database as db
+from alerts.record.steps import record
+from alerts.store import AlertDatabase
 from curbwatch.migrations import HYPERTABLES
 from ingest.store import IntakeStore
 from schemas.errors import SetupError, SinkError, UsageError
+from schemas.record import Actor, What
 from tests.faultproxy import FaultProxy
 
 pytestmark = pytest.mark.servers
@@ -68,6 +71,38 @@ insert into incident (incident_id, family, site_id, class_code, state, camera_id
 select gen_random_uuid(), 'waste', site_id, '06010', 'done', 'cam-1', 7, 'z', '', 'u-1', '{0,0,1,1}',
     now(), now(), now(), now(), 0.9, 'v1', 'handled' from place
 """
+
+
+def test_what_was_told_after_an_extension_is_not_told_once_more_by_a_newer_schema(empty_database_url: str) -> None:
+    db.migrate(empty_database_url, target=35)
+    clock = (
+        "insert into incident_clock (incident_id, stage, round, limit_id, started_at, limit_s, extensions,"
+        " rule_version) select incident_id, 'handle', 1, 'day', now(), 60, 1, 'v1' from incident"
+    )
+    with db.session(empty_database_url) as conn:
+        conn.execute(CASE)
+        conn.execute(clock)
+    with closing(AlertDatabase(empty_database_url)) as database, database.transaction() as open_now:
+        (row,) = open_now.execute("select incident_id from incident for no key update").fetchall()
+        record(open_now, row["incident_id"], Actor("李雷", "supervisor"), What.EXTENDED, {"stage": "handle"})
+    with db.session(empty_database_url) as conn:
+        for kind, hours in (("red", -1), ("escalated", 1)):
+            conn.execute(
+                "insert into sweep_entry (incident_id, stage, round, limit_id, kind, day, at)"
+                " select incident_id, 'handle', 1, 'day', %s, now()::date, now() + %s * interval '1 h' from incident",
+                (kind, hours),
+            )
+        conn.execute(
+            "insert into job_escalation (incident_id, stage, round, limit_id, at)"
+            " select incident_id, 'handle', 1, 'day', now() + interval '1 hour' from incident"
+        )
+    db.migrate(empty_database_url)
+    with db.session(empty_database_url) as conn:
+        assert conn.execute("select kind, again from sweep_entry order by 1").fetchall() == [
+            ("escalated", 1),
+            ("red", 0),  # of the limit before it was extended
+        ]
+        assert conn.execute("select again from job_escalation").fetchall() == [(1,)]
 
 
 def test_numbers_count_on_from_the_highest_one_forward_and_back(empty_database_url: str) -> None:
