@@ -6,9 +6,10 @@ import pytest
 from hypothesis import settings
 
 DEEP_EXAMPLES = int(os.environ.get("HYPOTHESIS_DEEP_EXAMPLES", "2000"))
-PROFILE = os.environ.get("HYPOTHESIS_PROFILE", "default")
+PROFILE = os.environ.get("HYPOTHESIS_PROFILE", "short")
 
 # No deadline: other processes of the machine would decide about the result.
+settings.register_profile("short", deadline=None)
 settings.register_profile("deep", max_examples=DEEP_EXAMPLES, deadline=None)
 settings.load_profile(PROFILE)
 
