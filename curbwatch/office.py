@@ -18,6 +18,7 @@ from curbwatch.broker.plan import own_users
 from curbwatch.build import Site, make_store, position_forms
 from curbwatch.endpoints import standing
 from curbwatch.letters import Chosen
+from curbwatch.packs_kept import keep_pack
 from curbwatch.people import People
 from curbwatch.registry import load_registry
 from curbwatch.replay import Replayed, Replayer, replay_all
@@ -26,6 +27,7 @@ from curbwatch.strangers import Accepted, Wish, accept
 from curbwatch.telemetry import configure_logs
 from ingest.forms import Forms, load_codecs
 from ingest.quality import Quality
+from schemas.city import City
 from schemas.errors import SaidError, SetupError
 from schemas.record import Actor
 
@@ -42,6 +44,11 @@ class Office:
     def zone(self) -> ZoneInfo:
         """The city's time."""
         return ZoneInfo(self.site.pack.city.timezone)
+
+    def rules(self) -> City:
+        """The city to count by, its pack kept before something that stays names it. Raises psycopg.Error."""
+        keep_pack(self.conn, self.site.pack)
+        return self.site.cities.city()
 
     def actor(self, person: str, token_file: Path | None = None) -> Actor:
         """Who decides something here, by the pack's staff and their token; see ``People.actor``.

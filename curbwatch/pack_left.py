@@ -75,17 +75,18 @@ def _line(one: Left, lang: Lang) -> str:
     more = one.cases - len(one.incidents)
     if lang == "zh":
         listed = named + (f" 等 {one.cases} 件" if more else "")
+        cases = f"{one.cases} 件在办案件({listed})"
         if one.table == "class":
             return (
-                f"类别 {one.key}:有 {one.cases} 件在办案件({listed}),新包中没有此类别的名称、时限和规则:"
+                f"新包中没有类别 {one.key}:{cases}沿用其最后的时限,且没有名称:"
                 "请保留该类别,或用 incident downgrade --class 改类别"
             )
-        return f"相机 {one.key}:有 {one.cases} 件在办案件({listed}),不再有相机看到或核查:由人员核查后结案"
+        return f"新包中没有相机 {one.key}:{cases}不再有相机看到或核查:由人员核查后结案"
     listed = named + (f" and {more} more" if more else "")
-    cases = f"{one.cases} open case{'' if one.cases == 1 else 's'}"
+    cases = f"{one.cases} open case{'' if one.cases == 1 else 's'} ({listed})"
     if one.table == "class":
         return (
-            f"class {one.key}: {cases} ({listed}), of which the pack has no name, limits and rules any more:"
-            " keep the class, or give them another one, `incident downgrade --class`"
+            f"class {one.key}, which the pack lacks: {cases} by its last limit and without its name: keep the class, or"
+            " give them another one, `incident downgrade --class`"
         )
-    return f"camera {one.key}: {cases} ({listed}), which no camera sees or checks any more: a person closes them"
+    return f"camera {one.key}, which the pack lacks: {cases} that no camera sees or checks: a person closes them"

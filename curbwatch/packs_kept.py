@@ -5,6 +5,7 @@ import json
 import re
 from dataclasses import dataclass
 from datetime import datetime
+from pathlib import Path
 
 from config.pack import Pack
 from config.pack_read import digest_of
@@ -76,6 +77,7 @@ def files_of(conn: Connection, asked: str) -> tuple[KeptPack, dict[str, bytes]]:
     wanted = [digest for _, digest in named]
     known = dict(conn.execute("select sha256, content from pack_file where sha256 = any(%s)", (wanted,)).fetchall())
     files = {name: bytes(known[digest]) for name, digest in named if digest in known}
-    if digest_of(files) != version:
+    # A name that leads elsewhere was never read from a pack's folder.
+    if digest_of(files) != version or any(Path(name).name != name for name in files):
         raise CurbwatchError(f"city pack {version}: its files in the database are not those of its digest any more")
     return KeptPack(version, first_used, tuple(files)), files

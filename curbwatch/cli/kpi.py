@@ -165,10 +165,9 @@ def _besides(line: Line, formulas: Formulas, lang: Lang) -> str:
 
 
 def _known(office: Office, first: str, last: str, *, so_far: bool) -> Known:
-    cities = office.site.cities
-    period = Period(_day(first, "--from"), _day(last, "--to"), cities.city().timezone)
+    period = Period(_day(first, "--from"), _day(last, "--to"), office.zone.key)
     with closing(make_database(office.site)) as database:
-        return KpiStore(database, cities.city).known(period, so_far=so_far)
+        return KpiStore(database, office.rules).known(period, so_far=so_far)
 
 
 def _blind(row: dict[str, Any]) -> dict[str, Any]:

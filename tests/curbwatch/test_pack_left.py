@@ -113,16 +113,16 @@ def test_a_comparison_of_packs_names_the_open_cases_of_a_site(
     status, out, _ = verbs.run(*diff, "en")
     assert status == 0
     by_class, by_camera = out.splitlines()[-2:]
-    assert by_class.startswith(f"class 06010: 6 open cases ({min(waste)[:8]}, ")
-    assert " and 1 more), of which the pack has no name" in by_class
-    assert by_camera.startswith("camera cam-2: 6 open cases (")
+    assert by_class.startswith(f"class 06010, which the pack lacks: 6 open cases ({min(waste)[:8]}, ")
+    assert " and 1 more) by its last limit and without its name" in by_class
+    assert by_camera.startswith("camera cam-2, which the pack lacks: 6 open cases (")
     left = json.loads(file.read_text(encoding="utf-8"))["left"]
     assert [(one["table"], one["key"], one["cases"], len(one["incidents"])) for one in left] == [
         ("class", "06010", 6, 5),
         ("camera", "cam-2", 6, 5),
     ]
     out = verbs.run(*diff, "zh")[1]
-    assert "类别 06010:有 6 件在办案件(" in out
-    assert "相机 cam-2:有 6 件在办案件(" in out
+    assert "新包中没有类别 06010:6 件在办案件(" in out
+    assert "新包中没有相机 cam-2:6 件在办案件(" in out
     status, out, _ = verbs.run("pack", "diff", str(new.path), str(folder.path), "--lang", "en")
     assert (status, "open case" in out) == (0, False)

@@ -1,5 +1,6 @@
 """A version in a record names rules that can be shown: the packs that were in use come back as files."""
 
+import hashlib
 import json
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -12,6 +13,7 @@ import curbwatch.database as db
 from alerts.incidents.store import IncidentStore
 from config.load import load_config
 from config.pack import Pack, load_pack
+from config.pack_read import digest_of
 from curbwatch.backup import Places, make_backup, restore
 from curbwatch.build import prepare
 from curbwatch.endpoints import resolve
@@ -128,6 +130,18 @@ def test_two_packs_under_one_beginning_are_told_apart(kept_url: str) -> None:
             files_of(conn, "feedfeed00")
 
 
+def test_a_name_that_leads_out_of_the_folder_is_never_written(kept_url: str) -> None:
+    content = b"x"
+    version = digest_of({"../city.toml": content})
+    with db.session(kept_url) as conn:
+        digest = hashlib.sha256(content).hexdigest()
+        conn.execute("insert into pack_file values (%s, %s) on conflict do nothing", (digest, content))
+        named = json.dumps([["../city.toml", digest]])
+        conn.execute("insert into city_pack (version, files) values (%s, %s::jsonb)", (version, named))
+        with pytest.raises(CurbwatchError, match="are not those of its digest"):
+            files_of(conn, version)
+
+
 def test_what_is_kept_is_neither_changed_nor_deleted(kept_url: str, folder: PackFolder) -> None:
     with db.session(kept_url) as conn:
         keep_pack(conn, folder.load())
@@ -160,7 +174,14 @@ def test_the_start_keeps_its_pack_and_so_do_verbs_that_act_without_it(
     (known,) = verbs.told("incident", "show", incident_id)
     assert known["events"][-1]["detail"]["rule"] == folder.load().city.version
     assert folder.load().city.version in versions(kept_url)
+    folder.edit("permits.toml", '"10:30"', '"11:30"')
     assert verbs.run("incident", "list")[0] == 0
+    assert folder.load().city.version not in versions(kept_url), "who only looks puts nothing to use"
+    assert verbs.run("kpi", "report", "--from", "2026-05-01", "--to", "2026-05-31")[0] == 0
+    with db.session(kept_url) as conn:
+        (closed,) = conn.execute("select rule_version from kpi_period").fetchall()
+    assert closed == (folder.load().city.version,)
+    assert folder.load().city.version in versions(kept_url)
 
 
 def test_a_backup_carries_the_packs(servers: Servers, kept_url: str, folder: PackFolder, tmp_path: Path) -> None:
