@@ -107,12 +107,13 @@ def take_picture(source: Path, target: Path) -> None:
 def copy(source: Path, target: Path) -> None:
     """Copy a file for its owner alone, durably: what is later changed in place stays as it was here. Raises OSError."""
     target.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    target.unlink(missing_ok=True)
-    target.touch(mode=0o600, exist_ok=False)
-    with source.open("rb") as old, target.open("wb") as new:
-        shutil.copyfileobj(old, new)
-        new.flush()
-        os.fsync(new.fileno())
+    with source.open("rb") as old:  # first: of a source that is gone nothing is left
+        target.unlink(missing_ok=True)
+        target.touch(mode=0o600, exist_ok=False)
+        with target.open("wb") as new:
+            shutil.copyfileobj(old, new)
+            new.flush()
+            os.fsync(new.fileno())
 
 
 def evidence_name(digest: str) -> str:

@@ -11,7 +11,7 @@ from schemas.errors import UsageError
 
 log = structlog.get_logger()
 
-BATCH = 500  # owed pictures of one backup that are tried in one turn
+BATCH = 500  # owed pictures that are taken out together: for each batch the backup's list is written once
 FOLDERS = "select folder from backup_made order by folder"
 OWE = "insert into backup_owing (folder, sha256) select %s, unnest(%s::text[]) on conflict do nothing"
 OWING = "select folder, count(*) as pictures, min(since) as since from backup_owing group by folder order by folder"
@@ -52,17 +52,19 @@ def settle_backups(database: AlertDatabase) -> int:
     """
     with database.transaction() as conn:
         folders = [row["folder"] for row in conn.execute(OWING).fetchall()]
+    return sum(_settle(database, Path(name)) for name in folders)
+
+
+def _settle(database: AlertDatabase, folder: Path) -> int:
     done = 0
-    for name in folders:
-        folder = Path(name)
-        if not (folder / MANIFEST).is_file():
-            continue
+    while (folder / MANIFEST).is_file():
         with database.transaction() as conn:
-            owed = [row["sha256"] for row in conn.execute(OWED, (name, BATCH)).fetchall()]
-        if not _prune(folder, owed):
-            with database.transaction() as conn:
-                conn.execute(SETTLED, (name, owed))
-            done += len(owed)
+            owed = [row["sha256"] for row in conn.execute(OWED, (str(folder), BATCH)).fetchall()]
+        if not owed or _prune(folder, owed):
+            break
+        with database.transaction() as conn:
+            conn.execute(SETTLED, (str(folder), owed))
+        done += len(owed)
     return done
 
 

@@ -18,8 +18,8 @@ from alerts.record.steps import record
 from alerts.store import AlertDatabase
 from curbwatch import backup as backups
 from curbwatch.backup import Places, make_backup, restore
-from curbwatch.backup_files import INCOMPLETE, MANIFEST, faults_of, read_manifest
-from curbwatch.backup_prune import prune_backups, settle_backups
+from curbwatch.backup_files import INCOMPLETE, MANIFEST, faults_of, read_manifest, take_picture
+from curbwatch.backup_prune import BATCH, prune_backups, settle_backups
 from curbwatch.backup_tables import tables_of
 from curbwatch.doctor.database import look_at_database
 from curbwatch.parts import Servers
@@ -115,6 +115,12 @@ def test_what_is_edited_in_place_afterwards_spoils_no_backup(world: World, site_
     assert list(faults_of(made, body, quiet)) == []
     assert (made / "config" / "curbwatch.toml").stat().st_mode & 0o777 == 0o600
     world.rows("delete from backup_made where folder = %s", (str(made),))
+
+
+def test_a_source_that_is_gone_leaves_nothing_behind(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError):
+        take_picture(tmp_path / "gone", tmp_path / "target")
+    assert not (tmp_path / "target").exists()
 
 
 def full(*_: object) -> None:
@@ -298,7 +304,11 @@ def test_a_backup_that_cannot_be_changed_holds_no_deletion_up_and_lets_go_once_i
     told = [one for one in look_at_database(site_url) if one.area == "backup"]
     assert [(one.name, one.seen.startswith("still holds 1 deleted")) for one in told] == [(str(folders[0]), True)]
     manifest.write_bytes(sound)
-    assert (settle_backups(world.database), settle_backups(world.database)) == (1, 0)
+    world.rows(
+        "insert into backup_owing (folder, sha256) select %s, 'long gone ' || n from generate_series(1, %s) as n",
+        (str(folders[0]), 2 * BATCH),
+    )
+    assert (settle_backups(world.database), settle_backups(world.database)) == (2 * BATCH + 1, 0)
     assert not list(folders[0].rglob(f"{picture}.jpg"))
     assert list(faults_of(folders[0], read_manifest(folders[0]), quiet)) == []
     assert [one for one in look_at_database(site_url) if one.area == "backup"] == []
