@@ -5,7 +5,7 @@ import os
 import shutil
 import uuid
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -16,7 +16,7 @@ from psycopg import sql
 import curbwatch.database as db
 from curbwatch.parts import Servers, down, up
 from curbwatch.parts.paths import home
-from schemas.errors import SetupError
+from schemas.errors import CurbwatchError, SetupError
 
 MEMORY = Path("/dev/shm")  # noqa: S108  # the folder is closed, and bears our pid
 ROOMY_BYTES = 6 << 30  # a run leaves less than two in it
@@ -32,12 +32,24 @@ def servers_folder() -> Path:
     return (MEMORY if roomy else home()) / f"curbwatch-test-{os.getpid()}"
 
 
+def clear_up() -> None:
+    """Stop and remove what runs left that were killed: nobody else would, and it lies in memory."""
+    for place in (MEMORY, home()):
+        for folder in place.glob("curbwatch-test-*"):
+            pid = folder.name.rpartition("-")[2]
+            if pid.isdecimal() and not Path("/proc", pid).exists():
+                with suppress(CurbwatchError, OSError):  # another worker does the same
+                    down(folder)
+                shutil.rmtree(folder, ignore_errors=True)
+
+
 @pytest.fixture(scope="session")
 def servers() -> Iterator[Servers]:
     """The three private servers, in a folder of this run, stopped and removed at the end.
 
     Only a machine without apt may go without them; there the reason is printed.
     """
+    clear_up()
     folder = servers_folder()
     try:
         running = up(folder)
