@@ -144,9 +144,14 @@ def open_ones(conn: Connection, family: str, spot: Spot, reach: Reach, joined: M
     rows = conn.execute(OPEN.format(near=spot.where), asked).fetchall()
     found = [(away, row["incident_id"]) for away, row in _measured(rows, spot, reach)]
     for site_id, away in joined.items():
-        there = conn.execute(OPEN_AT, {"family": family, "open": list(OPEN_STATES), "site": site_id}).fetchall()
-        found.extend((away, row["incident_id"]) for row in there)
+        found.extend((away, incident_id) for incident_id in open_at(conn, family, site_id))
     return list(dict.fromkeys(incident_id for _away, incident_id in sorted(found)))
+
+
+def open_at(conn: Connection, family: str, site_id: int) -> list[uuid.UUID]:
+    """Open incidents of a family at a place, or at one that is one with it; all that can be asked of a vehicle's."""
+    asked = {"family": family, "open": list(OPEN_STATES), "site": site_id}
+    return [row["incident_id"] for row in conn.execute(OPEN_AT, asked).fetchall()]
 
 
 def ended_ones(

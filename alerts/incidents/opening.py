@@ -16,6 +16,7 @@ from alerts.incidents.near import Places, Spot, spot_of
 from alerts.incidents.sites import Reach, Rules
 from alerts.record.steps import DETECTOR, NAMESPACE, OPEN_STATES, make_job, record
 from alerts.store import Connection
+from schemas.alarms import SOS
 from schemas.incident import Opened, Sighting
 from schemas.record import State, What
 from schemas.units import M_PER_DEG, utc
@@ -212,10 +213,16 @@ def _standing(conn: Connection, sighting: Sighting, near_by: Iterable[uuid.UUID]
 
 
 def open_beside(conn: Connection, row: Row, reach: Reach) -> Row | None:
-    """The open incident that what is seen where an ended one's thing stood belongs to, locked."""
-    spot = spot_of(row)
-    joined = near.places(conn, spot, reach).joined
-    for incident_id in near.open_ones(conn, row["family"], spot, reach, joined):
+    """The open incident that what is seen where an ended one's thing stood belongs to, locked.
+
+    A call for help is its vehicle's, wherever that is by now: no other vehicle's call is beside it.
+    """
+    if row["family"] == SOS:
+        beside = near.open_at(conn, SOS, row["site_id"])
+    else:
+        spot = spot_of(row)
+        beside = near.open_ones(conn, row["family"], spot, reach, near.places(conn, spot, reach).joined)
+    for incident_id in beside:
         other = lock(conn, incident_id)
         if other["state"] in OPEN_STATES:
             return other

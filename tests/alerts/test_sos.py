@@ -21,7 +21,7 @@ from alerts.store import AlertDatabase
 from alerts.wire import incident_state
 from curbwatch.crew import Crew
 from schemas.alarms import SOS_CLASS, Call
-from schemas.errors import SinkError
+from schemas.errors import SaidError, SinkError
 from schemas.incident import IncidentRow
 from schemas.meter import NullMeter
 from schemas.record import Actor
@@ -155,6 +155,27 @@ def test_a_call_that_goes_on_while_its_case_was_laid_aside_has_its_job_out_again
     steps = incidents.events(incident_id)
     sos.hear([call(7205)])
     assert incidents.events(incident_id) == steps
+
+
+def test_a_case_of_a_call_is_taken_up_again_unless_its_own_vehicle_has_called_anew(
+    sos: SosDesk, incidents: IncidentStore, jobs: JobStore, database: AlertDatabase, conn: db.Connection
+) -> None:
+    desk, lead = CaseActions(database, city), Actor("陈岚", "supervisor")
+    sos.hear([call()])
+    first = rows(incidents)[0].incident_id
+    end(conn, jobs, incidents)
+    sos.hear([call(20, vehicle_id="car-2")])
+    assert desk.act(first, Wish(Act.REOPEN, text="not over"), lead).row.state == "dispatched", "another one's call"
+    job = jobs.of_incident(first)
+    assert job is not None
+    jobs.take(job.job_id, "li")
+    jobs.done(job.job_id, "li", "helped")
+    away = (PLACE[0], PLACE[1] + 0.01)
+    assert sos.hear([call(10 + 2 * PRESSED_S, point=away)]) == 1
+    with pytest.raises(SaidError, match="is open at this place"):
+        desk.act(first, Wish(Act.REOPEN, text="not over"), lead)
+    sites = conn.execute("select camera_id from site order by 1").fetchall()
+    assert sites == [("car-1",), ("car-2",)], "and each vehicle keeps the place that it has"
 
 
 def test_under_load_a_call_overtakes_everything_in_the_outbox_and_in_the_streams(
