@@ -115,10 +115,11 @@ def _downgrade(doing: Doing) -> int:
         {"urgency": "urgent" if urgent else "normal", "id": doing.incident_id},
     ).fetchone()
     more: dict[str, Any] = {"rule": doing.city.version}
+    followed = False
     if unit_id != doing.row["unit_id"]:
         more["to_unit"] = unit_id
-        follow(doing.conn, doing.incident_id, unit_id)
-    elif moved is not None and moved["state"] == "queued":
+        followed = follow(doing.conn, doing.incident_id, unit_id)
+    if moved is not None and moved["state"] == "queued" and not followed:
         queue_again(doing.conn, str(moved["job_id"]))
     # Its record keeps that it was grave: no other name, and no other pack, makes it less so.
     grave = any(one.grave for one in (doing.city.classes.get(doing.row["class_code"]), case) if one is not None)

@@ -63,18 +63,21 @@ def make_job(conn: Connection, incident_id: str, unit_id: str, *, urgent: bool) 
     return job_id
 
 
-def follow(conn: Connection, incident_id: object, unit_id: str) -> None:
-    """Let a case's waiting job go along to the unit that is responsible from now on, where its unit is chosen afresh.
+def follow(conn: Connection, incident_id: object, unit_id: str) -> bool:
+    """Let a case's waiting job go along to the unit that is responsible from now on; whether one did, and is queued.
 
-    One that somebody gave to a unit, and one that a crew holds, stays. The caller holds the incident's lock.
+    Its unit is chosen afresh. One that somebody gave to a unit, and one that a crew holds, stays. The caller holds the
+    incident's lock.
     """
     moved = conn.execute(
         "update job set unit_id = %s, why = '', vehicle_id = '', distance_m = null, stuck = ''"
         " where incident_id = %s and state = 'queued' and why <> all(%s) returning job_id",
         (unit_id, incident_id, sorted(KEPT)),
     ).fetchone()
-    if moved is not None:
-        queue_again(conn, str(moved["job_id"]))
+    if moved is None:
+        return False
+    queue_again(conn, str(moved["job_id"]))
+    return True
 
 
 def queue_again(conn: Connection, job_id: str) -> None:

@@ -93,6 +93,23 @@ def test_a_case_of_another_class_goes_to_who_answers_for_that_class(
     assert jobs.assign() == (unit == "u-3"), "it is drawn from its new queue"
 
 
+def test_a_case_that_gets_urgent_with_its_new_class_hurries_also_where_its_job_stays_at_the_unit_it_was_given_to(
+    database: AlertDatabase, incidents: IncidentStore, jobs: JobStore
+) -> None:
+    desk = CaseActions(database, spills)
+    incident_id = opened(incidents, family="waste", class_code="06010", unit_id="u-2")
+    desk.act(incident_id, Wish(Act.CONFIRM), LEI)
+    desk.act(incident_id, Wish(Act.DOWNGRADE, reason="minor", urgent=False), LEI)
+    with database.transaction() as conn:
+        conn.execute("update job set why = 'reassigned'")
+        conn.execute("update outbox set relay_seq = outbox_id")
+    desk.act(incident_id, Wish(Act.DOWNGRADE, reason="wrong_class", class_code="06014", urgent=True), LEI)
+    job = jobs.of_incident(incident_id)
+    assert job is not None
+    assert (job.urgency, job.unit_id, job.incident.unit_id) == ("urgent", "u-2", "u-3")
+    assert jobs.assign() == 1, "it is drawn from the stream of what is urgent"
+
+
 def test_a_case_stays_with_its_unit_where_nobody_is_named_for_its_new_class_or_the_camera_has_one(
     database: AlertDatabase, incidents: IncidentStore
 ) -> None:
