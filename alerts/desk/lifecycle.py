@@ -237,6 +237,8 @@ def _downgrade(case: Case, wish: Wish, _actor: Actor, _now: datetime) -> Step | 
 
 
 def _snooze(case: Case, wish: Wish, _actor: Actor, now: datetime) -> Step | Refusal:
+    if case.family == SOS:
+        return Refusal("call")
     if wish.until is None or not now < wish.until <= now + QUIET_MAX:
         return Refusal("until", {"days": str(QUIET_MAX.days)})
     if not wish.text.strip():

@@ -82,7 +82,7 @@ REFUSALS: dict[str, tuple[str, str]] = {
         "本阶段已延时一次,再延须由督查批准",
         "this stage was extended once: only a supervisor does it again",
     ),
-    "call": ("求助不能挂账", "somebody calls for help: that is not put off"),
+    "call": ("求助不能挂账,也不能暂停提醒", "somebody calls for help: that is neither put off nor made quiet"),
     "not_quiet": (
         "此处未暂停提醒,无须恢复",
         "its place is not quiet: what stands there opens an incident as anywhere",

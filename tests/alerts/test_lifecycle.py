@@ -217,7 +217,8 @@ def test_a_suspended_case_goes_on_where_it_was_and_whoever_had_its_job_has_it_no
 
 
 def test_a_call_for_help_is_never_put_off_and_reopened_it_is_out_at_once() -> None:
-    assert told(decide(case(State.DISPATCHED, family="sos"), wish(Act.SUSPEND), LEI, NOW)) == "call"
+    for act in (Act.SUSPEND, Act.SNOOZE):
+        assert told(decide(case(State.DISPATCHED, family="sos"), wish(act), LEI, NOW)) == "call"
     for state in (State.VOID, State.DONE):
         assert done(decide(case(state, family="sos"), wish(Act.REOPEN), LEI, NOW)).to is State.DISPATCHED
 
