@@ -131,8 +131,9 @@ def _open(conn: Connection, told: Report, actor: Actor, rules: Rules) -> uuid.UU
     found = near.places(conn, Spot(told.point, told.camera_id, told.box_px), rules)
     sites.hold_joined(conn, found.joined)
     # An open one has the place already, which was too long ago or too far to be this one.
-    free = (site_id for site_id in found.nearest if not sites.taken(conn, told.family, site_id))
-    site_id = next(free, None) or sites.make(conn, told.cell_id, told.camera_id, told.point, told.box_px)
+    site_id = sites.free(conn, told.family, found.nearest)
+    if site_id is None:
+        site_id = sites.make(conn, told.cell_id, told.camera_id, told.point, told.box_px)
     incident_id = uuid.uuid5(NAMESPACE, f"report/{told.kind}/{told.ref}")
     lon, lat = told.point or (None, None)
     insert(

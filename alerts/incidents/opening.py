@@ -80,8 +80,9 @@ def _new_track(conn: Connection, sighting: Sighting, rules: Rules, pair: Pair) -
         return hushed
     if (row := _last_ended(conn, sighting, rules, pair, found)) is not None:
         return present_opened(_seen(conn, row, sighting, rules, pair))
-    free = (site_id for site_id in found.nearest if not sites.taken(conn, sighting.family, site_id))
-    site_id = next(free, None) or sites.make(conn, sighting.cell_id, sighting.camera_id, spot.point, sighting.box_px)
+    site_id = sites.free(conn, sighting.family, found.nearest)
+    if site_id is None:
+        site_id = sites.make(conn, sighting.cell_id, sighting.camera_id, spot.point, sighting.box_px)
     if (row := _reported(conn, sighting, rules)) is not None:
         conn.execute("update incident set site_id = %s where incident_id = %s", (site_id, row["incident_id"]))
         return present_opened(_seen(conn, row, sighting, rules, pair))

@@ -96,6 +96,21 @@ def taken(conn: Connection, family: str, site_id: int) -> bool:
     return row is not None
 
 
+def free(conn: Connection, family: str, site_ids: Iterable[int]) -> int | None:
+    """The first of these places at which nothing of a family is open; None: there is none.
+
+    It stays until the end of the transaction: one that nothing names may be deleted at any moment, and is passed over
+    where it was.
+    """
+    for site_id in site_ids:
+        if taken(conn, family, site_id):
+            continue
+        there = conn.execute("select 1 from site where site_id = %s for key share", (site_id,)).fetchone()
+        if there is not None:
+            return site_id
+    return None
+
+
 def settle(conn: Connection, incident: dict[str, Any]) -> None:
     """Give an incident that opens again the place that its place is one with by now, or its own where that is taken.
 

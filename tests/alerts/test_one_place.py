@@ -3,6 +3,7 @@
 import threading
 import time
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -57,11 +58,26 @@ def test_what_had_ended_at_a_place_that_is_one_with_another_never_opens_beside_w
     assert look(incidents, at(1, 90_060, 10)).incident_id == third.incident_id
 
 
-def wait(desk_url: str) -> None:
-    """Until somebody waits for a lock of this database."""
+def wait(desk_url: str, waiting: int = 1) -> None:
+    """Until so many wait for a lock of this database."""
     with db.connect(desk_url, autocommit=True) as conn:
-        while conn.execute(WAITING).fetchone() == (0,):
+        while conn.execute(WAITING).fetchone() != (waiting,):
             time.sleep(0.01)
+
+
+def complaint(ref: str, point: tuple[float, float] | None, **changes: Any) -> Report:  # noqa: ANN401
+    whole = Report(
+        kind="complaint",
+        ref=ref,
+        family="waste",
+        class_code="06010",
+        at=utc(MONDAY_1059),
+        cell_id=CELL,
+        unit_id="u-1",
+        rule_version="v1",
+        point=point,
+    )
+    return replace(whole, **changes)
 
 
 @pytest.mark.parametrize("who", ["person", "camera"])
@@ -158,22 +174,64 @@ def test_two_cameras_that_see_one_thing_at_one_moment_at_places_that_became_one_
     assert found == [opened.incident_id]
 
 
+def complaint(ref: str, lon: float) -> Report:
+    return Report(
+        kind="complaint",
+        ref=ref,
+        family="waste",
+        class_code="06010",
+        at=utc(MONDAY_1059),
+        cell_id=CELL,
+        unit_id="u-1",
+        rule_version="v1",
+        point=(lon, 30.12),
+    )
+
+
+@pytest.mark.parametrize("who", ["camera", "report"])
+@pytest.mark.parametrize("deleted", [True, False])
+def test_what_opens_where_an_old_place_is_deleted_at_this_moment_is_kept_and_has_a_place(
+    incidents: IncidentStore, desk_url: str, who: str, deleted: bool
+) -> None:
+    there, point = at(1, 0, 7), (104.6401, 30.12)
+    assert there.point == point
+    with db.connect(desk_url, autocommit=True) as conn:
+        made = conn.execute(
+            "insert into site (cell_id, camera_id, lon, lat, box_px) values ('', '', %s, %s, '{0,0,1,1}')"
+            " returning site_id",
+            point,
+        ).fetchone()
+    assert made is not None
+    found: list[object] = []
+
+    def see() -> None:
+        try:
+            if who == "camera":
+                found.append(look(incidents, there).opened)
+            else:
+                found.append(incidents.report(complaint("a1", point[0]), LEI).opened)
+        except Exception as fault:  # noqa: BLE001  # compared below
+            found.append(fault)
+
+    teller = threading.Thread(target=see)
+    with db.connect(desk_url) as own:
+        own.execute("delete from site")
+        teller.start()
+        wait(desk_url)
+        if not deleted:
+            own.rollback()
+    teller.join()
+    assert found == [True]
+    with db.connect(desk_url, autocommit=True) as conn:
+        place = conn.execute("select site_id, site.lon from incident join site using (site_id)").fetchall()
+    assert [(site_id == made[0], lon) for site_id, lon in place] == [(not deleted, point[0])]
+
+
 def test_a_camera_near_two_reports_waits_for_them_in_the_order_in_which_everybody_does(
     incidents: IncidentStore, desk_url: str
 ) -> None:
     def told(ref: str, lon: float) -> str:
-        one = Report(
-            kind="complaint",
-            ref=ref,
-            family="waste",
-            class_code="06010",
-            at=utc(MONDAY_1059),
-            cell_id=CELL,
-            unit_id="u-1",
-            rule_version="v1",
-            point=(lon, 30.12),
-        )
-        return incidents.report(one, LEI).incident_id
+        return incidents.report(complaint(ref, (lon, 30.12)), LEI).incident_id
 
     pairs = ((told(f"a{k}", 104.7 + k * 0.01), told(f"b{k}", 104.70036 + k * 0.01), k) for k in range(50))
     first, second, k = next(pair for pair in pairs if pair[0] > pair[1])  # the order of the table is another one
@@ -188,6 +246,29 @@ def test_a_camera_near_two_reports_waits_for_them_in_the_order_in_which_everybod
                 wait(desk_url)
     camera.join()
     own.close()
+
+
+def test_a_caller_and_a_camera_at_two_places_that_became_one_whose_case_ends_at_this_moment_both_get_through(
+    incidents: IncidentStore, database: AlertDatabase, desk_url: str
+) -> None:
+    first, second = look(incidents, at(1, 0, 7)), look(incidents, at(41, 0, 9))  # no common tile
+    merge(database, first, second)
+    found: list[str] = []
+    told = complaint("A-1", (104.6441, 30.12))
+    caller = threading.Thread(target=lambda: found.append(incidents.report(told, LEI).incident_id))
+    camera = threading.Thread(target=lambda: found.append(look(incidents, at(1, 60, 10)).incident_id))
+    own = AlertDatabase(desk_url)
+    with own.transaction() as conn:
+        conn.execute(
+            "update incident set state = 'void', closed_at = now() where incident_id = %s", (second.incident_id,)
+        )
+        for waiting, one in enumerate((caller, camera), 1):
+            one.start()
+            wait(desk_url, waiting)
+    for one in (caller, camera):
+        one.join()
+    own.close()
+    assert len(found) == 2
 
 
 def test_a_camera_that_sees_the_thing_while_a_person_reopens_its_case_joins_the_case(
