@@ -68,7 +68,7 @@ class Keeping:
         done: dict[str, Any] = {"device_health": log_health(self.database)}
         for name, step in (("hours", self.rollup.do), ("rows", self.retention.do), ("pictures", self.pictures.do)):
             done[name] = 0
-            while found := step(now):
+            while (found := step(now)) or self.retention.walking:
                 done[name] += found
                 say(f"{name} {done[name]}")
         done["backups"] = settle_backups(self.database)

@@ -15,6 +15,7 @@ from config.keeping import KeepingKnobs
 
 KEEPING_LOCK = 0x6B656570  # held together by backups, alone by whoever deletes
 SLICE = timedelta(hours=1)  # of rows in one transaction: nobody waits long for it
+WALKED = 1000  # rows that are looked at in one transaction where nothing but a look tells what may go
 AGAIN_S = 1800.0  # after which a class of which nothing was left to delete is looked at again
 # A place under a hold of its own, or a thing that is not over, or one that was entered only lately (a recording).
 SIGHTING_STAYS = f"""
@@ -33,6 +34,8 @@ class Term:
         stays: condition on ``t`` under which one stays although it is old.
         dirty: source of ``rollup_dirty`` that must be counted before they go; empty: none.
         tells: setting in which the table's trigger wants to be told the term, d; empty: it has no such trigger.
+        key: by which rows are walked of which most stay for ever: to look for the oldest that may go is to look at all,
+            and again for each of their hours. Empty: by hours.
     """
 
     name: str
@@ -41,6 +44,7 @@ class Term:
     stays: str
     dirty: str = ""
     tells: str = ""
+    key: str = ""
 
 
 HELD = f"exists (select from incident i where i.incident_id = t.incident_id and {INCIDENT_HELD})"
@@ -99,7 +103,6 @@ TERMS = (
     Term("traces", "clock_digest", "told_at", "false"),
     # What was captured while it was quiet may come late; the step that said so stays in the record.
     Term("traces", "site_quiet", "until", "false"),
-    Term("traces", "site", "created_at", NAMED),
     Term("keys", "action_key", "at", HELD, tells="curbwatch.keys_days"),
     # A day whose list is not whole any more has none. What was told of an open case is what it is told once by.
     Term("stuck", "sweep_day", "made_at", "false"),
@@ -115,6 +118,8 @@ TERMS = (
     Term("kpi", "kpi_period", "closed_at", WHOLE_MONTHS),
     Term("hours", "tally_incident_hour", "bucket", "false"),
     Term("hours", "tally_position_hour", "bucket", "false"),
+    # After all others: a walk may take more than one turn.
+    Term("traces", "site", "created_at", NAMED, key="site_id"),
 )
 CHUNKS = """
 select range_start, range_end from timescaledb_information.chunks
@@ -148,6 +153,12 @@ class Retention:
         self._hypertables = hypertables
         self._budget_s = budget_s
         self._again_s: dict[str, float] = {}  # table -> monotonic time from which it is looked at again
+        self._walked: dict[str, int] = {}  # table -> key up to which it has been walked, as long as that is not over
+
+    @property
+    def walking(self) -> bool:
+        """Whether a walk goes on at the next ``do``, although nothing was deleted by the last one."""
+        return bool(self._walked)
 
     def do(self, now: datetime) -> int:
         """Delete what is due, for ``budget_s`` at most; the number of rows and chunks. Raises SinkError."""
@@ -155,8 +166,9 @@ class Retention:
         for term in TERMS:
             while time.monotonic() < until_s and self._due(term):
                 deleted = self._turn(term, now)
-                if not deleted:
+                if deleted is None:
                     self._again_s[term.table] = time.monotonic() + AGAIN_S
+                    self._walked.pop(term.table, None)
                     break
                 done += deleted
         return done
@@ -187,13 +199,19 @@ class Retention:
     def _values(self, term: Term, now: datetime) -> dict[str, object]:
         return {"cutoff": self.cutoff(term.name, now), "open": list(OPEN_STATES), "name": term.name}
 
-    def _turn(self, term: Term, now: datetime) -> int:
-        """Delete one chunk, or the rows of one hour; how many rows or chunks."""
+    def _turn(self, term: Term, now: datetime) -> int | None:
+        """Delete one chunk, or the rows of one hour, or of one step of a walk; how many rows or chunks.
+
+        None where nothing is left for now.
+        """
         values = self._values(term, now)
         with self._database.transaction() as conn:
             if not may_delete(conn):
-                return 0
-            return (self._hypertables and self._drop_chunk(conn, term, values)) or self._delete(conn, term, values)
+                return None
+            if term.key:
+                return self._walk(conn, term, values)
+            dropped = self._drop_chunk(conn, term, values) if self._hypertables else 0
+            return dropped or self._delete(conn, term, values) or None
 
     def _drop_chunk(self, conn: Connection, term: Term, values: Mapping[str, object]) -> int:
         """Drop the oldest chunk of which nothing must stay; 1, or 0 where there is none."""
@@ -236,6 +254,29 @@ class Retention:
         ).rowcount
         note_deleted(conn, term.name, row["begin"], row["begin"] + SLICE)
         return deleted
+
+    def _walk(self, conn: Connection, term: Term, values: Mapping[str, object]) -> int | None:
+        """Delete what may go of the next ``WALKED`` rows by their key; how many. None where there are no more."""
+        span = {**values, "after": self._walked.get(term.table, 0), "most": WALKED}
+        row = conn.execute(
+            f"select max({term.key}) as last from (select {term.key} from {term.table} where {term.key} > %(after)s"  # noqa: S608  # constants
+            f" order by {term.key} limit %(most)s) w",
+            span,
+        ).fetchone()
+        if row is None or row["last"] is None:
+            return None
+        self._walked[term.table] = row["last"]
+        # One that somebody holds is about to be named. One that was named since this statement began is seen by the
+        # next, and can be named no more once it is locked.
+        rows = conn.execute(
+            f"select t.{term.key} as key from {term.table} t where t.{term.time} < %(cutoff)s and not {term.stays}"  # noqa: S608  # constants
+            f" and t.{term.key} > %(after)s and t.{term.key} <= %(last)s for update of t skip locked",
+            span | {"last": row["last"]},
+        ).fetchall()
+        return conn.execute(
+            f"delete from {term.table} t where t.{term.key} = any(%(keys)s) and not {term.stays}",  # noqa: S608  # constants
+            span | {"keys": [row["key"] for row in rows]},
+        ).rowcount
 
     def _counted(self, conn: Connection, term: Term, span: Mapping[str, object]) -> bool:
         """Whether every hour of a span is counted: afterwards it cannot be."""

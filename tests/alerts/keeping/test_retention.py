@@ -1,14 +1,17 @@
 """Rows go when their term is over, and not before; what is held, open or entered only lately stays."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import timedelta
 
 import pytest
 
+import curbwatch.database as db
 from alerts.keeping import holds
 from alerts.keeping.chunks import chunk_h, fit_chunks
 from alerts.keeping.retention import KEEPING_LOCK, TERMS, Retention
 from alerts.keeping.rollup import Rollup
-from alerts.store import AlertDatabase
+from alerts.store import AlertDatabase, Connection
 from config.keeping import KeepingKnobs
 from schemas.errors import SinkError
 from schemas.record import Actor
@@ -200,6 +203,71 @@ def test_a_quiet_that_is_long_over_goes_and_a_place_that_nothing_names_but_no_ot
     assert world.rows("select until from site_quiet order by 1") == [(NOW - 80 * DAY,), (NOW + DAY,)]
     kept = world.rows("select camera_id from site order by created_at")
     assert sorted(kept) == sorted([("",), ("200 days",), ("180 days",), ("170 days",), ("80 days",)])
+
+
+def places(world: World, count: int) -> list[int]:
+    """Old places that nothing names, one an hour."""
+    made = world.rows(
+        "insert into site (cell_id, camera_id, box_px, created_at)"
+        " select '', '', '{0,0,1,1}', %s - make_interval(hours => g) from generate_series(1, %s) g returning site_id",
+        (NOW - 100 * DAY, count),
+    )
+    return [int(row[0]) for row in made]
+
+
+class Counted(AlertDatabase):
+    """Counts what is begun."""
+
+    begun = 0
+
+    @contextmanager
+    def transaction(self, step: str = "") -> Iterator[Connection]:
+        self.begun += 1
+        with super().transaction(step) as conn:
+            yield conn
+
+
+def test_places_of_many_hours_are_looked_for_once_and_not_for_each_hour(
+    world: World, kept_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("alerts.keeping.retention.WALKED", 10)
+    for _ in range(3):
+        world.incident(200 * DAY)  # at a place of its own
+    found = []
+    for count in (0, 17):
+        places(world, count)
+        own = Counted(kept_url)
+        retention, deleted = Retention(own, KNOBS, hypertables=edition_of(world)), 0
+        while (done := retention.do(NOW)) or retention.walking:
+            deleted += done
+        found.append((deleted, own.begun))
+        own.close()
+    assert found[1] == (17, found[0][1] + 1)
+    assert world.count("site") == 3
+
+
+def test_a_place_at_which_something_opens_now_is_passed_by(world: World, kept_url: str) -> None:
+    chosen, _other = places(world, 2)
+    world.rows("set lock_timeout = '500ms'")
+    with db.connect(kept_url) as opener:
+        opener.execute("select 1 from site where site_id = %s for key share", (chosen,))
+        assert delete(world) == 1
+        assert world.rows("select site_id from site") == [(chosen,)]
+        opener.rollback()
+    assert delete(world) == 1
+
+
+def test_trouble_with_old_places_keeps_nothing_else_from_its_end(world: World) -> None:
+    places(world, 1)
+    key(world, "old", world.incident(100 * DAY), 32 * DAY)
+    world.rows("create function stay() returns trigger language plpgsql as 'begin raise exception ''kept''; end'")
+    world.rows("create trigger stay before delete on site for each row execute function stay()")
+    try:
+        with pytest.raises(SinkError, match="kept"):
+            delete(world)
+    finally:
+        world.rows("drop function stay cascade")
+    assert (world.count("action_key"), world.count("site")) == (0, 2)
 
 
 def test_what_was_ordered_of_a_camera_and_entered_its_background_goes_but_no_order_that_waits(world: World) -> None:
