@@ -34,5 +34,6 @@ def next_epoch(conn: Connection, there: str) -> str:
     ours, owner = identity(conn), owner_of(there)
     if owner not in {"", ours}:
         message = f"the queue belongs to another database ({owner}, not {ours}): {QUEUE_REMEDY}"
-        raise SinkError(message, retryable=True, wait_s=WAIT_S)
+        chinese = f"任务队列属于另一个数据库({owner},不是 {ours}):请联系管理员,运行 `curbwatch doctor` 可看处理办法"
+        raise SinkError(message, chinese, retryable=True, wait_s=WAIT_S)
     return f"{ours} {uuid.uuid4().hex}"

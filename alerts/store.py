@@ -15,6 +15,7 @@ from schemas.errors import SaidError, SinkError
 from schemas.links import DATABASE_LINK
 
 Connection = psycopg.Connection[dict[str, Any]]
+REMEDY_ZH = "请启动一次 `curbwatch run`,由它更新数据库"
 IDS_OF = {"a job": "任务", "an incident": "案件"}
 
 
@@ -56,7 +57,10 @@ class AlertDatabase:
                 raise SinkError(f"database: {_first_line(error)}", retryable=True, wait_s=0.5) from error
             except (psycopg.errors.UndefinedTable, psycopg.errors.UndefinedColumn) as error:
                 remedy = "start `curbwatch run` once, which brings its tables up to date"
-                raise SinkError(f"database refused: {_first_line(error)}; {remedy}", retryable=False) from error
+                said = _first_line(error)
+                raise SinkError(
+                    f"database refused: {said}; {remedy}", f"数据库的表不全({said}):{REMEDY_ZH}", retryable=False
+                ) from error
             except psycopg.Error as error:
                 raise SinkError(f"database refused: {_first_line(error)}", retryable=False) from error
 

@@ -12,6 +12,7 @@ import psycopg
 from psycopg import sql
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
+from alerts.store import REMEDY_ZH
 from config.faults import masked
 from curbwatch.migrations import move, move_community, refuse_community_data
 from ingest.watchdog import bounded
@@ -85,7 +86,8 @@ def session(url: str, *, autocommit: bool = False) -> Iterator[Connection]:
         raise SetupError(f"database {masked(url)}: {_said(error)}. {remedy}") from error
     except (psycopg.errors.UndefinedTable, psycopg.errors.UndefinedColumn) as error:
         remedy = "start `curbwatch run` once, which brings its tables up to date"
-        raise SinkError(f"database {masked(url)}: {_said(error)}; {remedy}", retryable=False) from error
+        chinese = f"数据库 {masked(url)} 的表不全({_said(error)}):{REMEDY_ZH}"
+        raise SinkError(f"database {masked(url)}: {_said(error)}; {remedy}", chinese, retryable=False) from error
     except psycopg.Error as error:
         away = isinstance(error, psycopg.OperationalError | psycopg.InterfaceError)
         raise SinkError(f"database {masked(url)}: {_said(error)}", retryable=away, wait_s=1.0) from error

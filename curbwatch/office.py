@@ -107,7 +107,10 @@ def open_office(path: Path | None, lang: Lang | None = None) -> Iterator[Office]
     endpoints, tongue = standing(config), lang or config.site.lang
     with spoken(tongue):
         if not endpoints.database_url:
-            raise SetupError("no database: name it in the configuration ([database] url), or run `curbwatch parts up`")
+            raise SetupError(
+                "no database: name it in the configuration ([database] url), or run `curbwatch parts up`",
+                "没有数据库:请在配置中填写 ([database] url),或运行 `curbwatch parts up`",
+            )
         with db.session(endpoints.database_url, autocommit=True) as conn:
             yield Office(Site(config, pack, endpoints, db.edition(conn)), conn, tongue)
 

@@ -22,9 +22,10 @@ from config.pack_tables import Table, from_csv
 from config.pack_write import csv_text, toml_text, unguard, values_of
 from config.polygon import counterclockwise
 from config.reading import CSV_MAX_BYTES, JSON_MAX_BYTES, read_bytes, to_text
+from curbwatch.spoken import trouble_zh
 from ingest.crs import to_wgs84
 from schemas.device import Crs
-from schemas.errors import ConfigError, Fault, UsageError
+from schemas.errors import ConfigError, Fault, SaidError, UsageError
 
 Ring = Sequence[tuple[float, float]]
 Values = dict[str, Any]
@@ -242,9 +243,13 @@ def _new_folder(folder: Path) -> None:
     try:
         folder.mkdir(parents=True, exist_ok=True)
         if any(folder.iterdir()):
-            raise UsageError(f"{folder}: is not empty: nothing is overwritten")
+            raise SaidError(
+                f"{folder}: is not empty: nothing is overwritten", f"{folder}:不是空文件夹,不会覆盖任何文件"
+            )
     except OSError as error:
-        raise UsageError(f"{folder}: cannot be made: {error.strerror}") from None
+        raise SaidError(
+            f"{folder}: cannot be made: {error.strerror}", f"{folder}:无法建立:{trouble_zh(error)}"
+        ) from None
 
 
 def load_named(name: str) -> Pack:

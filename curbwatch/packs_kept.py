@@ -71,7 +71,7 @@ def files_of(conn: Connection, asked: str) -> tuple[KeptPack, dict[str, bytes]]:
         found = "several city packs are" if rows else "no city pack is"
         raise SaidError(
             f"{found} kept under {asked}: see `curbwatch pack list`",
-            f"{'有多个' if rows else '没有'}版本号为 {asked} 的城市包:请看 curbwatch pack list",
+            f"{'有多个' if rows else '没有'}版本号为 {asked} 的城市包:请看 `curbwatch pack list`",
         )
     version, first_used, named = rows[0]
     wanted = [digest for _, digest in named]
@@ -79,5 +79,8 @@ def files_of(conn: Connection, asked: str) -> tuple[KeptPack, dict[str, bytes]]:
     files = {name: bytes(known[digest]) for name, digest in named if digest in known}
     # A name that leads elsewhere was never read from a pack's folder.
     if digest_of(files) != version or any(Path(name).name != name for name in files):
-        raise CurbwatchError(f"city pack {version}: its files in the database are not those of its digest any more")
+        raise CurbwatchError(
+            f"city pack {version}: its files in the database are not those of its digest any more",
+            f"城市包 {version}:数据库中的文件与其摘要不符,可能被改动",
+        )
     return KeptPack(version, first_used, tuple(files)), files

@@ -14,9 +14,13 @@ from dataclasses import dataclass
 
 
 class CurbwatchError(Exception):
-    """Root of everything Curbwatch raises on purpose."""
+    """Root of everything Curbwatch raises on purpose; ``str`` is the English, ``chinese`` empty where there is none."""
 
     exit_code = 1
+
+    def __init__(self, english: str = "", chinese: str = "") -> None:
+        self.chinese = chinese
+        super().__init__(english)
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,11 +55,10 @@ class UsageError(CurbwatchError):
 
 
 class SaidError(UsageError):
-    """A wrong argument or act, told to a person in Chinese or English; ``str`` is the English."""
+    """A wrong argument or act, told to a person in Chinese or English."""
 
     def __init__(self, english: str, chinese: str) -> None:
-        self.chinese = chinese
-        super().__init__(english)
+        super().__init__(english, chinese)
 
     def line(self, lang: str) -> str:
         """What is told in a language: ``zh``, else English."""
@@ -89,10 +92,10 @@ class SinkError(CurbwatchError):
     ``retryable`` says whether the same write may succeed later, ``wait_s`` how long to wait before trying.
     """
 
-    def __init__(self, message: str, *, retryable: bool, wait_s: float = 0.0) -> None:
+    def __init__(self, english: str, chinese: str = "", *, retryable: bool, wait_s: float = 0.0) -> None:
         self.retryable = retryable
         self.wait_s = wait_s
-        super().__init__(message)
+        super().__init__(english, chinese)
 
 
 class NotShownError(UsageError):

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
-from schemas.errors import UsageError
+from schemas.errors import SaidError
 
 DAYS_MAX = 400
 SETTLE = timedelta(minutes=10)  # after its end: a step that was begun before it is in the record by then
@@ -21,9 +21,15 @@ class Period:
     def __post_init__(self) -> None:
         """Raise UsageError for one that ends before it starts, or is longer than ``DAYS_MAX`` days."""
         if self.first > self.last:
-            raise UsageError(f"a period from {self.first} to {self.last} ends before it starts")
+            raise SaidError(
+                f"a period from {self.first} to {self.last} ends before it starts",
+                f"考核期 {self.first} 至 {self.last}:结束早于开始",
+            )
         if (self.last - self.first).days >= DAYS_MAX:
-            raise UsageError(f"a period from {self.first} to {self.last} has more than {DAYS_MAX} days")
+            raise SaidError(
+                f"a period from {self.first} to {self.last} has more than {DAYS_MAX} days",
+                f"考核期 {self.first} 至 {self.last}:超过 {DAYS_MAX} 天",
+            )
 
     @property
     def begin(self) -> datetime:

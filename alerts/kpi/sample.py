@@ -4,7 +4,7 @@ import hashlib
 from collections.abc import Iterable
 from math import ceil
 
-from schemas.errors import UsageError
+from schemas.errors import SaidError
 from schemas.kpi import Fact
 
 
@@ -16,7 +16,10 @@ def sample_of(facts: Iterable[Fact], seed: str, share: float) -> tuple[str, ...]
     a smaller one. No closed cases: none. Raises UsageError for a share outside 0..1, 0 excluded.
     """
     if not 0 < share <= 1:
-        raise UsageError(f"a sample's share is more than 0 and at most 1, not {share:g}")
+        raise SaidError(
+            f"a sample's share is more than 0 and at most 1, not {share:g}",
+            f"抽样比例应大于 0 且不超过 1,不能是 {share:g}",
+        )
     closed = sorted((_rank(seed, fact.key), fact.key) for fact in facts if fact.closed)
     return tuple(key for _, key in closed[: ceil(share * len(closed) - 1e-9)])
 

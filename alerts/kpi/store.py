@@ -16,7 +16,7 @@ from alerts.kpi.report import Facts, digest_of, facts_from, facts_text, in_order
 from alerts.record.steps import OPEN_STATES
 from alerts.store import AlertDatabase, Connection
 from schemas.city import City
-from schemas.errors import SinkError, UsageError
+from schemas.errors import SaidError, SinkError
 from schemas.kpi import COUNTING, Fact
 
 BATCH = 500  # cases read together
@@ -85,12 +85,15 @@ class KpiStore:
             now = _now(conn)
             over = period.over(now)
             if not over and not so_far:
-                raise UsageError(
+                raise SaidError(
                     f"the period until {period.last} is not over yet, its report would change:"
-                    " --so-far shows it as it is by now"
+                    " --so-far shows it as it is by now",
+                    f"截至 {period.last} 的考核期尚未结束,数字还会变:用 --so-far 可看目前的情况",
                 )
             if now < period.begin:
-                raise UsageError(f"the period from {period.first} has not begun yet")
+                raise SaidError(
+                    f"the period from {period.first} has not begun yet", f"自 {period.first} 起的考核期尚未开始"
+                )
             span = (period.begin, min(period.end, now))
             city = self._city()
             cases = list(_cases(conn, *span, city))
@@ -195,6 +198,7 @@ def _kept(conn: Connection, period: Period) -> Known | None:
         raise SinkError(
             f"the facts of {period.first} to {period.last} are not those that were written when it was closed:"
             " look at kpi_period, or bring a backup back",
+            f"{period.first} 至 {period.last} 的封账数据与封账时写入的不符,可能被改动:请核查 kpi_period,或从备份恢复",
             retryable=False,
         )
     return Known(replace(period, zone=row["zone"]), facts, row["rule_version"], closed=True, counting=row["counting"])

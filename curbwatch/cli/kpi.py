@@ -18,11 +18,11 @@ from config.kpi import load_formulas
 from config.load import load_config
 from curbwatch.build import make_database
 from curbwatch.cli.app import app
-from curbwatch.cli.options import ConfigFile, Language
+from curbwatch.cli.options import ConfigFile, Json, Language
 from curbwatch.cli.output import escaped
 from curbwatch.cli.table import table, width
 from curbwatch.office import Office, open_office
-from schemas.errors import UsageError
+from schemas.errors import SaidError
 from schemas.kpi import COUNTS, Formula, Formulas
 
 kpi_app = typer.Typer(name="kpi", no_args_is_help=True, help="Indicators of a period, and a blind sample of its cases.")
@@ -54,14 +54,14 @@ def kpi_list(
     own: Own = None,
     config: ConfigFile = None,
     lang: Language = None,
-    as_json: Annotated[bool, typer.Option("--json", help="One JSON object per indicator.")] = False,
+    as_json: Json = False,
 ) -> None:
     """List the indicators: name, version, what over what, and where each is from."""
+    tongue = lang or load_config(config).site.lang
     for formula in load_formulas(own).formulas:
         if as_json:
             typer.echo(json.dumps({name: getattr(formula, name) for name in Formula.__slots__}, ensure_ascii=False))
             continue
-        tongue = lang or _tongue(config)
         top, bottom = (_word_of(COUNTS[name], tongue) for name in (formula.numerator, formula.denominator))
         lower = "" if formula.higher_is_better else f"  ({_word('lower', tongue)})"
         typer.echo(f"{_word_of(formula, tongue)}  {formula.kpi_id} v{formula.version}{lower}")
@@ -83,9 +83,9 @@ def kpi_report(  # noqa: PLR0913  # each is an option of the command line
     as_csv_: Annotated[bool, typer.Option("--csv", help="One row per line and indicator.")] = False,
 ) -> None:
     """Report a closed period: the same facts give the same bytes, whose SHA-256 goes to standard error."""
-    if as_json_ and as_csv_:
-        raise UsageError("--json or --csv, not both")
-    with open_office(config) as office:
+    with open_office(config, lang) as office:
+        if as_json_ and as_csv_:
+            raise SaidError("--json or --csv, not both", "--json 与 --csv 只能选一个")
         known = _known(office, first, last, so_far=so_far)
         formulas = load_formulas(own, known.counting)
         report = report_of(known.facts, formulas, known.period, by, closed=known.closed, counting=known.counting)
@@ -93,7 +93,7 @@ def kpi_report(  # noqa: PLR0913  # each is an option of the command line
         if as_json_ or as_csv_:
             typer.echo(text if as_json_ else as_csv(report), nl=False)
         else:
-            for line in lines_of(report, office, lang or office.lang):
+            for line in lines_of(report, office):
                 typer.echo(escaped(line))
         typer.echo(f"SHA-256 {digest_of(text)}", err=as_json_ or as_csv_)
 
@@ -107,25 +107,26 @@ def kpi_sample(
     seed: Annotated[str, typer.Option("--seed", help="Any text; the same one draws the same cases.")],
     config: ConfigFile = None,
     lang: Language = None,
-    as_json_: Annotated[bool, typer.Option("--json", help="One JSON object per case.")] = False,
+    as_json: Json = False,
 ) -> None:
     """Draw closed cases of a closed period for somebody outside to judge: not who decided, and not what."""
-    with open_office(config) as office:
+    with open_office(config, lang) as office:
         known = _known(office, first, last, so_far=False)
         drawn = sample_of(known.facts.cases, seed, share)
         with closing(make_database(office.site)) as database:
             rows = KpiStore(database, office.site.cities.city).pictures(drawn)
         cases = [{"no": number} | _blind(rows[key]) for number, key in enumerate(drawn, start=1) if key in rows]
-        if as_json_:
+        if as_json:
             for case in cases:
                 typer.echo(json.dumps(case, ensure_ascii=False))
             return
-        for line in table(SAMPLE, [[case[name] or "-" for name in SAMPLE] for case in cases], lang or office.lang):
+        for line in table(SAMPLE, [[case[name] or "-" for name in SAMPLE] for case in cases], office.lang):
             typer.echo(line)
 
 
-def lines_of(report: Report, office: Office, lang: Lang) -> list[str]:
+def lines_of(report: Report, office: Office) -> list[str]:
     """The report as a person reads it; indicators of which nothing can be said only where they are of all together."""
+    lang = office.lang
     state = _word("closed" if report.closed else "open", lang)
     period = report.period
     lines = [f"{period.first} – {period.last} ({period.zone})  {_word('cases', lang)} {report.cases}  {state}"]
@@ -133,7 +134,7 @@ def lines_of(report: Report, office: Office, lang: Lang) -> list[str]:
     lines += [f"{_word('packs', lang)} {pack}" for pack in report.packs]
     lines += ["", _word("total", lang), *_values(report.total, report.formulas, lang, every=True)]
     for line in report.lines:
-        lines += ["", _name(line.key, report.by, office, lang), *_values(line, report.formulas, lang, every=False)]
+        lines += ["", _name(line.key, report.by, office), *_values(line, report.formulas, lang, every=False)]
     return lines
 
 
@@ -178,8 +179,9 @@ def _blind(row: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _name(key: str, by: Group, office: Office, lang: Lang) -> str:
+def _name(key: str, by: Group, office: Office) -> str:
     """What a group is called by the pack of now, behind its key."""
+    lang = office.lang
     if not key:
         return _word("nobody", lang)
     pack = office.site.pack
@@ -198,11 +200,9 @@ def _day(text: str, option: str) -> date:
     try:
         return date.fromisoformat(text)
     except ValueError:
-        raise UsageError(f"{option} {text}: is not a date like 2026-05-01") from None
-
-
-def _tongue(config: Path | None) -> Lang:
-    return load_config(config).site.lang
+        raise SaidError(
+            f"{option} {text}: is not a date like 2026-05-01", f"{option} {text}:不是 2026-05-01 这样的日期"
+        ) from None
 
 
 def _word(name: str, lang: Lang) -> str:

@@ -9,7 +9,7 @@ from alerts.messages import Lang
 
 ConfigFile = Annotated[Path | None, typer.Option("--config", help="TOML file; without one the defaults hold.")]
 Language = Annotated[Lang | None, typer.Option("--lang", help="Names and sentences; default: the configuration's.")]
-Json = Annotated[bool, typer.Option("--json", help="One JSON object per event and line on standard output.")]
+Json = Annotated[bool, typer.Option("--json", help="JSON on standard output, one object a line.")]
 Who = Annotated[str, typer.Option("--as", metavar="PERSON", help="Who decides; may be left out with a token file.")]
 TokenFile = Annotated[Path | None, typer.Option("--token-file", help="The file that shows who that is.")]
 Version = Annotated[

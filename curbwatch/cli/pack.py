@@ -11,7 +11,7 @@ from alerts.messages import Lang
 from alerts.wire import instant
 from config.pack import Pack
 from curbwatch.cli.app import app
-from curbwatch.cli.options import ConfigFile
+from curbwatch.cli.options import ConfigFile, Language
 from curbwatch.cli.output import escaped, write_json
 from curbwatch.office import open_office
 from curbwatch.pack_diff import Change, changes, said
@@ -35,7 +35,7 @@ class Crs(StrEnum):
 
 
 Name = Annotated[str, typer.Argument(metavar="PACK", help="A folder, or the name of a shipped pack.")]
-Language = Annotated[Lang | None, typer.Option("--lang", help="zh or en; default: the pack's own.")]
+PackLanguage = Annotated[Lang | None, typer.Option("--lang", help="Names and sentences; default: the pack's.")]
 JsonFile = Annotated[Path | None, typer.Option("--json", help="Also write the result to this file.")]
 
 
@@ -44,7 +44,7 @@ def pack_show(
     name: Name,
     *,
     table: Annotated[str, typer.Option("--table", help=f"Only this: {', '.join(TABLES)}.")] = "",
-    lang: Language = None,
+    lang: PackLanguage = None,
     json_path: JsonFile = None,
 ) -> None:
     """Show what a pack says, thing by thing."""
@@ -72,13 +72,13 @@ def pack_diff(
         Path | None,
         typer.Option("--config", help="Also name the open cases in this site's database that AFTER leaves."),
     ] = None,
-    lang: Language = None,
+    lang: PackLanguage = None,
     json_path: JsonFile = None,
 ) -> None:
     """Say in words what changes from one pack to another: permits, limits, cells that change hands, and all else."""
     one, other = load_named(before), load_named(after)
     found = changes(one, other)
-    left = _left(config, other)
+    left = _left(config, other, lang)
     write_json(
         json_path,
         {
@@ -113,7 +113,7 @@ def pack_import(
     base: Annotated[str, typer.Option("--base", help="The pack that says all that the files do not.")],
     out: Annotated[Path, typer.Option("--out", help="A new or empty folder for the pack that comes of it.")],
     crs: Annotated[Crs, typer.Option("--crs", help="Coordinates that the GeoJSON files are in.")] = Crs.WGS84,
-    lang: Language = None,
+    lang: PackLanguage = None,
     json_path: JsonFile = None,
 ) -> None:
     """Make a new pack out of exported files, checked as a whole; says what differs from the base."""
@@ -163,7 +163,7 @@ def pack_fetch(
     """Bring a pack that was in use back as files, checked against its version: to show, to compare, to use again."""
     with open_office(config, lang) as office:
         kept, files = files_of(office.conn, version)
-    write_files(files, folder)
+        write_files(files, folder)
     added = version.partition("+")[2]
     typer.echo(kept.version + (f"  + {added}" if added else ""))  # the configuration's part is in no file of the pack
     for name in kept.names:
@@ -180,11 +180,11 @@ def _files(sources: list[Path]) -> list[Path]:
     return found
 
 
-def _left(config: Path | None, pack: Pack) -> list[Left]:
+def _left(config: Path | None, pack: Pack, lang: Lang | None) -> list[Left]:
     """Open cases of a site that a pack would leave behind; none where no site was named."""
     if config is None:
         return []
-    with open_office(config) as office:
+    with open_office(config, lang) as office:
         return left_by(office.conn, pack)
 
 

@@ -111,12 +111,15 @@ def test_a_spreadsheet_gets_a_row_per_group_and_indicator(kpi: Verbs) -> None:
 
 
 def test_what_cannot_be_meant_is_refused_in_one_line(kpi: Verbs) -> None:
-    assert "not both" in kpi.refused("kpi", "report", *MAY, "--json", "--csv")
-    assert "--from 1 May: is not a date" in kpi.refused("kpi", "report", "--from", "1 May", "--to", SOON)
-    assert "ends before it starts" in kpi.refused("kpi", "report", "--from", "2026-05-02", "--to", "2026-05-01")
-    assert "not over yet" in kpi.refused("kpi", "report", "--from", "2026-05-01", "--to", SOON)
-    assert "a sample's share" in kpi.refused("kpi", "sample", *MAY, "--seed", "x", "--share", "0")
-    assert "not over yet" in kpi.refused("kpi", "sample", "--from", SOON, "--to", SOON, "--seed", "x")
+    def refused(verb: str, *options: str) -> str:
+        return kpi.refused("kpi", verb, *options, "--lang", "en")
+
+    assert "not both" in refused("report", *MAY, "--json", "--csv")
+    assert "--from 1 May: is not a date" in refused("report", "--from", "1 May", "--to", SOON)
+    assert "ends before it starts" in refused("report", "--from", "2026-05-02", "--to", "2026-05-01")
+    assert "not over yet" in refused("report", "--from", "2026-05-01", "--to", SOON)
+    assert "a sample's share" in refused("sample", *MAY, "--seed", "x", "--share", "0")
+    assert "not over yet" in refused("sample", "--from", SOON, "--to", SOON, "--seed", "x")
 
 
 def test_a_period_that_is_not_over_is_marked_where_it_is_asked_for(kpi: Verbs) -> None:
@@ -157,6 +160,8 @@ def test_facts_that_were_changed_end_as_one_line(kpi: Verbs, may_url: str) -> No
     kpi.run("kpi", "report", "--from", "2026-05-01", "--to", "2026-05-10")
     with db.connect(may_url, autocommit=True) as conn:
         conn.execute("update kpi_period set facts = '' where last_day = '2026-05-10'")
-    status, out, err = kpi.run("kpi", "report", "--from", "2026-05-01", "--to", "2026-05-10")
-    assert (status, out, err.count("\n")) == (1, "", 1)
-    assert "not those that were written" in err
+    for lang, said in (("zh", "与封账时写入的不符"), ("en", "not those that were written")):
+        status, out, err = kpi.run("kpi", "report", "--from", "2026-05-01", "--to", "2026-05-10", "--lang", lang)
+        assert (status, out, err.count("\n")) == (1, "", 1)
+        assert said in err
+        assert "稍后再试" not in err

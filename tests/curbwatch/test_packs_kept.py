@@ -126,8 +126,9 @@ def test_two_packs_under_one_beginning_are_told_apart(kept_url: str) -> None:
             conn.execute("insert into city_pack (version, files) values (%s, '[]')", ("feedfeed" + end,))
         with pytest.raises(UsageError, match="several city packs are kept under feedfeed"):
             files_of(conn, "feedfeed")
-        with pytest.raises(CurbwatchError, match="are not those of its digest"):
+        with pytest.raises(CurbwatchError, match="are not those of its digest") as caught:
             files_of(conn, "feedfeed00")
+        assert "与其摘要不符" in caught.value.chinese
 
 
 def test_a_name_that_leads_out_of_the_folder_is_never_written(kept_url: str) -> None:
