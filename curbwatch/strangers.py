@@ -8,13 +8,13 @@ from typing import Any
 from config.faults import nearest
 from curbwatch.broker.plan import refuse_names
 from curbwatch.cli.output import escaped
+from curbwatch.cli.words import kind_word
 from curbwatch.database import Connection
 from curbwatch.letters import Chosen, tally
 from curbwatch.registry import register_accepted
 from ingest.topics import DEVICE_ID
 from schemas.errors import SaidError
 
-KINDS = {"camera": "相机", "vehicle": "车辆"}
 LISTS_EN = "`curbwatch device list` and `curbwatch device strangers`"
 LISTS_ZH = "`curbwatch device list` 和 `curbwatch device strangers`"
 RATE_PER_S = 20.0  # messages a second that an accepted vehicle may keep up, as one of a city pack
@@ -146,7 +146,9 @@ def _named_as(one: Stranger, wish: Wish) -> str:
             f"{one.foreign_id} 使用本系统格式:编号以主题为准,--as 不能更改",
         )
     if native and wish.kind not in {"", one.kind}:
-        raise SaidError(f"{one.foreign_id} speaks as a {one.kind}", f"{one.foreign_id} 以{KINDS[one.kind]}的身份发送")
+        raise SaidError(
+            f"{one.foreign_id} speaks as a {one.kind}", f"{one.foreign_id} 以{kind_word(one.kind, 'zh')}的身份发送"
+        )
     return device_id
 
 
@@ -246,7 +248,7 @@ def _aliases(conn: Connection, device_id: str, kind: str, alias: str) -> tuple[l
     row = conn.execute("select kind, source, aliases from device where device_id = %s", (device_id,)).fetchone()
     known, source, aliases = row or (kind, "accepted", [])
     if known != kind:
-        raise SaidError(f"{device_id} is a {known} in the registry", f"{device_id} 登记为{KINDS[known]}")
+        raise SaidError(f"{device_id} is a {known} in the registry", f"{device_id} 登记为{kind_word(known, 'zh')}")
     if source != "accepted" and alias:
         where, where_zh = ("the city pack", "城市包") if source == "pack" else ("`curbwatch publish`",) * 2
         raise SaidError(

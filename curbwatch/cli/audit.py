@@ -21,7 +21,7 @@ from alerts.record.words import audit_lines
 from alerts.store import AlertDatabase
 from alerts.wire import instant
 from curbwatch.cli.app import app
-from curbwatch.cli.options import ConfigFile, Language
+from curbwatch.cli.options import ConfigFile, Json, Language
 from curbwatch.cli.table import clock, grouped, table
 from curbwatch.letters import since_of
 from curbwatch.office import open_stores
@@ -29,8 +29,6 @@ from schemas.errors import SaidError
 
 audit_app = typer.Typer(no_args_is_help=True, help="The record: whether it is as it was written.")
 app.add_typer(audit_app, name="audit")
-
-Json = Annotated[bool, typer.Option("--json", help="One JSON object on standard output.")]
 
 
 @audit_app.command("verify")

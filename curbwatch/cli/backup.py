@@ -10,7 +10,7 @@ from config.load import load_config
 from config.pack import find_pack
 from curbwatch.backup import Places, make_backup, restore
 from curbwatch.cli.app import app
-from curbwatch.cli.options import ConfigFile
+from curbwatch.cli.options import ConfigFile, Json
 from curbwatch.cli.table import grouped, many
 from curbwatch.endpoints import standing
 from curbwatch.keeping import evidence_dir, snapshot_dir
@@ -18,7 +18,6 @@ from curbwatch.telemetry import configure_logs
 from schemas.errors import SetupError
 
 Folder = Annotated[Path, typer.Argument(metavar="DIR", help="The backup's folder.")]
-Json = Annotated[bool, typer.Option("--json", help="JSON on standard output.")]
 
 
 @app.command("backup")

@@ -10,8 +10,7 @@ import typer
 from alerts.wire import instant
 from curbwatch.camera_health import cameras, events
 from curbwatch.cli.camera import camera_app
-from curbwatch.cli.device import Json
-from curbwatch.cli.options import ConfigFile, Language
+from curbwatch.cli.options import ConfigFile, Json, Language
 from curbwatch.cli.table import clock, table
 from curbwatch.cli.words import health_word, state_word
 from curbwatch.feedback import refuse_unknown

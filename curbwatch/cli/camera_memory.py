@@ -10,8 +10,7 @@ import typer
 from alerts.wire import instant
 from curbwatch import feedback
 from curbwatch.cli.camera import camera_app
-from curbwatch.cli.device import Json
-from curbwatch.cli.options import ConfigFile, Language, TokenFile, Who
+from curbwatch.cli.options import ConfigFile, Json, Language, TokenFile, Who
 from curbwatch.cli.output import escaped
 from curbwatch.cli.table import clock, table
 from curbwatch.office import Office, open_office

@@ -13,6 +13,7 @@ from config.intake import IntakeKnobs
 from config.load import load_config
 from config.model import Config
 from curbwatch.cli.app import app
+from curbwatch.cli.options import ConfigFile, Json
 from ingest.codecs.base import Item, Passed, PictureItem, PositionItem, Refusal, StatusItem, device_id_of
 from ingest.codecs.rows import Decoded, RefusedError, RowBuilder
 from ingest.forms import Forms, PositionForms, load_codecs
@@ -32,9 +33,6 @@ TOO_OLD = "ts_too_old"
 KINDS = ("vehicle", "camera")
 # Columns of a row that are shown where they say something.
 SHOWN = ("heading_deg", "alt_m", "acc_m", "sat", "ignition", "lift", "cover", "load", "boot", "seq", "alarms", "extra")
-
-ConfigFile = Annotated[Path | None, typer.Option("--config", help="TOML file; without one the defaults hold.")]
-Json = Annotated[bool, typer.Option("--json", help="JSON on standard output.")]
 
 
 class Everybody(Mapping[str, DeviceRule]):

@@ -14,7 +14,7 @@ from config.faults import nearest
 from config.pack import Pack
 from curbwatch.cli.app import app
 from curbwatch.cli.dlq import say_replayed
-from curbwatch.cli.options import ConfigFile, Language
+from curbwatch.cli.options import ConfigFile, Json, Language
 from curbwatch.cli.output import escaped
 from curbwatch.cli.table import clock, many, table
 from curbwatch.cli.words import kind_word, state_word
@@ -27,7 +27,6 @@ from schemas.errors import SaidError
 device_app = typer.Typer(no_args_is_help=True, help="Devices: the known, the strangers, and how each does.")
 app.add_typer(device_app, name="device")
 
-Json = Annotated[bool, typer.Option("--json", help="JSON on standard output, one object a line.")]
 COUNTS = ("rate_per_min", "messages", "lag_ms", "skew_ms", "gaps", "duplicates", "shed", "rejected")
 
 

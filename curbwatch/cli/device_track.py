@@ -10,8 +10,8 @@ import typer
 
 from alerts.incidents import vehicle_tracks as tracks
 from alerts.wire import instant
-from curbwatch.cli.device import Json, device_app
-from curbwatch.cli.options import ConfigFile, Language
+from curbwatch.cli.device import device_app
+from curbwatch.cli.options import ConfigFile, Json, Language
 from curbwatch.cli.table import clock, table
 from curbwatch.letters import since_of
 from curbwatch.office import Office, open_stores

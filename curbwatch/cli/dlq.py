@@ -12,7 +12,7 @@ import typer
 from alerts.messages import Lang
 from alerts.wire import instant
 from curbwatch.cli.app import app
-from curbwatch.cli.options import ConfigFile, Language
+from curbwatch.cli.options import ConfigFile, Json, Language
 from curbwatch.cli.output import escaped
 from curbwatch.cli.table import clock, grouped, many, table
 from curbwatch.cli.words import reason_word, unable_word
@@ -35,7 +35,6 @@ Since = Annotated[
     str, typer.Option("--since", help="Only those that came since: 30m, 2h, 7d, or a time with its zone.")
 ]
 Replayed_ = Annotated[bool, typer.Option("--replayed", help="Those that were replayed, instead of those that wait.")]
-Json = Annotated[bool, typer.Option("--json", help="JSON on standard output, one object a line.")]
 
 
 @dlq_app.command("list")

@@ -18,7 +18,7 @@ from alerts.store import AlertDatabase
 from alerts.wire import instant
 from curbwatch.chores import CHORES_LOCK
 from curbwatch.cli.app import app
-from curbwatch.cli.options import ConfigFile, Language, TokenFile, Who
+from curbwatch.cli.options import ConfigFile, Json, Language, TokenFile, Who
 from curbwatch.cli.table import clock, grouped, table
 from curbwatch.cli.words import data_word
 from curbwatch.keeping import Keeping, make_keeping
@@ -32,7 +32,6 @@ app.add_typer(keep_app, name="keep")
 
 HOLD_HEADS = ("hold", "held", "person", "reason", "since", "released_at")
 
-Json = Annotated[bool, typer.Option("--json", help="JSON on standard output.")]
 Reason = Annotated[str, typer.Option("--reason", help="Why: it is written down; needed.")]
 
 
