@@ -27,9 +27,10 @@ select coalesce(seq, 0) as seq, {AT_US.format("at")}, actor, role, proved, what,
 from incident_event where incident_id = %s order by event_id
 """  # noqa: S608
 PICTURES = """
-select distinct on (e.evidence_id) p.role, e.evidence_id, e.sha256, encode(e.salt, 'hex') as salt, e.camera_id,
-    e.captured_at, e.received_at
-from incident_evidence p join evidence e using (evidence_id) where p.incident_id = %s order by e.evidence_id, p.role
+select min(p.role) as role, array_agg(p.role order by p.role) as roles, e.evidence_id, e.sha256,
+    encode(e.salt, 'hex') as salt, e.camera_id, e.captured_at, e.received_at
+from incident_evidence p join evidence e using (evidence_id) where p.incident_id = %s
+group by e.evidence_id order by e.evidence_id
 """
 LAST_SEAL = "select max(seal_id) as seal_id from seal_entry where incident_id = %s"
 LINKS = f"""

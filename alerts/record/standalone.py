@@ -11,6 +11,7 @@ import json
 import sys
 import zipfile
 from collections.abc import Iterator
+from datetime import datetime
 from typing import Any
 
 from alerts.record.canonical import ZERO, canonical, entries_hash, link, parsed, row_value, seal_value
@@ -18,6 +19,21 @@ from alerts.record.canonical import ZERO, canonical, entries_hash, link, parsed,
 BUNDLE, COPY = "curbwatch/bundle/1", "curbwatch/party-copy/1"
 RECORD, SEALS, MANIFEST, REDACTION = "record.jsonl", "seals.jsonl", "manifest.json", "redaction.json"
 UNLISTED = {MANIFEST, "verify.py"}
+# Of an incident's state: what nothing changes, what a look at its thing changes without a step, which step names its
+# class. All else changes with a step.
+FIXED = ("family", "opened_at")
+LOOKED = frozenset({"last_seen_at", "confidence", "lon", "lat"})
+OF_CLASS = {"opened": "class", "reclassed": "to"}
+
+COMPARED = (
+    "what the copy shows was compared with it: row by row, the case's state, and each picture's time, camera, role and",
+    "original (by its sha256). Not compared: read-me.txt, who made the copy and when, how a picture was hidden, where",
+    "and when the thing was seen last; and where the full bundle has later rows, what these may have changed.",
+    "Whether a picture's shown part is the original's is for an eye to see",
+    "已逐步与完整案卷比对,并核对案件状态及每张照片的时间、摄像头、用途和原件(SHA-256)。",
+    "未比对:read-me.txt、副本制作人和时间、打码方式、最后看到的时间和位置;完整案卷如有后续步骤,其可能改变的内容也未比对。",
+    "照片所显示的部分是否与原件相同,须由人查看",
+)
 
 
 def check(bundle: zipfile.ZipFile, head: str = "") -> tuple[list[str], list[str]]:
@@ -56,6 +72,8 @@ def check_copy(bundle: zipfile.ZipFile, full: zipfile.ZipFile | None = None) -> 
     names = {name for name in manifest["files"] if name.startswith("pictures/")}
     wrong += [f"{name}: redaction.json does not tell of it" for name in sorted(names - made)]
     wrong += [f"{name}: is not there" for name in sorted(made - names)]
+    if told["case"] != manifest["case"]:
+        wrong.append("redaction.json: is of another case")
     less = sum(1 for row in rows if row["left_out"])
     notes = [
         f"party's copy of case {manifest['case'] or '(without a number)'}: {len(rows)} rows, {len(made)} pictures",
@@ -73,9 +91,7 @@ def check_copy(bundle: zipfile.ZipFile, full: zipfile.ZipFile | None = None) -> 
     if not faults:
         wrong += _differs(manifest, rows, told, full)
         notes += [f"full bundle: {note}" for note in said]
-        notes.append("what the copy shows was compared with it, row by row, and each original by its sha256;")
-        notes.append("whether a picture's shown part is the original's is for an eye to see")
-        notes.append("已逐步与完整案卷比对,原件以 SHA-256 核对;照片所显示的部分是否与原件相同,须由人查看")
+        notes += COMPARED
     return wrong, notes
 
 
@@ -88,6 +104,15 @@ def _differs(
         yield f"the full bundle is of incident {whole['incident_id']}, case {whole['incident']['case_no'] or '-'}"
         return
     record = [parsed(line) for line in full.read(RECORD).decode().splitlines()]
+    seals = [json.loads(line) for line in full.read(SEALS).decode().splitlines()]
+    yield from _other_rows(rows, record)
+    yield from _other_state(manifest["incident"], whole["incident"], record[: len(rows)], newer=len(record) > len(rows))
+    if manifest["sealed"] is not None:
+        yield from _other_seal(manifest["sealed"], rows, record, seals)
+    yield from _other_pictures(told["pictures"], whole["pictures"])
+
+
+def _other_rows(rows: list[dict[str, Any]], record: list[dict[str, Any]]) -> Iterator[str]:
     if len(record) < len(rows):
         yield f"the full bundle has {len(record)} rows, the copy {len(rows)}"
     for row, other in zip(rows, record, strict=False):
@@ -97,18 +122,56 @@ def _differs(
             for name, value in part.items():
                 if name not in of or canonical(value) != canonical(of[name]):
                     yield f"row {other['seq']}: its {name} is another one in the full bundle"
-    sealed = manifest["sealed"]
-    if sealed is not None:
-        heads = {(int(row["seq"]), row["hash"]) for row in record}
-        seals = [json.loads(line) for line in full.read(SEALS).decode().splitlines()]
-        if (sealed["seq"], sealed["head"]) not in heads:
-            yield f"row {sealed['seq']}: is not the one that seal {sealed['seal_id']} held when the copy was made"
-        if any(seal["seal_id"] == sealed["seal_id"] and seal["hash"] != sealed["hash"] for seal in seals):
-            yield f"seal {sealed['seal_id']}: is another one than when the copy was made"
-    originals = {(picture["evidence_id"], picture["sha256"]) for picture in whole["pictures"]}
-    for picture in told["pictures"]:
-        if (picture["evidence_id"], picture["original_sha256"]) not in originals:
+
+
+def _other_state(
+    shown: dict[str, Any], of: dict[str, Any], record: list[dict[str, Any]], *, newer: bool
+) -> Iterator[str]:
+    """What the copy says otherwise of the incident: ``record`` holds the rows that there were when it was made.
+
+    Those rows tell state and class as of then; of the rest, what a step changes can only be compared where the full
+    bundle has no later one (``newer``).
+    """
+    then = {name: of[name] for name in FIXED} if newer else {name: of[name] for name in of if name not in LOOKED}
+    if shown["case_no"]:
+        then["case_no"] = of["case_no"]  # once given it stays
+    if record and record[-1]["hash"]:
+        then["state"] = record[-1]["state"]
+    named = [row["detail"].get(OF_CLASS[row["what"]]) for row in record if row["what"] in OF_CLASS]
+    if named and named[-1]:
+        then["class_code"] = named[-1]
+    for name, value in shown.items():
+        if name not in of or (name in then and canonical(value) != canonical(then[name])):
+            yield f"incident: its {name} is another one in the full bundle"
+
+
+def _other_seal(
+    sealed: dict[str, Any], rows: list[dict[str, Any]], record: list[dict[str, Any]], seals: list[dict[str, Any]]
+) -> Iterator[str]:
+    if not rows or rows[-1]["seq"] < sealed["seq"]:
+        yield f"row {sealed['seq']}: is not in the copy, though seal {sealed['seal_id']} held it when the copy was made"
+    if (sealed["seq"], sealed["head"]) not in {(int(row["seq"]), row["hash"]) for row in record}:
+        yield f"row {sealed['seq']}: is not the one that seal {sealed['seal_id']} held when the copy was made"
+    if any(seal["seal_id"] == sealed["seal_id"] and seal["hash"] != sealed["hash"] for seal in seals):
+        yield f"seal {sealed['seal_id']}: is another one than when the copy was made"
+
+
+def _other_pictures(told: list[dict[str, Any]], pictures: list[dict[str, Any]]) -> Iterator[str]:
+    originals = {picture["evidence_id"]: picture for picture in pictures}
+    for picture in told:
+        original = originals.get(picture["evidence_id"])
+        if original is None or picture["original_sha256"] != original["sha256"]:
             yield f"picture {picture['evidence_id']}: the full bundle has another original"
+            continue
+        same = {
+            "camera_id": picture["camera_id"] == original["camera_id"],
+            "role": picture["role"] in original["roles"],  # another may have come to it since
+        } | {
+            moment: datetime.fromisoformat(picture[moment]) == datetime.fromisoformat(original[moment])
+            for moment in ("captured_at", "received_at")
+        }
+        for name in (name for name, is_same in same.items() if not is_same):
+            yield f"picture {picture['evidence_id']}: its {name} is another one in the full bundle"
 
 
 def _files(bundle: zipfile.ZipFile, manifest: dict[str, Any]) -> Iterator[str]:

@@ -5,6 +5,7 @@ import json
 import subprocess
 import sys
 import zipfile
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -33,6 +34,10 @@ WU, LIN, TAO = ("--as", "吴建"), ("--as", "林芳"), ("--as", "黄涛")
 BOX = (200.0, 150.0, 120.0, 80.0)
 # Nobody's to read but the bureau's: who had a hand in it, who complained, what was written.
 PRIVATE = ("林芳", "黄涛", "王阿姨", "13900001111", "12319-778", "楼上邻居")
+# What of a copy the full bundle tells also where the case went on.
+KNOWN_LATER = frozenset({"state", "class_code", "opened_at", "family", "case_no"}) | {
+    *("captured_at", "received_at", "role", "camera_id")
+}
 
 
 @pytest.fixture
@@ -167,12 +172,25 @@ def name_nobody_else(files: dict[str, bytes], whole: list[dict[str, Any]]) -> No
         assert word in page
 
 
+def said_otherwise(files: dict[str, bytes]) -> Iterator[tuple[str, bytes, bytes]]:
+    """Values of the case and of a picture as they stand in the copy, each with one that is not so."""
+    incident = json.loads(files["manifest.json"])["incident"]
+    lies = {"state": "gone", "class_code": "09005", "opened_at": "2026-05-04T02:00:00Z", "family": "waste"}
+    lies |= {"case_no": "5120022099", "outcome": "corrected", "closed_at": "2026-05-04T09:00:00Z", "zone": "right"}
+    for name, lie in lies.items():
+        yield "manifest.json", f'"{name}": "{incident[name]}"'.encode(), f'"{name}": "{lie}"'.encode()
+    picture = json.loads(files["redaction.json"])["pictures"][0]
+    lies = {"captured_at": "2026-05-04T02:00:00Z", "received_at": "2026-05-04T02:00:00Z"}
+    for name, lie in (lies | {"role": "standing", "camera_id": "yj-cam-02"}).items():
+        yield "redaction.json", f'"{name}": "{picture[name]}"'.encode(), f'"{name}": "{lie}"'.encode()
+
+
 def can_be_matched(out: Path, full: Path, files: dict[str, bytes], pictures: list[dict[str, Any]]) -> None:
     """By itself, beside the full bundle, and not where somebody changed it."""
     status, text = checked(out)
     assert (status, "as it was made" in text, "cannot prove by itself" in text) == (0, True, True)
     status, text = checked(out, "--with", str(full))
-    assert (status, "row by row" in text) == (0, True), text
+    assert (status, "row by row" in text, "Not compared: read-me.txt" in text) == (0, True, True), text
     manifest, beside, picture = json.loads(files["manifest.json"]), ("--with", str(full)), pictures[0]["file"]
     forgeries: list[tuple[str, bytes, bytes, bool, tuple[str, ...]]] = [
         (picture, files[picture][:4], b"\xff\xd8\xff\xe1", False, ()),
@@ -184,10 +202,15 @@ def can_be_matched(out: Path, full: Path, files: dict[str, bytes], pictures: lis
         ("manifest.json", manifest["sealed"]["head"].encode(), b"0" * 64, True, beside),
         ("manifest.json", manifest["sealed"]["hash"].encode(), b"0" * 64, True, beside),
         ("manifest.json", b'"case": "' + manifest["case"].encode(), b'"case": "5', True, beside),
+        ("redaction.json", b'"case": "' + manifest["case"].encode(), b'"case": "5', True, ()),
+        *((name, old, new, True, beside) for name, old, new in said_otherwise(files)),
     ]
     for name, old, new, listed, options in forgeries:
         status, text = checked(forged(out, name, old, new, listed=listed), *options)
         assert (status, "WRONG" in text, "NOT AS IT WAS MADE" in text) == (1, True, True), (name, new, text)
+    last = files["record.jsonl"].splitlines(keepends=True)[-1]
+    status, text = checked(forged(out, "record.jsonl", last, b"", listed=True), *beside)
+    assert (status, "row 5: is not in the copy" in text) == (1, True), text
     for bundle, options, word in (
         (full, beside, "--with is for a party's copy"),
         (out, ("--head", "0" * 64), "--head is for the full bundle"),
@@ -220,11 +243,21 @@ def test_the_copy_shows_the_thing_and_nobody_else_and_a_court_can_match_it(
     can_be_matched(out, full, files, pictures)
 
     # The case goes on, and the copy still fits; made again it has the very same pictures.
-    verbs.told("incident", "note", seen, *LIN, "--text", "后来")
+    verbs.told("incident", "reopen", seen, *LIN, "--text", "又来")
+    with database.transaction() as conn:  # a picture may play another part later
+        conn.execute(
+            "insert into incident_evidence select incident_id, evidence_id, 'back', at from incident_evidence"
+            " where incident_id = %s and role = 'opening'",
+            (seen,),
+        )
     verbs.told("incident", "export", seen, "--out", str(full))
-    assert checked(out, "--with", str(full))[0] == 0
-    again, _ = copied(verbs, seen, tmp_path / "again.zip")
-    assert [again[one["file"]] for one in pictures] == [files[one["file"]] for one in pictures]
+    status, text = checked(out, "--with", str(full))
+    assert status == 0, text
+    for name, old, new in [one for one in said_otherwise(files) if one[1].split(b'"')[1].decode() in KNOWN_LATER]:
+        status, text = checked(forged(out, name, old, new, listed=True), "--with", str(full))
+        assert (status, old.split(b'"')[1].decode() in text) == (1, True), (name, new, text)
+    again, same = copied(verbs, seen, tmp_path / "again.zip")
+    assert [again[one["file"]] for one in same] == [files[one["file"]] for one in pictures]
 
 
 def test_a_picture_that_cannot_be_hidden_for_sure_is_left_out(
