@@ -18,7 +18,8 @@ RUNNING: dict[str, tuple[Stage, ...]] = {
 }
 NEW_ROUND = frozenset({What.REWORK, What.REOPENED})
 # Steps after which a job waits afresh, although its incident was dispatched before.
-WAITS_AFRESH = frozenset({What.DISPATCHED, What.REJECTED, What.LEASE_EXPIRED, What.REASSIGNED, What.REWORK})
+WAITS_AFRESH = frozenset({What.REJECTED, What.LEASE_EXPIRED, What.REASSIGNED, What.REWORK})
+UNIT_AT: dict[str, str] = {What.DISPATCHED: "unit", What.REASSIGNED: "to"}  # where a step names the unit it waits at
 
 Run = tuple[datetime, datetime | None]  # from, to; None: still
 
@@ -112,11 +113,19 @@ def round_of(steps: Iterable[Step]) -> int:
 
 
 def waiting_since(steps: Iterable[Step]) -> datetime | None:
-    """Since when a case waits for a crew to take its job; None where it does not."""
+    """Since when a case waits for a crew to take its job; None where it does not.
+
+    A job that is picked for the unit that it waits at, as when a shift ends and nobody else is on duty, waits on.
+    """
     since: datetime | None = None
+    unit_id: str | None = None
     for step in steps:
+        was = unit_id
+        if step.what in UNIT_AT:
+            unit_id = step.detail.get(UNIT_AT[step.what])
         if step.state == State.DISPATCHED:
-            if since is None or step.what in WAITS_AFRESH:
+            elsewhere = step.what == What.DISPATCHED and (unit_id is None or unit_id != was)
+            if since is None or elsewhere or step.what in WAITS_AFRESH:
                 since = step.at
         elif step.state:
             since = None

@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from alerts import crash
+from alerts.clocks.store import CityTime, Clocks
 from alerts.desk.listing import Asked, listed
 from alerts.dispatch import JobQueue
 from alerts.incidents.sos import SosDesk
@@ -150,6 +151,27 @@ def test_a_shift_that_ends_by_the_clock_is_seen_at_the_next_look(
     at[0] += timedelta(hours=10)
     bureau.rounds()
     assert place(jobs, job) == ("u-2", "responsible")
+
+
+def test_shifts_that_begin_and_end_add_up_for_a_job_that_stays_where_it_is(
+    bureau: Bureau, incidents: IncidentStore, database: AlertDatabase
+) -> None:
+    job = waiting(bureau, incidents)
+    clocks = Clocks(database, CityTime(lambda: bureau.city, take_s=36_000.0, sos_take_s=120.0))
+
+    def since() -> datetime:
+        clocks.do(datetime.now(UTC))
+        with database.transaction() as conn:
+            found: datetime = conn.execute("select since from incident_wait").fetchall()[0]["since"]
+        return found
+
+    first = since()
+    for to in (EMPTY_STREETS, DAY):
+        bureau.turn(with_unit(to))
+        assert since() == first
+    assert [step["why"] for step in dispatches(incidents, job)] == ["responsible", "nobody", "responsible"]
+    bureau.turn(with_unit(NIGHT))
+    assert since() > first
 
 
 def test_many_that_wait_follow_in_steps(bureau: Bureau, jobs: JobStore, incidents: IncidentStore) -> None:

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from alerts.clocks.projection import Clock, clocks_of, lamp
-from alerts.clocks.stages import Step, stages_of, waiting_since
+from alerts.clocks.stages import Step, stages_of
 from alerts.clocks.worktime import WorkTime
 from schemas.record import State, What
 from schemas.rules import TimeLimit, WorkCalendar
@@ -320,15 +320,6 @@ def test_a_running_clock_is_green_then_yellow_from_its_moment_on_then_red_after_
     shown = [lamp(clock, local(at)) for at in ("09-21 14:11", "09-21 14:12", "09-21 15:00")]
     assert shown == ["green", "yellow", "yellow"]
     assert lamp(clock, local("09-21 15:00") + timedelta(microseconds=1)) == "red"
-
-
-def test_a_job_waits_from_when_it_was_last_sent() -> None:
-    assert waiting_since([]) is None
-    assert waiting_since(steps(("09-21 09:00", What.OPENED, State.VERIFY))) is None
-    assert waiting_since(steps(SENT, ("09-21 09:10", What.URGED, State.DISPATCHED))) == local("09-21 09:00")
-    assert waiting_since(steps(SENT, TAKEN)) is None
-    assert waiting_since(steps(SENT, TAKEN, ("09-21 10:00", What.REJECTED, State.DISPATCHED))) == local("09-21 10:00")
-    assert waiting_since(steps(SENT, ("09-21 10:00", What.REASSIGNED, State.DISPATCHED))) == local("09-21 10:00")
 
 
 WALK = st.lists(
