@@ -8,7 +8,7 @@ from typing import Any
 from alerts.deciding.place import distance_m
 from alerts.incidents import near, sites
 from alerts.incidents.locking import lock
-from alerts.incidents.near import Spot
+from alerts.incidents.near import Places, Spot
 from alerts.incidents.opening import insert
 from alerts.incidents.sites import Rules, box_overlap
 from alerts.messages import report_name
@@ -57,13 +57,15 @@ def report(conn: Connection, told: Report, actor: Actor, rules: Rules) -> Report
     ).fetchone()
     if known is not None:
         return Reported(str(known["incident_id"]), opened=False, known=True)
+    there = near.places(conn, Spot(told.point, told.camera_id, told.box_px), rules)
+    sites.hold_joined(conn, there.joined)  # before any row, as a camera does
     found = _nearest(conn, told, rules)
     incident_id = None if found is None else lock(conn, found)["incident_id"]
     if incident_id is not None and not _still_open(conn, incident_id):
         incident_id = None  # it ended at this moment
     opened = incident_id is None
     if incident_id is None:
-        incident_id = _open(conn, told, actor, rules)
+        incident_id = _open(conn, told, actor, there)
     _keep(conn, incident_id, told)
     if not opened:
         record(conn, incident_id, actor, What.ATTACHED, {"kind": told.kind, "ref": told.ref})
@@ -126,12 +128,10 @@ def _away_m(told: Report, row: Row, rules: Rules) -> float | None:
     return rules.knobs.attach_m if told.cell_id and told.cell_id == row["cell_id"] else None
 
 
-def _open(conn: Connection, told: Report, actor: Actor, rules: Rules) -> uuid.UUID:
+def _open(conn: Connection, told: Report, actor: Actor, there: Places) -> uuid.UUID:
     """Open an incident that no camera has seen: it waits for a person, for whom a complaint is never enough."""
-    found = near.places(conn, Spot(told.point, told.camera_id, told.box_px), rules)
-    sites.hold_joined(conn, found.joined)
     # An open one has the place already, which was too long ago or too far to be this one.
-    site_id = sites.free(conn, told.family, found.nearest)
+    site_id = sites.free(conn, told.family, there.nearest)
     if site_id is None:
         site_id = sites.make(conn, told.cell_id, told.camera_id, told.point, told.box_px)
     incident_id = uuid.uuid5(NAMESPACE, f"report/{told.kind}/{told.ref}")
