@@ -48,7 +48,7 @@ def join(conn: Connection, incident_id: uuid.UUID, into_id: uuid.UUID) -> None:
     """Give sightings, pictures, complaints and place of an incident to another one of its family.
 
     Afterwards their places are one: what is seen at either belongs to the other incident. The caller writes both steps
-    of the record, the state ``merged`` among them. Raises UsageError where it is the same one, of another family, where
+    of the record, the state ``merged`` among them. Raises SaidError where it is the same one, of another family, where
     the other one has ended or is only a lead while the first is a case, where either waits for its check, or where a
     crew holds the job of the first.
     """
@@ -76,7 +76,7 @@ def join(conn: Connection, incident_id: uuid.UUID, into_id: uuid.UUID) -> None:
 
 
 def _refuse(one: Row, other: Row) -> None:
-    """Raise UsageError where two are not to be one, or not this way round."""
+    """Raise SaidError where two are not to be one, or not this way round."""
     incident_id, into_id = one["incident_id"], other["incident_id"]
     if one["family"] != other["family"]:
         raise SaidError(

@@ -68,7 +68,7 @@ class Spot:
 
     @property
     def nowhere(self) -> bool:
-        """Whether it is known at all where it stands."""
+        """Whether nobody knows where it stands: it has no point, and no box in a camera."""
         return self.point is None and (not self.camera_id or self.box_px is None)
 
     @property
