@@ -101,7 +101,7 @@ def report_of(told: Told, city: City, atlas: Atlas) -> Report:
         cell_id=cell_id,
         unit_id=unit_for(city, case, cell_id, told.at, own_unit=view.unit_id),
         rule_version=city.version,
-        point=point,
+        point=spot.point,
         camera_id=told.camera_id,
         box_px=told.box_px,
         urgent=case.urgent,

@@ -5,12 +5,11 @@ import uuid
 from datetime import timedelta
 from typing import Any
 
-from alerts.deciding.place import distance_m
 from alerts.incidents import near, sites
 from alerts.incidents.locking import lock
 from alerts.incidents.near import Places, Spot
 from alerts.incidents.opening import insert
-from alerts.incidents.sites import Rules, box_overlap
+from alerts.incidents.sites import Rules
 from alerts.messages import report_name
 from alerts.record.steps import NAMESPACE, OPEN_STATES, record
 from alerts.record.text import refuse_text
@@ -57,7 +56,7 @@ def report(conn: Connection, told: Report, actor: Actor, rules: Rules) -> Report
     ).fetchone()
     if known is not None:
         return Reported(str(known["incident_id"]), opened=False, known=True)
-    there = near.places(conn, Spot(told.point, told.camera_id, told.box_px), rules)
+    there = near.places(conn, _spot(told), rules)
     sites.hold_joined(conn, there.joined)  # before any row, as a camera does
     found = _nearest(conn, told, rules)
     incident_id = None if found is None else lock(conn, found)["incident_id"]
@@ -91,6 +90,10 @@ def _still_open(conn: Connection, incident_id: uuid.UUID) -> bool:
     return row is not None and row["state"] in OPEN_STATES
 
 
+def _spot(told: Report) -> Spot:
+    return Spot(told.point, told.camera_id, told.box_px)
+
+
 def _nearest(conn: Connection, told: Report, rules: Rules) -> uuid.UUID | None:
     """The open incident that a report tells of; of those equally far the one seen last."""
     lon, lat = told.point or (None, None)
@@ -109,23 +112,8 @@ def _nearest(conn: Connection, told: Report, rules: Rules) -> uuid.UUID | None:
             "most": MOST,
         },
     ).fetchall()
-    measured = [(away_m, row) for row in rows if (away_m := _away_m(told, row, rules)) is not None]
-    found = min(measured, key=lambda pair: pair[0], default=None)
-    return None if found is None else found[1]["incident_id"]
-
-
-def _away_m(told: Report, row: Row, rules: Rules) -> float | None:
-    """How far an incident is from a report, m; None: too far.
-
-    A box in the same camera that overlaps is 0. Where either has no point their cell has to do: that is as far as may
-    be, so that whatever can be measured goes before it.
-    """
-    if told.point is not None and row["lon"] is not None:
-        away_m = distance_m(told.point, (row["lon"], row["lat"]))
-        return away_m if away_m <= rules.knobs.attach_m else None
-    if told.camera_id and told.camera_id == row["camera_id"] and told.box_px is not None and any(row["box_px"]):
-        return 0.0 if box_overlap(told.box_px, tuple(row["box_px"])) >= rules.merge_iou else None
-    return rules.knobs.attach_m if told.cell_id and told.cell_id == row["cell_id"] else None
+    row = near.told_of(rows, _spot(told), told.cell_id, rules)
+    return None if row is None else row["incident_id"]
 
 
 def _open(conn: Connection, told: Report, actor: Actor, there: Places) -> uuid.UUID:

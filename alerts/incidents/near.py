@@ -11,7 +11,7 @@ from datetime import datetime
 from typing import Any
 
 from alerts.deciding.place import distance_m
-from alerts.incidents.sites import ONE, OWN_SITE, Reach, box_overlap
+from alerts.incidents.sites import ONE, OWN_SITE, Reach, Rules, box_overlap
 from alerts.record.steps import OPEN_STATES
 from alerts.store import Connection
 from schemas.alarms import SOS
@@ -167,6 +167,29 @@ def ended_ones(
         there = conn.execute(ENDED_AT, asked | {"site": site_id}).fetchall()
         found |= {row["incident_id"]: row for row in there}
     return list(found.values())
+
+
+def told_of(rows: Iterable[Row], spot: Spot, cell_id: str, rules: Rules) -> Row | None:
+    """Of incidents the nearest that a report tells of, or that is a report of what a camera sees; None: all too far.
+
+    Of those equally far the first.
+    """
+    found = [(away_m, row) for row in rows if (away_m := _told_m(row, spot, cell_id, rules)) is not None]
+    return min(found, key=lambda pair: pair[0], default=(0.0, None))[1]
+
+
+def _told_m(row: Row, spot: Spot, cell_id: str, rules: Rules) -> float | None:
+    """How far an incident is from what is told or seen, m; None: too far.
+
+    A box in the same camera that overlaps is 0. Where either has no point their cell has to do: that is as far as may
+    be, so that whatever can be measured goes before it.
+    """
+    if spot.point is not None and row["lon"] is not None:
+        away_m = distance_m(spot.point, (row["lon"], row["lat"]))
+        return away_m if away_m <= rules.knobs.attach_m else None
+    if spot.camera_id and spot.camera_id == row["camera_id"] and spot.box_px is not None and any(row["box_px"]):
+        return 0.0 if box_overlap(spot.box_px, tuple(row["box_px"])) >= rules.merge_iou else None
+    return rules.knobs.attach_m if cell_id and cell_id == row["cell_id"] else None
 
 
 def _measured(rows: Iterable[Row], spot: Spot, reach: Reach) -> list[tuple[float, Row]]:

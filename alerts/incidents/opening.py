@@ -6,7 +6,6 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from alerts.deciding.place import distance_m
 from alerts.incidents import going_on, leaving, near, pictures, quiet, sites
 from alerts.incidents.case_numbers import Numbering, case_no
 from alerts.incidents.effects import STANDS_S, Effect, Past, effect_of, unseen
@@ -22,13 +21,15 @@ from schemas.record import State, What
 from schemas.units import M_PER_DEG, utc
 
 Row = dict[str, Any]
-# What a report has told of and no camera has seen yet; near by, or in the same cell where either has no point.
+# What a report has told of and no camera has seen yet; near by, in the same camera, or, where either has no point, in
+# the same cell.
 WAITING_REPORT = """
 select * from incident
 where family = %(family)s and opening_id is null and state = any(%(open)s)
     and tstzrange(appeared_at - %(hours)s, greatest(last_seen_at, reopened_at) + %(hours)s)
         && tstzrange(%(from)s, %(to)s, '[]')
     and (abs(lon - %(lon)s::float8) <= %(reach)s and abs(lat - %(lat)s::float8) <= %(reach)s
+        or camera_id = %(camera)s
         or (lon is null or %(lon)s::float8 is null) and cell_id = %(cell)s and cell_id <> '')
 order by incident_id for no key update
 """
@@ -256,17 +257,11 @@ def _reported(conn: Connection, sighting: Sighting, rules: Rules) -> Row | None:
             "lon": lon,
             "lat": lat,
             "reach": 2 * rules.knobs.attach_m / M_PER_DEG,
+            "camera": sighting.camera_id,
             "cell": sighting.cell_id,
         },
     ).fetchall()
-    far_m = rules.knobs.attach_m
-
-    def away_m(row: Row) -> float:
-        if sighting.point is None or row["lon"] is None:
-            return far_m
-        return distance_m(sighting.point, (row["lon"], row["lat"]))
-
-    return min((row for row in rows if away_m(row) <= far_m), key=away_m, default=None)
+    return near.told_of(rows, _spot(sighting), sighting.cell_id, rules)
 
 
 def id_for(sighting: Sighting, site_id: int) -> uuid.UUID:

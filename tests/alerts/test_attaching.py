@@ -177,6 +177,18 @@ def test_the_next_camera_that_sees_it_joins_and_brings_its_pictures_but_decides_
     assert incidents.depart(departure(700, track_id=8)) == told.incident_id
 
 
+@pytest.mark.parametrize("cell_id", [CELL, ""])
+def test_a_camera_joins_a_report_of_a_box_in_its_picture_where_it_sees_something_in_that_box(
+    incidents: IncidentStore, cell_id: str
+) -> None:
+    here = complaint(point=None, cell_id=cell_id, camera_id="cam-1", box_px=(0.0, 400.0, 100.0, 80.0))
+    told = tell(incidents, here)
+    other = sighting(track_id=8, box_px=(1100.0, 400.0, 100.0, 80.0), cell_id=cell_id)
+    assert incidents.open_or_refresh(other, None, picture("other")).opened
+    seen = sighting(track_id=9, box_px=(20.0, 400.0, 100.0, 80.0), cell_id=cell_id)
+    assert incidents.open_or_refresh(seen, None, picture()).incident_id == told.incident_id
+
+
 def test_what_is_too_far_off_or_of_another_family_does_not_join(incidents: IncidentStore) -> None:
     told = tell(incidents, complaint())
     far = incidents.open_or_refresh(sighting(point=east(31)), None, picture())

@@ -14,6 +14,7 @@ import structlog
 
 import curbwatch.database as db
 from alerts.incidents.store import IncidentStore
+from config.ground import ground_point
 from config.pack import load_pack
 from config.quality import city_box
 from curbwatch.__main__ import main
@@ -129,6 +130,14 @@ def test_what_is_told_of_a_shop_front_is_classed_and_has_its_party_as_a_camera_s
     assert (named.class_code, named.party) == ("09006", ""), "a class that was named is the one"
     waste = report_of(told(**changes | {"family": "waste"}), ruled, atlas)
     assert (waste.class_code, waste.party) == ("06010", "")
+
+
+def test_a_box_on_calibrated_ground_has_the_point_that_a_camera_s_look_would_have() -> None:
+    box = (200.0, 400.0, 120.0, 150.0)
+    atlas = Atlas({"cam-1": view(calibration=CALIBRATION)}, {"cam-1": (1280, 720)})
+    found = report_of(told(camera_id="cam-1", box_px=box), city(), atlas)
+    assert found.point == ground_point(CALIBRATION, box, (1280, 720))
+    assert report_of(told(camera_id="cam-1"), city(), atlas).point is None
 
 
 def test_away_from_the_front_or_nowhere_it_is_a_vendor_of_no_shop() -> None:
