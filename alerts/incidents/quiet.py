@@ -58,7 +58,7 @@ def hush_at_least(conn: Connection, incident: dict[str, Any], quiet: Quiet) -> N
 def wake(conn: Connection, incident: dict[str, Any], reach: Reach) -> int:
     """Let things of an incident's family open again where its thing stands; how many words that ended.
 
-    A word about every family ends for all of them.
+    One that was over already is forgotten, and does not count. A word about every family ends for all of them.
     """
     known = _near(conn, spot_of(incident), reach, incident["incident_id"])
     ended = [row["quiet_id"] for row in known if row["family"] in {"", incident["family"]}]
@@ -123,4 +123,8 @@ def _near(conn: Connection, spot: Spot, reach: Reach, incident_id: uuid.UUID | N
 
 
 def _end(conn: Connection, quiet_ids: list[int]) -> int:
-    return conn.execute("delete from site_quiet where quiet_id = any(%s)", (quiet_ids,)).rowcount
+    """Forget words; how many of them were not over yet."""
+    rows = conn.execute(
+        "delete from site_quiet where quiet_id = any(%s) returning until > now() as held", (quiet_ids,)
+    ).fetchall()
+    return sum(row["held"] for row in rows)

@@ -179,12 +179,16 @@ def test_a_person_who_reopens_what_was_voided_hears_of_it_again(
 ) -> None:
     base_s = now_s()
     told = say(incidents, later(base_s))
+    word(incidents, database, told, Act.SNOOZE, text="works", until=datetime.now(UTC) + timedelta(days=2))
+    conn.execute("update site_quiet set until = now() - interval '80 days', urgent = true")
     word(incidents, database, told, Act.VOID, reason="false_alarm")
     word(incidents, database, told, Act.REOPEN, text="it is real")
+    assert conn.execute("select count(*) from site_quiet").fetchone() == (0,)
     leave(incidents, base_s + 60, track_id=8, appeared_ns=told.sighting.appeared_ns)
     again = say(incidents, later(base_s + 300, track_id=9))
     assert (again.incident_id, again.reopened, again.quiet) == (told.incident_id, True, False)
-    assert [event.detail["woken"] for event in incidents.events(told.incident_id) if event.detail.get("woken")] == [1]
+    woken = [event.detail["woken"] for event in incidents.events(told.incident_id) if event.detail.get("woken")]
+    assert woken == [1], "a word that was over long ago is none"
 
 
 def test_a_place_may_be_woken_and_is_not_woken_twice(incidents: IncidentStore, database: AlertDatabase) -> None:
