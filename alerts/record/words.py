@@ -83,6 +83,7 @@ SOURCES = {"camera": ("摄像头", "by camera")}
 OF_WHOM = ("class", "from", "to", "to_unit", "unit", "stage", "people", "lamp", "name")
 ORDER = (*OF_WHOM, "also", "due_at", "working_h", "at", "how", "list", "why", "reason", "rework", "until")
 MOMENTS = {
+    "at": ("", ""),
     "due_at": ("时限 ", "due "),
     "until": ("至 ", "until "),
     "since": ("等待自 ", "waits since "),
@@ -206,12 +207,14 @@ def _told(city: City, what: str, key: str, value: object, lang: Lang) -> str:
         return ""
     text = str(int(value)) if isinstance(value, float) and value == int(value) else str(value)
     if (text in city.classes or text == SOS_CLASS) and key in {"class", "to", "from"}:
-        return _arrow(key) + class_name(city, text, lang)
-    if text in city.units and key in {"unit", "to", "to_unit", "from"}:
-        return _arrow(key) + unit_name(city, text, lang)
-    if key in {"until", "at", "due_at"}:
-        return MOMENTS.get(key, ("", ""))[lang == "en"] + _moment(city, text)
+        return ("→ " if key == "to" else "") + class_name(city, text, lang)
+    if text in city.units and key in {"unit", "to", "from"}:
+        return ("→ " if key == "to" else "") + unit_name(city, text, lang)
+    if key in MOMENTS:
+        return MOMENTS[key][lang == "en"] + _moment(city, text)
     words = {
+        # No arrow: a job that somebody gave to another unit, or that a crew holds, stays where it is.
+        "to_unit": (f"现由{unit_name(city, text, 'zh')}负责", f"{unit_name(city, text, 'en')} answers for it now"),
         "rework": ("返工", "rework"),
         "urgent": ("紧急", "urgent"),
         "case_no": (f"案号 {text}", f"case {text}"),
@@ -229,6 +232,9 @@ def _told(city: City, what: str, key: str, value: object, lang: Lang) -> str:
         "into": (f"并入 {text[:SHOWN_ID]}", f"into {text[:SHOWN_ID]}"),
         "from": (f"来自 {text[:SHOWN_ID]}", f"from {text[:SHOWN_ID]}"),
         "distance_m": (f"距离 {text} 米", f"{text} m away"),
+        "permit": (f"现有许可 {text}", f"permit {text} holds now"),
+        "words": (f"撤销暂停 {text} 项", f"quiets ended: {text}"),
+        "woken": (f"撤销暂停 {text} 项", f"quiets ended: {text}"),
         "state": (state_name(text, lang), state_name(text, lang)),
     }
     return words.get(key, _code(what, key, text))[lang == "en"]
@@ -244,10 +250,6 @@ def _code(what: str, key: str, text: str) -> tuple[str, str]:
 def _reason(code: str, *, zh: bool) -> str:
     known = VOIDS.get(code)
     return code if known is None else known.zh if zh else known.en
-
-
-def _arrow(key: str) -> str:
-    return {"to": "→ ", "to_unit": "→ "}.get(key, "")
 
 
 def _moment(city: City, text: str) -> str:

@@ -9,6 +9,7 @@ from alerts.desk.words import refusal_line, role_name
 from alerts.record.words import step_words
 from schemas.rules import CityRules, StaffMember
 from tests.alerts.makers import city
+from tests.alerts.record.detail_keys import used
 
 STAFF = {"wu-jian": StaffMember("wu-jian", "吴建", "duty_lead")}
 UNTAKEN: dict[str, Any] = {
@@ -48,6 +49,10 @@ TOGETHER: dict[str, Any] = {
     "to": "duty_lead",
     "people": ["wu-jian"],
 }
+# Told without a word of their own: names and what people wrote, or codes and moments that say what they are.
+BARE = frozenset(
+    {"class", "unit", "from", "to", "stage", "also", "lamp", "list", "how", "why", "reason", "source", "at"}
+) | {*("role", "name", "note", "people", "camera", "vehicle", "kind", "ref")}
 
 
 @pytest.mark.parametrize(
@@ -78,12 +83,43 @@ TOGETHER: dict[str, Any] = {
             "补充照片 · 持续存在照片",
             "a picture came to it · a picture that it stands",
         ),
+        (
+            "reclassed",
+            {"from": "09006", "to": "09005", "to_unit": "u-1", "urgent": False},
+            "改类 · 占道经营 · → 店外经营 · 现由一中队负责",
+            "called otherwise · Stall on the pavement · → Shop spilling over its front · Squad 1 answers for it now",
+        ),
+        ("woken", {"words": 1}, "恢复提醒 · 撤销暂停 1 项", "its place is quiet no longer · quiets ended: 1"),
+        (
+            "reopened",
+            {"why": "person", "reason": "真的", "was": "void", "rework": False, "woken": 2},
+            "重新立案 · 人工 · 真的 · 撤销暂停 2 项",
+            "reopened · by a person · 真的 · quiets ended: 2",
+        ),
+        (
+            "grace_over",
+            {"permit": "p-1"},
+            "劝诫期满未整改 · 现有许可 p-1",
+            "its grace is over, and it was not put right · permit p-1 holds now",
+        ),
+        (
+            "escalated",
+            {"why": "still_untaken", "since": "2026-05-04T00:28:00+00:00", "times": 2},
+            "督办 · 仍无人领取 · 等待自 05-04 08:28:00",
+            "escalated · still nobody took it · waits since 05-04 08:28:00",
+        ),
     ],
 )
 def test_a_lamp_and_a_list_name_who_was_told_and_why(what: str, detail: dict[str, Any], zh: str, en: str) -> None:
     known = city(rules=CityRules(staff=STAFF))
     assert step_words(known, what, detail, "zh") == zh
     assert step_words(known, what, detail, "en") == en
+
+
+def test_every_detail_that_is_written_is_told_in_words_or_not_at_all() -> None:
+    assert {"permit", "words", "woken", "since", "to_unit"} <= used()
+    told = {key: step_words(city(), "noted", {key: "zz"}, "zh") for key in used() - BARE}
+    assert {key: line for key, line in told.items() if line.endswith(" · zz")} == {}
 
 
 def test_who_reports_verifies_and_checks_is_the_supervising_inspector_of_the_standard() -> None:
