@@ -32,7 +32,7 @@ SHOWN = frozenset(
         "rework",
         "was",
     }
-    | {"urgent", "camera", "role", "evidence", "before", "after"}
+    | {"permit", "urgent", "camera", "role", "evidence", "before", "after"}
 )
 OF_STEPS: dict[str, frozenset[str]] = {
     What.RECLASSED: frozenset({"from", "to", "to_unit"}),

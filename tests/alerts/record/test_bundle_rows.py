@@ -7,13 +7,46 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from alerts.record.bundle_rows import is_blinded, party_row
+from alerts.record.bundle_rows import CODED, OF_STEPS, PERSONS, SHOWN, TEXTS, is_blinded, party_row
 from alerts.record.canonical import parsed
 from schemas.record import What
+from tests.alerts.record.detail_keys import used
 
 SECRET = "王阿姨"
 KEYS = ("note", "reason", "why", "ref", "kind", "holder", "finished_by", "second", "people", "job", "digest", "source")
 NOT_SHOWN = st.one_of(st.sampled_from(KEYS), st.text(min_size=20))
+# Keys that are put together where they are written.
+PUT_TOGETHER = frozenset({"evidence", "before", "after", "before_digest", "after_digest", "suspended_at", "handled"})
+# Left out of a copy for a reason, beside persons and texts.
+LEFT_OUT = (
+    frozenset({"source", "kind", "ref", "alarm"})  # that somebody told of it, and by which number
+    | {"digest", "before_digest", "after_digest"}  # redaction.json has the originals' own
+    | {
+        "job",
+        "vehicle",
+        "distance_m",
+        "track",
+        "hold",
+        "family",
+        "into",
+        "grave",
+        "handled",
+    }  # the bureau's own numbers
+    | {"words", "woken", "instead_of"}  # what others had said of the place, or asked for
+    | {
+        "lamp",
+        "list",
+        "limit",
+        "round",
+        "day",
+        "times",
+        "since",
+        "suspended_at",
+        "count",
+        "cases",
+        "quiet",
+    }  # its sweep
+)
 ALL_OF_IT = frozenset({What.ATTACHED, What.NOTED, What.HELD, What.RELEASED, What.URGED, What.ESCALATED})
 
 
@@ -69,6 +102,19 @@ def test_what_is_of_the_case_is_shown() -> None:
         "reason": "minor",
     }
     assert party_row(row("merged", **{"from": "0b6e"}))["detail"] == {}
+
+
+def test_whoever_writes_a_new_detail_says_whether_a_party_sees_it() -> None:
+    shown = SHOWN | CODED | {key for keys in OF_STEPS.values() for key in keys}
+    left = PERSONS | TEXTS | LEFT_OUT
+    assert (used() | PUT_TOGETHER) - shown - left == set()
+    assert LEFT_OUT - used() - PUT_TOGETHER == set()
+    assert LEFT_OUT & shown == set()
+
+
+def test_the_permit_that_speaks_for_a_party_is_shown_to_it() -> None:
+    shown = party_row(row("grace_over", "system", permit="p-1"))
+    assert (shown["detail"], shown["left_out"]) == ({"permit": "p-1"}, [])
 
 
 def test_a_reason_is_shown_where_it_is_one_of_our_codes() -> None:
