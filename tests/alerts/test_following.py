@@ -4,6 +4,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from structlog.testing import capture_logs
 
 from alerts import crash
 from alerts.clocks.store import CityTime, Clocks
@@ -23,7 +24,7 @@ from schemas.incident import Job
 from schemas.rules import HOLIDAY, CityRules, Duty
 from tests.alerts.makers import MONDAY_1059, picture, sighting
 from tests.alerts.test_pick import dispatches, duties
-from tests.alerts.test_rerouting import CHEN, Bureau, DiedError
+from tests.alerts.test_rerouting import CHEN, Bureau, DiedError, refusing
 
 pytestmark = pytest.mark.servers
 
@@ -180,6 +181,19 @@ def test_many_that_wait_follow_in_steps(bureau: Bureau, jobs: JobStore, incident
     bureau.city = with_unit(NIGHT)
     assert following.follow(limit=2) == 5
     assert {place(jobs, job) for job in found} == {("u-3", "on_duty")}
+
+
+def test_one_job_that_the_database_refuses_to_move_lets_all_others_follow(
+    bureau: Bureau, jobs: JobStore, incidents: IncidentStore, desk_url: str
+) -> None:
+    found = [waiting(bureau, incidents, track_id) for track_id in range(1, 5)]
+    refused = sorted(found, key=lambda job: job.job_id)[1]
+    following = Rerouting(bureau.database, bureau.picker)
+    bureau.city = with_unit(NIGHT)
+    with refusing(desk_url, "job", refused), capture_logs() as logs:
+        assert (following.follow(limit=3), following.follow()) == (3, 0)
+    assert [one["incident"] for one in logs if one["event"] == "reroute_refused"] == [refused.incident.incident_id]
+    assert [place(jobs, job)[0] for job in found] == ["u-2" if job is refused else "u-3" for job in found]
 
 
 @pytest.mark.parametrize("point", ["reassign_before_commit", "reassign_after_commit", "assign_after_commit"])

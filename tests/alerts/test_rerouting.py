@@ -1,6 +1,7 @@
 """A pack that drops a unit, or calls it otherwise: what waits there goes on, once, whoever dies. On real servers."""
 
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 
 import pytest
@@ -16,12 +17,13 @@ from alerts.incidents.store import IncidentStore
 from alerts.jobs.moves import JobMoves
 from alerts.jobs.pick import Picker
 from alerts.jobs.relay import TEND_S, Relay
-from alerts.jobs.rerouting import Rerouting
+from alerts.jobs.rerouting import AGAIN_S, Rerouting
 from alerts.jobs.store import JobStore
 from alerts.store import AlertDatabase
 from curbwatch.crew import Crew
 from schemas.city import City
-from schemas.incident import Job
+from schemas.errors import SinkError
+from schemas.incident import Job, Opened
 from schemas.meter import NullMeter
 from schemas.record import Actor
 from tests.alerts.makers import CELL, city, picture, sighting
@@ -63,7 +65,7 @@ class Bureau:
             self.queue,
             NullMeter(),
             picker=self.picker,
-            rerouting=Rerouting(self.database, self.picker),
+            rerouting=Rerouting(self.database, self.picker, monotonic_s=lambda: self.now_s),
             monotonic_s=lambda: self.now_s,
         )
 
@@ -219,6 +221,70 @@ def test_a_unit_that_a_camera_names_as_its_own_is_known_and_one_that_is_set_asid
     JobMoves(bureau.database, bureau.picker).unstick(job.job_id, CHEN)
     bureau.rounds()
     assert jobs.find(job.job_id).unit_id == "u-9"
+
+
+@contextmanager
+def refusing(url: str, table: str, job: Job) -> Iterator[None]:
+    """The database takes no other unit for one incident, or for its job."""
+    only = f"check (incident_id <> '{job.incident.incident_id}' or unit_id = 'u-2') not valid"
+    with db.connect(url, autocommit=True) as conn:
+        conn.execute(f"alter table {table} add constraint refused {only}")
+        try:
+            yield
+        finally:
+            conn.execute(f"alter table {table} drop constraint refused")
+
+
+def another(incidents: IncidentStore, track_id: int, unit_id: str) -> Opened:
+    """A case beside the first one."""
+    box = (track_id * 10.0, 0.0, 9.0, 9.0)
+    return incidents.open_or_refresh(sighting(1, track_id=track_id, unit_id=unit_id, box_px=box), None, picture())
+
+
+@pytest.mark.parametrize("table", ["incident", "job"])
+def test_a_case_that_the_database_refuses_to_move_is_logged_once_and_holds_nothing_else_up(
+    bureau: Bureau, jobs: JobStore, incidents: IncidentStore, job: Job, desk_url: str, table: str
+) -> None:
+    bureau.rounds()
+    others = [another(incidents, 8, "u-2"), another(incidents, 9, "u-1")]
+    with refusing(desk_url, table, job), capture_logs() as logs:
+        bureau.turn(dropped())
+        found = [jobs.of_incident(one.incident_id) for one in others]
+        assert [one and one.unit_id for one in found] == ["u-9", "u-1"]
+        assert bureau.crew("u-1").take_next() is not None
+        bureau.rounds()
+    said = [one for one in logs if one["event"] == "reroute_refused"]
+    assert [one["incident"] for one in said] == [job.incident.incident_id]
+    assert "refused" in said[0]["error"]
+    assert moves_of(incidents, job) == []
+    bureau.now_s += AGAIN_S
+    bureau.rounds()
+    assert jobs.find(job.job_id).unit_id == "u-9"
+
+
+def test_cases_that_are_refused_do_not_stand_before_all_others(
+    bureau: Bureau, incidents: IncidentStore, job: Job, desk_url: str
+) -> None:
+    second = another(incidents, 8, "u-2")
+    bureau.city = dropped()
+    following = Rerouting(bureau.database, bureau.picker)
+    with refusing(desk_url, "incident", job):
+        assert [following.once(limit=1) for _ in range(3)] == [0, 1, 0]
+    assert incidents.show(second.incident_id).unit_id == "u-9"
+
+
+def test_a_database_that_is_away_is_no_refusal(
+    bureau: Bureau, incidents: IncidentStore, job: Job, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def away(*_args: object) -> None:
+        raise SinkError("database: gone", retryable=True)
+
+    monkeypatch.setattr(Rerouting, "_settle", away)
+    with pytest.raises(SinkError, match="gone"):
+        bureau.turn(dropped())
+    monkeypatch.undo()
+    bureau.rounds()
+    assert len(moves_of(incidents, job)) == 1
 
 
 class DiedError(BaseException):
