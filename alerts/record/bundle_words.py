@@ -63,12 +63,13 @@ LEFT_OUT = (
 CHECK = (
     (
         "python3 verify.py 本文件.zip 核对副本是否完整、未改动;python3 verify.py 本文件.zip --with 完整案卷.zip"
-        " 与完整案卷逐项比对。副本自身不能证明记录和照片就是原件:缺少了未列入的部分,哈希无法重算。"
+        " 与完整案卷逐项比对其记录和照片(本页不在比对之列)。"
+        "副本自身不能证明记录和照片就是原件:缺少了未列入的部分,哈希无法重算。"
     ),
     (
         "python3 verify.py THIS.zip says whether the copy is whole and unchanged; python3 verify.py THIS.zip --with"
-        " FULL.zip compares it with the full bundle, item by item. By itself the copy cannot prove that record and"
-        " pictures are the originals: without what is left out no hash can be worked out again."
+        " FULL.zip compares its record and pictures with the full bundle, item by item (not this page)."
+        " By itself the copy cannot prove that record and pictures are the originals: without what is left out no hash can be worked out again."
     ),
 )
 
