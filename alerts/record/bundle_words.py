@@ -69,7 +69,8 @@ CHECK = (
     (
         "python3 verify.py THIS.zip says whether the copy is whole and unchanged; python3 verify.py THIS.zip --with"
         " FULL.zip compares its record and pictures with the full bundle, item by item (not this page)."
-        " By itself the copy cannot prove that record and pictures are the originals: without what is left out no hash can be worked out again."
+        " By itself the copy cannot prove that record and pictures are the originals: without what is left out no hash"
+        " can be worked out again."
     ),
 )
 
