@@ -5,6 +5,8 @@ from datetime import datetime
 from typing import Any, Literal
 
 from alerts.clocks.projection import Lamp
+from alerts.incidents.quiet import quiet_ones
+from alerts.incidents.sites import USUAL, Reach
 from alerts.record.steps import OPEN_STATES
 from alerts.rows import incident_row
 from alerts.store import AlertDatabase
@@ -13,14 +15,12 @@ from schemas.incident import IncidentRow
 # Of the running clocks of a case the worst lamp counts, and the limit that comes first.
 LISTED = """
 select i.*, l.lamp, l.due_at, coalesce(j.state, '') as job_state, coalesce(j.holder, '') as holder,
-    exists (select from site_quiet q where q.site_id = coalesce(s.same_as, s.site_id) and q.until > now()
-        and q.family in ('', i.family)) as quiet, coalesce(j.unit_id, i.unit_id) as held_by,
+    coalesce(j.unit_id, i.unit_id) as held_by,
     i.state = any(%(open)s) and exists (select from incident_event e where e.incident_id = i.incident_id
         and e.what = 'void_asked' and not exists (select from incident_event f where f.incident_id = e.incident_id
         and f.seq > e.seq and f.state <> e.state)) as void_asked
 from incident_view i
 left join job j using (incident_id)
-left join site s on s.site_id = i.site_id
 left join lateral (
     select min(c.due_at) as due_at, case max(case when c.due_at < now() then 3 when c.yellow_at <= now() then 2
         else 1 end) when 3 then 'red' when 2 then 'yellow' when 1 then 'green' end as lamp
@@ -85,13 +85,17 @@ class Listed:
     void_asked: bool
 
 
-def listed(database: AlertDatabase, asked: Asked) -> list[Listed]:
-    """Incidents as asked, newest first; those that wait for a person urgent ones first, then oldest first."""
+def listed(database: AlertDatabase, asked: Asked, reach: Reach = USUAL) -> list[Listed]:
+    """Incidents as asked, newest first; those that wait for a person urgent ones first, then oldest first.
+
+    ``reach``: how near a word about a place has to be.
+    """
     values: dict[str, Any] = {name: getattr(asked, name) for name in Asked.__dataclass_fields__}
     wanted = [condition for name, condition in CONDITIONS.items() if values[name]]
     query = LISTED + (" and ".join(wanted) or "true") + (QUEUE if asked.state == "verify" else NEWEST)
     with database.transaction() as conn:
         rows = conn.execute(query, values | {"open": list(OPEN_STATES)}).fetchall()
+        quiet = quiet_ones(conn, rows, reach)
     return [
         Listed(
             incident_row(row),
@@ -100,7 +104,7 @@ def listed(database: AlertDatabase, asked: Asked) -> list[Listed]:
             row["job_state"],
             row["holder"],
             row["held_by"],
-            bool(row["quiet"]),
+            row["incident_id"] in quiet,
             bool(row["void_asked"]),
         )
         for row in rows

@@ -69,7 +69,7 @@ def incident_list(  # noqa: PLR0913  # one argument per option of the command li
             limit=limit,
         )
         out = console()
-        found = listed(desk.database, asked)
+        found = listed(desk.database, asked, desk.incidents.rules)
         for one in found:
             if as_json:
                 typer.echo(json.dumps(_listed_json(desk, one, now), ensure_ascii=False))

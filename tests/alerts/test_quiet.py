@@ -9,6 +9,7 @@ import pytest
 import curbwatch.database as db
 from alerts.desk.actions import Acted, CaseActions, RefusedError
 from alerts.desk.lifecycle import Act, Wish
+from alerts.desk.listing import Asked, listed
 from alerts.incidents.locking import lock
 from alerts.incidents.quiet import Quiet, hush
 from alerts.incidents.sites import USUAL
@@ -16,7 +17,7 @@ from alerts.incidents.store import IncidentStore
 from alerts.store import AlertDatabase, id_of
 from schemas.incident import Opened
 from schemas.record import Actor, State
-from schemas.units import utc
+from schemas.units import M_PER_DEG, utc
 from tests.alerts.lives import DAY_S, later, leave, now_s, put, say
 from tests.alerts.makers import MONDAY_1059, S, city, sighting
 
@@ -204,3 +205,52 @@ def test_a_place_may_be_woken_and_is_not_woken_twice(incidents: IncidentStore, d
     with pytest.raises(RefusedError) as refused:
         word(incidents, database, told, Act.WAKE)
     assert "not quiet" in refused.value.line("en")
+
+
+def quiet_of(database: AlertDatabase) -> set[str]:
+    """The incidents that the list marks as quiet, and none of the others may be woken."""
+    found = listed(database, Asked())
+    for one in found:
+        if not one.quiet:
+            with pytest.raises(RefusedError):
+                CaseActions(database, city).act(one.row.incident_id, Wish(Act.WAKE), Actor("wang", "dispatcher"))
+    return {one.row.incident_id for one in found if one.quiet}
+
+
+def test_the_list_marks_as_quiet_what_may_be_woken_and_nothing_else(
+    incidents: IncidentStore, database: AlertDatabase, conn: db.Connection
+) -> None:
+    assert quiet_of(database) == set()
+    base_s, now = now_s(), datetime.now(UTC)
+
+    def seen(metres: float, at_s: float, track_id: int, **changes: object) -> Opened:
+        point = (104.64, 30.12 + metres / M_PER_DEG)
+        return say(incidents, later(at_s, track_id=track_id, point=point, **changes))
+
+    old = seen(2.5, base_s - 10 * DAY_S, 1)
+    leave(incidents, base_s - 10 * DAY_S + 60, track_id=1, appeared_ns=old.sighting.appeared_ns)
+    voided = seen(0, base_s, 2)
+    word(incidents, database, voided, Act.VOID, reason="false_alarm")
+    beside = seen(5, base_s + 10, 3)
+    assert beside.opened
+    sites = conn.execute("select count(*) from site").fetchone()
+    assert sites == (1,), "one place, and beyond the reach of the word"
+    # Within reach of the word stood what ended long ago as well.
+    assert quiet_of(database) == {voided.incident_id, old.incident_id}
+    here, there = (seen(metres, base_s, track) for metres, track in ((200, 4), (400, 5)))
+    other = seen(200, base_s, 6, family="stall", class_code="09006")
+    word(incidents, database, here, Act.MERGE, into=there.incident_id)
+    word(incidents, database, there, Act.SNOOZE, text="works", until=now + timedelta(days=2))
+    joined = {here.incident_id, there.incident_id}
+    assert quiet_of(database) == {voided.incident_id, old.incident_id} | joined
+    assert other.incident_id not in joined
+    conn.execute("update site_quiet set until = now() - interval '1 s'")
+    assert quiet_of(database) == set()
+
+
+def test_the_list_marks_boxes_in_the_picture_of_one_camera(incidents: IncidentStore, database: AlertDatabase) -> None:
+    base_s = now_s()
+    told = say(incidents, later(base_s))
+    word(incidents, database, told, Act.VOID, reason="false_alarm")
+    say(incidents, later(base_s, track_id=9, camera_id="cam-2"))
+    assert quiet_of(database) == {told.incident_id}
