@@ -50,7 +50,7 @@ def report(conn: Connection, told: Report, actor: Actor, rules: Rules) -> Report
     _refuse_ahead(conn, told)
     # Two at one moment, of one number or of one place, wait for each other; and so does a camera that sees it.
     keys = sites.lock_keys(told.camera_id, told.cell_id, told.point, rules.reach_m)
-    sites.hold(conn, [*keys, f"{told.kind}/{told.ref}"])
+    sites.hold(conn, {*keys, *sites.wide_keys(told.camera_id, told.cell_id), f"{told.kind}/{told.ref}"})
     known = conn.execute(
         "select incident_id from attachment where kind = %s and ref = %s", (told.kind, told.ref)
     ).fetchone()

@@ -38,7 +38,7 @@ def hold_places(conn: Connection, incident_ids: Sequence[uuid.UUID]) -> None:
 
     To be called before their rows are locked, as a camera does.
     """
-    sites.hold(conn, sorted(place_keys(conn, incident_ids)))
+    sites.hold(conn, place_keys(conn, incident_ids))
 
 
 def place_keys(conn: Connection, incident_ids: Sequence[uuid.UUID]) -> set[str]:

@@ -53,9 +53,8 @@ def box_overlap(one: Box, other: Box) -> float:
 def lock_keys(camera_id: str, cell_id: str, point: tuple[float, float] | None, reach_m: float) -> list[str]:
     """Name what a maker at this place must hold: of any two that may be one, a key is the same.
 
-    A calibrated one names the tiles within ``reach_m`` of its point, sorted, so that two makers never wait for each
-    other crosswise; one without a point, which only merges with its own camera's, names the camera, and where there is
-    no camera either the cell.
+    A calibrated one names the tiles within ``reach_m`` of its point; one without a point, which only merges with its
+    own camera's, names the camera, and where there is no camera either the cell. Reports: ``wide_keys``.
     """
     if point is None:
         return [f"camera/{camera_id}" if camera_id else f"cell/{cell_id}"]
@@ -65,15 +64,29 @@ def lock_keys(camera_id: str, cell_id: str, point: tuple[float, float] | None, r
     return sorted(f"tile/{column}/{row}" for column in columns for row in _tiles(lat, reach_deg))
 
 
-def hold(conn: Connection, keys: list[str]) -> None:
-    """Wait until nobody else makes anything at these places, up to the end of the transaction."""
-    for key in keys:
-        conn.execute("select pg_advisory_xact_lock(hashtextextended(%s, 1))", (key,))
+def wide_keys(camera_id: str, cell_id: str) -> set[str]:
+    """Name the whole camera and the whole cell, where they are known: a report may tell of anything in them.
+
+    Whoever reports holds them beside its own keys; a look shares them with other looks, and so waits for reports only.
+    """
+    return {f"{kind}/{name}" for kind, name in (("camera", camera_id), ("cell", cell_id)) if name}
+
+
+def hold(conn: Connection, keys: Iterable[str], shared: Iterable[str] = ()) -> None:
+    """Wait until nobody else makes anything at these places, up to the end of the transaction.
+
+    ``shared``: keys that others may share meanwhile, and nobody holds alone. Everybody takes theirs in one order, so
+    that no two wait for each other crosswise.
+    """
+    alone = set(keys)
+    for key in sorted(alone.union(shared)):
+        mode = "" if key in alone else "_shared"
+        conn.execute(f"select pg_advisory_xact_lock{mode}(hashtextextended(%s, 1))", (key,))
 
 
 def hold_joined(conn: Connection, site_ids: Iterable[int]) -> None:
     """Wait for whoever opens something at places that are one with these, and may hold other tiles; under their own."""
-    hold(conn, sorted(f"site/{site_id}" for site_id in site_ids))
+    hold(conn, (f"site/{site_id}" for site_id in site_ids))
 
 
 def make(conn: Connection, cell_id: str, camera_id: str, point: tuple[float, float] | None, box_px: Box | None) -> int:

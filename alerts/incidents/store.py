@@ -59,7 +59,8 @@ class IncidentStore:
             # Makers of sites of one place wait for each other: two cameras must not make two sites of one thing. A
             # known track may open its incident again at a place other than where it is seen now: all in one order.
             known = opening.incident_of_track(conn, sighting)
-            sites.hold(conn, sorted(keys if known is None else keys | place_keys(conn, [known])))
+            keys |= set() if known is None else place_keys(conn, [known])
+            sites.hold(conn, keys, sites.wide_keys(sighting.camera_id, sighting.cell_id))
             return opening.present_opened(opening.see(conn, sighting, self.rules, Pair(before, picture)))
 
     def refresh(self, sighting: Sighting) -> Opened | None:

@@ -10,6 +10,8 @@ import pytest
 import curbwatch.database as db
 from alerts.desk.actions import CaseActions
 from alerts.desk.lifecycle import Act, Wish
+from alerts.incidents.attaching import report
+from alerts.incidents.sites import hold, lock_keys, wide_keys
 from alerts.incidents.store import IncidentStore
 from alerts.store import AlertDatabase
 from schemas.incident import Report, Sighting
@@ -85,3 +87,43 @@ def test_a_caller_and_a_camera_at_two_places_that_became_one_whose_case_ends_at_
         one.join()
     own.close()
     assert len(found) == 2
+
+
+@pytest.mark.parametrize(
+    ("told", "seen"),
+    [
+        ({"camera_id": "cam-1"}, {}),
+        ({"point": None, "cell_id": "", "camera_id": "cam-1", "box_px": BOX}, {"point": HERE}),
+        ({"point": None}, {"point": HERE}),
+        ({"point": None}, {}),
+        ({"camera_id": "cam-1", "cell_id": ""}, {"point": HERE, "cell_id": ""}),
+    ],
+    ids=["point, no point", "box, point", "cell, point", "cell, no point", "both"],
+)
+def test_a_camera_waits_for_whoever_tells_of_what_it_sees_however_either_says_where_it_is(
+    database: AlertDatabase, incidents: IncidentStore, desk_url: str, told: dict[str, Any], seen: dict[str, Any]
+) -> None:
+    found: list[str] = []
+    camera = teller(found, desk_url, sighting(60, track_id=9, box_px=BOX, **seen))
+    own = AlertDatabase(desk_url)
+    with own.transaction() as conn:
+        reported = report(conn, complaint(**told), LEI, incidents.rules)
+        camera.start()
+        wait(desk_url, 1)
+    camera.join()
+    own.close()
+    assert found == [reported.incident_id]
+
+
+def test_two_cameras_of_one_cell_do_not_wait_for_each_other(incidents: IncidentStore, desk_url: str) -> None:
+    found: list[str] = []
+    camera = teller(found, desk_url, sighting(point=AWAY, camera_id="cam-2"))
+    own = AlertDatabase(desk_url)
+    with own.transaction() as conn:
+        hold(conn, lock_keys("cam-1", CELL, HERE, incidents.rules.merge_m), wide_keys("cam-1", CELL))
+        camera.start()
+        camera.join(20)
+        meanwhile = len(found)
+    camera.join()
+    own.close()
+    assert meanwhile == 1
