@@ -191,7 +191,7 @@ def test_a_database_that_is_away_is_one_clean_line(run: Run, config: Path, desk_
     config.write_text(config.read_text().replace(desk_url, "postgresql://u:hidden-word@127.0.0.1:1/none"))
     status, out, err = run("dispatch", "take", "--as", "li", "--unit", "yj-san-1", "--json")
     assert (status, out) == (1, "")
-    assert err.startswith("curbwatch: 数据库或任务队列不可用")
+    assert err.startswith("curbwatch: 数据库、任务队列或磁盘暂时不可用")
     assert len(err.splitlines()) == 1
     assert "hidden-word" not in err
 
