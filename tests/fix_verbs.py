@@ -11,8 +11,10 @@ import pytest
 import structlog
 
 import curbwatch.database as db
+from config.pack import load_pack
 from curbwatch.__main__ import main
 from curbwatch.parts import Servers
+from curbwatch.registry import sync_pack
 from tests.fix_servers import empty_queue, own_database
 
 
@@ -84,3 +86,29 @@ def verbs(
 ) -> Verbs:
     """Verbs on that database."""
     return Verbs(monkeypatch, capsys, config_of(tmp_path, servers, office_url))
+
+
+@pytest.fixture
+def desk_verbs(
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    tmp_path: Path,
+    servers: Servers,
+    desk_url: str,
+) -> Verbs:
+    """Verbs on the desk's database with the worked pack's devices, and nobody's token."""
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "xdg"))
+    monkeypatch.delenv("CURBWATCH_TOKEN_FILE", raising=False)
+    with db.connect(desk_url) as conn:
+        sync_pack(conn, load_pack(Path("yanjiang")), past_limit_s=604_800)
+    return Verbs(monkeypatch, capsys, config_of(tmp_path, servers, desk_url))
+
+
+@pytest.fixture
+def picture_verbs(desk_verbs: Verbs, tmp_path: Path, desk_url: str) -> Verbs:
+    """The same with a folder of pictures, ``evidence``, and no orders about cameras."""
+    with desk_verbs.config.open("a") as config:
+        config.write(f'[alerts]\nevidence_dir = "{tmp_path}/evidence"\n')
+    with db.connect(desk_url) as conn:
+        conn.execute("truncate vision_order")
+    return desk_verbs

@@ -20,14 +20,11 @@ from alerts.jobs.store import JobStore
 from alerts.record.seals import Sealer
 from alerts.record.words import WHATS, step_words
 from alerts.store import AlertDatabase
-from config.pack import load_pack
 from curbwatch import feedback
-from curbwatch.parts import Servers
-from curbwatch.registry import sync_pack
 from schemas.record import What
 from tests.alerts.makers import city, frame, sighting
 from tests.fix_desk import OPEN_RECORD
-from tests.fix_verbs import Verbs, config_of
+from tests.fix_verbs import Verbs
 from tests.ingest.jpegs import jpeg
 
 pytestmark = pytest.mark.servers
@@ -36,23 +33,9 @@ LIN, WU = ("--as", "林芳"), ("--as", "wu-jian")  # a dispatcher by name, a dut
 
 
 @pytest.fixture
-def verbs(
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
-    tmp_path: Path,
-    servers: Servers,
-    desk_url: str,
-) -> Verbs:
+def verbs(picture_verbs: Verbs) -> Verbs:
     """Verbs on the desk's database, with nobody's token."""
-    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "xdg"))
-    monkeypatch.delenv("CURBWATCH_TOKEN_FILE", raising=False)
-    path = config_of(tmp_path, servers, desk_url)
-    with path.open("a") as config:
-        config.write(f'[alerts]\nevidence_dir = "{tmp_path}/evidence"\n')
-    with db.connect(desk_url) as conn:
-        sync_pack(conn, load_pack(Path("yanjiang")), past_limit_s=604_800)
-        conn.execute("truncate vision_order")
-    return Verbs(monkeypatch, capsys, path)
+    return picture_verbs
 
 
 def opened(incidents: IncidentStore, tmp_path: Path, **changes: Any) -> str:  # noqa: ANN401

@@ -1,6 +1,5 @@
 """What the desk says to a person who is in a hurry: who was first, what to do instead, until when."""
 
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -9,32 +8,19 @@ import curbwatch.database as db
 from alerts.incidents.store import IncidentStore
 from alerts.record.steps import record
 from alerts.store import AlertDatabase
-from config.pack import load_pack
 from curbwatch import feedback
-from curbwatch.parts import Servers
-from curbwatch.registry import sync_pack
 from schemas.record import Actor, What
 from tests.alerts.makers import picture, sighting
-from tests.fix_verbs import Verbs, config_of
+from tests.fix_verbs import Verbs
 
 pytestmark = pytest.mark.servers
 LIN, MIN = ("--as", "林芳"), ("--as", "周敏")
 
 
 @pytest.fixture
-def verbs(
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
-    tmp_path: Path,
-    servers: Servers,
-    desk_url: str,
-) -> Verbs:
+def verbs(desk_verbs: Verbs) -> Verbs:
     """Verbs on the desk's database, with nobody's token."""
-    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "xdg"))
-    monkeypatch.delenv("CURBWATCH_TOKEN_FILE", raising=False)
-    with db.connect(desk_url) as conn:
-        sync_pack(conn, load_pack(Path("yanjiang")), past_limit_s=604_800)
-    return Verbs(monkeypatch, capsys, config_of(tmp_path, servers, desk_url))
+    return desk_verbs
 
 
 def opened(incidents: IncidentStore, **changes: Any) -> str:  # noqa: ANN401

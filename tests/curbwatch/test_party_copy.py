@@ -19,12 +19,9 @@ from alerts.incidents.store import IncidentStore
 from alerts.record.redaction import Region, pixelated, shown_region
 from alerts.record.seals import Sealer
 from alerts.store import AlertDatabase
-from config.pack import load_pack
-from curbwatch.parts import Servers
-from curbwatch.registry import sync_pack
 from ingest.decode import decode_full
 from tests.alerts.makers import MONDAY_1059, S, frame, sighting
-from tests.fix_verbs import Verbs, config_of
+from tests.fix_verbs import Verbs
 from tests.ingest.jpegs import located
 from tests.ingest.street_jpegs import SIZE, noise
 
@@ -41,23 +38,9 @@ KNOWN_LATER = frozenset({"state", "class_code", "opened_at", "family", "case_no"
 
 
 @pytest.fixture
-def verbs(
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
-    tmp_path: Path,
-    servers: Servers,
-    desk_url: str,
-) -> Verbs:
+def verbs(picture_verbs: Verbs) -> Verbs:
     """Verbs on the desk's database, with nobody's token and a folder of pictures."""
-    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "xdg"))
-    monkeypatch.delenv("CURBWATCH_TOKEN_FILE", raising=False)
-    path = config_of(tmp_path, servers, desk_url)
-    with path.open("a") as config:
-        config.write(f'[alerts]\nevidence_dir = "{tmp_path}/evidence"\n')
-    with db.connect(desk_url) as conn:
-        sync_pack(conn, load_pack(Path("yanjiang")), past_limit_s=604_800)
-        conn.execute("truncate vision_order")
-    return Verbs(monkeypatch, capsys, path)
+    return picture_verbs
 
 
 @pytest.fixture

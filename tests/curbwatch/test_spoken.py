@@ -19,12 +19,11 @@ from config.pack import load_pack
 from curbwatch.__main__ import VERBS
 from curbwatch.cli.app import app
 from curbwatch.parts import Servers
-from curbwatch.registry import sync_pack
 from curbwatch.spoken import AWAY, DENIED, NOT_SET_UP, spoken
 from schemas.errors import CurbwatchError, SaidError, SetupError, SinkError, UsageError
 from tests.alerts.makers import picture, sighting
 from tests.fix_servers import own_database
-from tests.fix_verbs import Verbs, config_of
+from tests.fix_verbs import Verbs
 
 ROOT = Path(__file__).parents[2]
 HAN = re.compile(r"[\u4e00-\u9fff]")
@@ -175,19 +174,9 @@ ELSEWHERE = {"incident export", "kpi list", "pack show", "pack diff", "pack expo
 
 
 @pytest.fixture
-def verbs(
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
-    tmp_path: Path,
-    servers: Servers,
-    desk_url: str,
-) -> Verbs:
+def verbs(desk_verbs: Verbs) -> Verbs:
     """Verbs on the desk's database with the pack's devices, nobody's token, and a site that speaks Chinese."""
-    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "xdg"))
-    monkeypatch.delenv("CURBWATCH_TOKEN_FILE", raising=False)
-    with db.connect(desk_url) as conn:
-        sync_pack(conn, load_pack(Path("yanjiang")), past_limit_s=604_800)
-    return Verbs(monkeypatch, capsys, config_of(tmp_path, servers, desk_url))
+    return desk_verbs
 
 
 def verbs_of(group: str) -> Iterator[str]:
